@@ -1,0 +1,35 @@
+# TritonOCR: `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := python_backend client tests model_repository
+
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+# Two stamps: the demo needs what users install; the suite adds the tools and Paddle.
+$(VENV)/.server: pyproject.toml client/pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e "client[cli,http,viz,gateway]" -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.server
+	$(BIN)/pip install --quiet --disable-pip-version-check -e "client[cli,http,viz,gateway]" -e ".[dev]"
+	touch $@
+
+env: $(VENV)/.dev ## make the environment of the tests
+
+check: $(VENV)/.dev ## ruff, formatting, mypy --strict
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+
+test: $(VENV)/.dev ## the whole suite, with a real tritonserver
+	$(BIN)/pytest
+
+clean: ## remove what was built here (the model cache stays)
+	rm -rf $(VENV) output build dist
+
+.PHONY: help env check test clean

@@ -1,0 +1,1 @@
+"""What the Python-backend models do; importable and testable without Triton."""
