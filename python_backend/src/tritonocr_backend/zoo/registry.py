@@ -88,6 +88,7 @@ class Model(_Record):
     Attributes:
         languages: Codes as in the `lang` option, the one that the model is made for first.
         characters: Lines of the recognition dictionary; the network has two classes more (blank, space).
+        input_shape: Height and width of a line orientation model's input.
         size_mb: Storage size by the tutorial.
         archive: Address of the official archive in PaddleX's layout.
         postprocess: What differs from the pipeline's defaults for this model.
@@ -97,6 +98,7 @@ class Model(_Record):
     role: Role
     languages: tuple[str, ...] = ()
     characters: int | None = None
+    input_shape: tuple[int, int] = (80, 160)
     accuracy: Accuracy | None = None
     size_mb: float | None = None
     licence: str = "Apache-2.0"
@@ -146,6 +148,6 @@ def languages() -> tuple[str, ...]:
 
 
 def for_language(language: str, among: Collection[str]) -> Model | None:
-    """The model of `among` (names) that reads `language` best: one made for it before one that also reads it."""
+    """Of the models named in `among`, the one to read `language`: one made for it before one that can."""
     readers = [model for model in models() if model.name in among and language in model.languages]
     return min(readers, key=lambda model: model.languages.index(language) > 0, default=None)
