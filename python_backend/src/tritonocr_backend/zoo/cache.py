@@ -1,17 +1,24 @@
-"""The model cache: one directory a model and file format, published whole or not at all."""
+"""The cache: `models/<name>/<format>/`, each published whole or not at all.
+
+Beside it stand `downloads/` (archives under way, continued by the next fetch), `staging/` (model
+directories being put together) and `checksums.json` (hashes of archives, recorded at first use).
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
 
+from tritonocr_backend.zoo.errors import SourceError
 from tritonocr_backend.zoo.registry import FileFormat
+
+_FORMATS: tuple[FileFormat, ...] = ("onnx", "paddle")
 
 
 def home() -> Path:
@@ -25,9 +32,22 @@ def model_dir(name: str, file_format: FileFormat) -> Path:
     return home() / "models" / name / file_format
 
 
+def find(name: str, file_format: FileFormat | None = None) -> Path | None:
+    """The model's directory if it is there; without `file_format`, ONNX before Paddle."""
+    formats = (file_format,) if file_format else _FORMATS
+    return next((path for one in formats if (path := model_dir(name, one)).is_dir()), None)
+
+
+def download_path(url: str) -> Path:
+    """Where the download of an archive is kept until it is unpacked."""
+    path = home() / "downloads" / url.rsplit("/", 1)[-1]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 @contextmanager
 def locked(name: str) -> Iterator[None]:
-    """Hold the cache's lock of that name, against other threads and processes."""
+    """Hold the lock of that name, against other threads and processes."""
     path = home() / "locks" / f"{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path):
@@ -35,15 +55,42 @@ def locked(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def publishing(target: Path) -> Iterator[Path]:
-    """Yield an empty directory that becomes `target` at the end, or vanishes where an error ends it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+def staging(name: str) -> Iterator[Path]:
+    """An empty directory for putting a model together, gone afterwards; to be used under the model's lock.
+
+    What a killed process left in it is removed first.
+    """
+    path = home() / "staging" / name
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
     try:
-        yield staging
-        staging.chmod(0o755)  # mkdtemp's 0700 would hide the model from a server under another user
-        if target.exists():
-            shutil.rmtree(target)
-        staging.rename(target)
+        yield path
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(path)
+
+
+def publish(directory: Path, target: Path) -> Path:
+    """Move a complete directory (on the same file system) to `target`, replacing what is there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        shutil.rmtree(target)
+    return directory.rename(target)
+
+
+def check_recorded(url: str, sha256: str) -> None:
+    """Compare with the hash recorded when `url` was first used, or record it now.
+
+    Raises:
+        SourceError: The content behind the address has changed since.
+    """
+    path = home() / "checksums.json"
+    with locked("checksums"):
+        known = json.loads(path.read_text()) if path.exists() else {}
+        if known.setdefault(url, sha256) != sha256:
+            raise SourceError(
+                f"its SHA-256 is {sha256}, but was {known[url]} at first use; if the change is right, "
+                f"remove the address from {path}"
+            )
+        partial = path.with_suffix(".part")
+        partial.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
+        partial.replace(path)

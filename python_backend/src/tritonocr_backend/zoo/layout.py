@@ -1,0 +1,37 @@
+"""PaddleX's layout of a model directory: `inference.yml` beside the network's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tritonocr_backend.zoo.errors import ModelFormatError
+from tritonocr_backend.zoo.registry import FileFormat
+
+CONFIG = "inference.yml"
+ONNX = "inference.onnx"
+PADDLE_PROGRAMS = ("inference.json", "inference.pdmodel")
+PADDLE_WEIGHTS = "inference.pdiparams"
+FILES = frozenset({CONFIG, ONNX, *PADDLE_PROGRAMS, PADDLE_WEIGHTS})
+
+
+def file_format(model_dir: Path) -> FileFormat:
+    """What the directory holds, ONNX before Paddle where it holds both.
+
+    Raises:
+        ModelFormatError: Neither is complete; says what is missing.
+    """
+    present = {name for name in FILES if (model_dir / name).is_file()}
+    if CONFIG not in present:
+        raise ModelFormatError(f"{model_dir} has no {CONFIG}")
+    if ONNX in present:
+        return "onnx"
+    if present.isdisjoint(PADDLE_PROGRAMS):
+        raise ModelFormatError(f"{model_dir} has none of {ONNX}, {', '.join(PADDLE_PROGRAMS)}")
+    if PADDLE_WEIGHTS not in present:
+        raise ModelFormatError(f"{model_dir} has no {PADDLE_WEIGHTS}")
+    return "paddle"
+
+
+def paddle_program(model_dir: Path) -> Path:
+    """The Paddle program of a model directory, the newer format (JSON) before the older."""
+    return next(path for name in PADDLE_PROGRAMS if (path := model_dir / name).is_file())
