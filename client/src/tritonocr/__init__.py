@@ -1,1 +1,51 @@
-"""TritonOCR client."""
+"""Client of a TritonOCR server: PaddleX's `create_pipeline().predict()` over Triton's own protocols.
+
+Needs numpy and tritonclient[grpc] alone; the extras [http], [cli] and [viz] add HTTP addresses, the command
+line, and pictures and PDFs.
+"""
+
+from ._async_client import AsyncOCRClient
+from ._client import OCRClient
+from ._exceptions import (
+    AccessDeniedError,
+    DeadlineExceededError,
+    FetchError,
+    InvalidInputError,
+    MissingExtraError,
+    ModelNotFoundError,
+    OverloadedError,
+    ProtocolError,
+    RequestCancelledError,
+    ServerError,
+    ServerUnavailableError,
+    TritonOCRError,
+)
+from ._options import OPTIONS, OCROptions, Option
+from ._predict import PagesSkippedWarning
+from ._result import OCRFailure, OCRResult, Page
+from ._transports import Health
+
+__all__ = [
+    "OPTIONS",
+    "AccessDeniedError",
+    "AsyncOCRClient",
+    "DeadlineExceededError",
+    "FetchError",
+    "Health",
+    "InvalidInputError",
+    "MissingExtraError",
+    "ModelNotFoundError",
+    "OCRClient",
+    "OCRFailure",
+    "OCROptions",
+    "OCRResult",
+    "Option",
+    "OverloadedError",
+    "Page",
+    "PagesSkippedWarning",
+    "ProtocolError",
+    "RequestCancelledError",
+    "ServerError",
+    "ServerUnavailableError",
+    "TritonOCRError",
+]

@@ -1,0 +1,234 @@
+"""The `ocr` model's tensors: a request from file and options, results from the answer. Pure functions.
+
+The names, types and shapes are those of `model_repository/ocr/config.pbtxt`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._exceptions import InvalidInputError, ProtocolError
+from ._options import OPTIONS
+from ._result import OCRResult, Page
+
+NUMPY_DTYPES: dict[str, Any] = {
+    "BOOL": np.bool_,
+    "UINT8": np.uint8,
+    "INT32": np.int32,
+    "FP32": np.float32,
+    "BYTES": np.object_,
+}
+
+_Tensors = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output tensor: its Triton datatype and the shape of one row."""
+
+    datatype: str
+    row_shape: tuple[int, ...] = ()
+
+
+PER_PAGE = {
+    "page_sizes": Output("INT32", (2,)),
+    "doc_angle": Output("INT32"),
+    "max_candidates_reached": Output("BOOL"),
+}
+PER_FILE = {"page_count": Output("INT32")}
+PER_BOX = {
+    "dt_page_index": Output("INT32"),
+    "dt_polys": Output("INT32", (4, 2)),
+    "dt_scores": Output("FP32"),
+    "textline_orientation_angles": Output("INT32"),
+}
+PER_LINE = {
+    "page_index": Output("INT32"),
+    "rec_texts": Output("BYTES"),
+    "rec_scores": Output("FP32"),
+    "rec_polys": Output("INT32", (4, 2)),
+    "rec_boxes": Output("INT32", (4,)),
+}
+PER_WORD = {
+    "word_line_index": Output("INT32"),
+    "word_texts": Output("BYTES"),
+    "word_boxes": Output("INT32", (4,)),
+}
+PAGE_IMAGES = {"input_images": Output("BYTES"), "preprocessed_images": Output("BYTES")}
+OUTPUTS = {**PER_PAGE, **PER_FILE, **PER_BOX, **PER_LINE, **PER_WORD, **PAGE_IMAGES}
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A named input tensor; `datatype` is Triton's name of the type, such as FP32."""
+
+    name: str
+    datatype: str
+    array: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """One inference request, in no transport's terms."""
+
+    model_name: str
+    request_id: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[str, ...]
+
+
+def encode_request(
+    file: bytes | NDArray[np.uint8], options: Mapping[str, Any], *, request_id: str, model_name: str = "ocr"
+) -> Request:
+    """Build the request for one file or image.
+
+    Args:
+        file: the bytes of an image or PDF file, or the pixels of an image [H,W,3] BGR uint8.
+        options: checked options, without None.
+        request_id: what the server's log calls the request.
+        model_name: the Triton model, `ocr` or `ocr_stream`.
+
+    Raises:
+        InvalidInputError: the file is empty, or the pixels have another type or shape.
+    """
+    inputs = [_input_tensor(file), *(_option_tensor(name, value) for name, value in options.items())]
+    return Request(model_name, request_id, tuple(inputs), wanted_outputs(options))
+
+
+def wanted_outputs(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the outputs to ask for: the server does not compute the others."""
+    words = PER_WORD if options.get("return_word_box") else {}
+    images = PAGE_IMAGES if options.get("return_page_images") else {}
+    return tuple({**PER_PAGE, **PER_FILE, **PER_BOX, **PER_LINE, **words, **images})
+
+
+def _input_tensor(file: bytes | NDArray[np.uint8]) -> Tensor:
+    if isinstance(file, np.ndarray):
+        return Tensor("image", "UINT8", _checked_image(file))
+    if not isinstance(file, (bytes, bytearray, memoryview)):
+        raise InvalidInputError(f"The file is a {type(file).__name__}; expected bytes or a numpy array.")
+    if not file:
+        raise InvalidInputError("The file is empty; expected the bytes of an image or PDF.")
+    return Tensor("file", "BYTES", np.array([bytes(file)], dtype=np.object_))
+
+
+def _checked_image(image: NDArray[Any]) -> NDArray[np.uint8]:
+    if image.dtype != np.uint8:
+        raise InvalidInputError(f"The image has dtype {image.dtype}; expected uint8.")
+    if image.ndim == 2:
+        image = np.repeat(image[:, :, None], 3, axis=2)
+    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise InvalidInputError(
+            f"The image has shape {image.shape}; expected [height, width, 3] in BGR order."
+        )
+    return np.ascontiguousarray(image)
+
+
+def _option_tensor(name: str, value: bool | int | float | str) -> Tensor:
+    datatype = OPTIONS[name].datatype
+    content = value.encode() if isinstance(value, str) else value
+    return Tensor(name, datatype, np.array([content], dtype=NUMPY_DTYPES[datatype]))
+
+
+def decode_response(
+    tensors: _Tensors,
+    settings: Mapping[str, Any],
+    *,
+    input_path: str | None,
+    is_pdf: bool,
+    request_id: str = "",
+) -> list[OCRResult]:
+    """Build one result a page from the answer's tensors.
+
+    Args:
+        tensors: the outputs that were asked for, by name.
+        settings: the value of every option that was in force, the pipeline's own included.
+        input_path: what the results say they come from; None for pixels and bytes.
+        is_pdf: whether a single page has an index, as PaddleX's PDF pages have.
+        request_id: names the files of results that have no input path.
+
+    Raises:
+        ProtocolError: a tensor is missing or does not have the contract's shape.
+    """
+    columns = {name: _column(tensors, name) for name in wanted_outputs(settings)}
+    if columns["page_count"].shape != (1,):
+        raise ProtocolError(
+            f"The answer's 'page_count' has shape {columns['page_count'].shape}; expected [1]."
+        )
+    page_count = int(columns["page_count"][0])
+    box_pages, line_pages = columns["dt_page_index"], columns["page_index"]
+    words = _words_by_line(columns) if "word_texts" in columns else None
+    has_index = is_pdf or page_count > 1
+    return [
+        OCRResult.from_page(
+            _page(columns, number, box_pages == number, line_pages == number, words),
+            settings,
+            input_path=input_path,
+            page_index=number if has_index else None,
+            page_count=page_count,
+            request_id=request_id,
+        )
+        for number in range(len(columns["doc_angle"]))
+    ]
+
+
+def _column(tensors: _Tensors, name: str) -> NDArray[Any]:
+    output = OUTPUTS[name]
+    if name not in tensors:
+        raise ProtocolError(f"The server's answer lacks the tensor {name!r}.")
+    array = tensors[name]
+    if not array.size:  # an empty tensor may come without its type and rank
+        return np.empty((0, *output.row_shape), dtype=NUMPY_DTYPES[output.datatype])
+    if array.shape[1:] != output.row_shape:
+        expected = ["n", *output.row_shape]
+        raise ProtocolError(f"The answer's {name!r} has shape {array.shape}; expected {expected}.")
+    return array
+
+
+def _words_by_line(columns: _Tensors) -> list[list[tuple[str, NDArray[Any]]]]:
+    words: list[list[tuple[str, NDArray[Any]]]] = [[] for _ in columns["rec_texts"]]
+    for line, text, box in zip(
+        columns["word_line_index"], columns["word_texts"], columns["word_boxes"], strict=True
+    ):
+        words[int(line)].append((_text(text), box))
+    return words
+
+
+def _page(
+    columns: _Tensors,
+    row: int,
+    boxes: NDArray[np.bool_],
+    lines: NDArray[np.bool_],
+    words: list[list[tuple[str, NDArray[Any]]]] | None,
+) -> Page:
+    height, width = (int(side) for side in columns["page_sizes"][row])
+    return Page(
+        height=height,
+        width=width,
+        angle=int(columns["doc_angle"][row]),
+        max_candidates_reached=bool(columns["max_candidates_reached"][row]),
+        dt_polys=columns["dt_polys"][boxes],
+        dt_scores=columns["dt_scores"][boxes],
+        textline_orientation_angles=columns["textline_orientation_angles"][boxes],
+        rec_texts=[_text(text) for text in columns["rec_texts"][lines]],
+        rec_scores=columns["rec_scores"][lines],
+        rec_polys=columns["rec_polys"][lines],
+        rec_boxes=columns["rec_boxes"][lines],
+        words=None if words is None else [words[line] for line in np.flatnonzero(lines)],
+        input_image=_picture(columns, "input_images", row),
+        preprocessed_image=_picture(columns, "preprocessed_images", row),
+    )
+
+
+def _picture(columns: _Tensors, name: str, row: int) -> bytes | None:
+    pictures = columns.get(name, ())
+    return bytes(pictures[row]) if len(pictures) else None
+
+
+def _text(value: bytes | str) -> str:
+    return value if isinstance(value, str) else value.decode("utf-8")

@@ -1,0 +1,149 @@
+"""A KServe gRPC server without Triton, and the tensors that the `ocr` model would answer with."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
+from tritonocr._protocol import NUMPY_DTYPES, OUTPUTS
+
+Tensors = dict[str, NDArray[Any]]
+
+
+def texts(values: list[str]) -> NDArray[Any]:
+    return np.array([value.encode() for value in values], dtype=np.object_)
+
+
+def blank_answer(pages: int = 1, page_count: int | None = None) -> Tensors:
+    """Pages of 20 x 10 pixels without text."""
+    empty = {
+        name: np.empty((0, *output.row_shape), NUMPY_DTYPES[output.datatype])
+        for name, output in OUTPUTS.items()
+    }
+    return {
+        **empty,
+        "page_sizes": np.array([[20, 10]] * pages, np.int32),
+        "doc_angle": np.full(pages, -1, np.int32),
+        "max_candidates_reached": np.zeros(pages, np.bool_),
+        "page_count": np.array([page_count or pages], np.int32),
+    }
+
+
+def answer_with_lines(lines: list[str], page_of_line: list[int] | None = None, pages: int = 1) -> Tensors:
+    """Lines under each other, each 8 pixels wide and 4 high, on pages of 20 x 10 pixels."""
+    count = len(lines)
+    rows = np.arange(count, dtype=np.int32) * 5
+    polys = np.stack(
+        [
+            np.stack([x, rows + y], axis=1)
+            for x, y in ((rows * 0, 0), (rows * 0 + 8, 0), (rows * 0 + 8, 4), (rows * 0, 4))
+        ],
+        axis=1,
+    ).astype(np.int32)
+    page_index = np.array(page_of_line or [0] * count, np.int32)
+    return {
+        **blank_answer(pages),
+        "dt_page_index": page_index,
+        "dt_polys": polys,
+        "dt_scores": np.full(count, 0.75, np.float32),
+        "textline_orientation_angles": np.full(count, -1, np.int32),
+        "page_index": page_index,
+        "rec_texts": texts(lines),
+        "rec_scores": np.full(count, 0.5, np.float32),
+        "rec_polys": polys,
+        "rec_boxes": np.stack([rows * 0, rows, rows * 0 + 8, rows + 4], axis=1).astype(np.int32),
+    }
+
+
+Answer = Callable[[dict[str, Any]], Tensors]
+
+
+class FakeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
+    """Answers every request with `answer(inputs)`; an exception made by `refuse()` becomes its status."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.requests: list[Any] = []
+        self.cancelled = threading.Event()
+        self.release = threading.Event()
+        self.release.set()
+
+    def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return service_pb2.ServerLiveResponse(live=True)
+
+    def ServerReady(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return service_pb2.ServerReadyResponse(ready=True)
+
+    def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return service_pb2.ModelReadyResponse(ready=True)
+
+    def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        response = service_pb2.ModelConfigResponse()
+        response.config.parameters["text_det_thresh"].string_value = "0.25"
+        return response
+
+    def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.requests.append(request)
+        context.add_callback(lambda: self.cancelled.set() if not context.code() else None)
+        self.release.wait(10)
+        try:
+            tensors = self.answer(decoded_inputs(request))
+        except RefusalError as refusal:
+            context.abort(refusal.code, str(refusal))
+        response = service_pb2.ModelInferResponse(id=request.id)
+        for output in request.outputs:
+            _add_output(response, output.name, tensors[output.name])
+        return response
+
+
+class RefusalError(Exception):
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def decoded_inputs(request: Any) -> dict[str, Any]:
+    """The request's inputs as arrays, as Triton's Python backend would see them."""
+    return {
+        tensor.name: _decoded(tensor.datatype, raw, list(tensor.shape))
+        for tensor, raw in zip(request.inputs, request.raw_input_contents, strict=True)
+    }
+
+
+def _decoded(datatype: str, raw: bytes, shape: list[int]) -> NDArray[Any]:
+    if datatype == "BYTES":
+        array: NDArray[Any] = deserialize_bytes_tensor(raw).reshape(shape)
+        return array
+    return np.frombuffer(raw, NUMPY_DTYPES[datatype]).reshape(shape)
+
+
+def _add_output(response: Any, name: str, array: NDArray[Any]) -> None:
+    response.outputs.add(name=name, datatype=OUTPUTS[name].datatype, shape=array.shape)
+    if OUTPUTS[name].datatype == "BYTES":
+        packed = serialize_byte_tensor(array)
+        response.raw_output_contents.append(packed.item() if packed.size else b"")
+    else:
+        response.raw_output_contents.append(array.tobytes())
+
+
+@contextmanager
+def serving(answer: Answer) -> Iterator[tuple[str, FakeServicer]]:
+    """Run the fake on a free port; yields its address and the servicer."""
+    servicer = FakeServicer(answer)
+    server = grpc.server(ThreadPoolExecutor(16))
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}", servicer
+    finally:
+        servicer.release.set()
+        server.stop(grace=None).wait()
