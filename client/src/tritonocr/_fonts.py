@@ -1,0 +1,163 @@
+"""Text in any script, drawn with the Noto fonts of the extra [viz].
+
+A character that no font has is drawn as that font's "missing" box; without the font packages Pillow's own
+Latin font is used for all. Neither is an error.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+# Where the em square's middle lies above the baseline, in ems: Noto's capitals and ideographs agree.
+_MIDDLE_EM = 0.37
+
+
+@dataclass(frozen=True)
+class Face:
+    """A font file and its index in the file; no path means Pillow's built-in font."""
+
+    path: Path | None
+    index: int = 0
+
+    def has(self, character: str) -> bool:
+        """Whether the font draws the character."""
+        return ord(character) in _characters(self)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stretch of text in one face."""
+
+    face: Face
+    text: str
+
+
+@lru_cache
+def _characters(face: Face) -> frozenset[int]:
+    from fontTools.ttLib import TTFont
+
+    if face.path is None:
+        return frozenset(range(0x20, 0x17F))
+    with TTFont(face.path, fontNumber=face.index, lazy=True) as font:
+        return frozenset(font.getBestCmap())
+
+
+@lru_cache
+def _package(name: str) -> Path | None:
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        warnings.warn(
+            f"The fonts of {name!r} are missing, so text may show as boxes: pip install 'tritonocr[viz]'.",
+            stacklevel=2,
+        )
+        return None
+    return Path(spec.origin).parent
+
+
+def _faces(text: str) -> Iterator[Face]:
+    """The faces to look for a character in; ideographs take the shapes of the text's language."""
+    noto = _package("manimgx_fonts")
+    if noto is not None:
+        main = noto / "NotoSans[wght].ttf"
+        yield Face(main)
+        yield from (Face(path) for path in sorted(noto.glob("NotoSans*.ttf")) if path != main)
+    cjk = _package("noto_cjk_sans_otc")
+    if cjk is not None:
+        yield Face(cjk / "NotoSansCJK-Regular.ttc", _cjk_index(text))
+    if noto is not None:
+        yield Face(noto / "NotoEmoji[wght].ttf")
+    yield Face(None)
+
+
+def _cjk_index(text: str) -> int:
+    """The face of the collection for Japanese (kana), Korean (hangul), else simplified Chinese."""
+    if any("\u3040" <= character <= "\u30ff" for character in text):
+        return 0
+    return 1 if any("\uac00" <= character <= "\ud7a3" for character in text) else 2
+
+
+def runs(text: str) -> list[Run]:
+    """Split text into runs of one face each, in the order in which they stand from left to right.
+
+    A character stays in the face of the one before it where that face has it, so that digits and blanks do
+    not break a script up.
+    """
+    faces = tuple(_faces(text))
+    found: list[Run] = []
+    for character in text:
+        current = found[-1].face if found else None
+        if current is not None and current.has(character):
+            face = current
+        else:
+            face = next((face for face in faces if face.has(character)), current or faces[0])
+        if face == current:
+            found[-1] = Run(face, found[-1].text + character)
+        else:
+            found.append(Run(face, character))
+    return found[::-1] if reads_right_to_left(text) else found
+
+
+def reads_right_to_left(text: str) -> bool:
+    """Whether the first character with a direction goes right to left (Unicode Annex 9, rule P2)."""
+    directions = (unicodedata.bidirectional(character) for character in text)
+    return next(
+        (direction in ("R", "AL") for direction in directions if direction in ("L", "R", "AL")), False
+    )
+
+
+@lru_cache(maxsize=256)
+def _font(face: Face, size_px: int) -> _Font:
+    if face.path is None:
+        return ImageFont.load_default(size_px)
+    return ImageFont.truetype(face.path, size_px, index=face.index)
+
+
+def text_width(text: str, size_px: int) -> float:
+    """How far the text reaches, in pixels."""
+    return sum(_font(run.face, size_px).getlength(run.text) for run in runs(text))
+
+
+def draw_text(
+    draw: ImageDraw.ImageDraw, x: float, middle_y: float, text: str, size_px: int, fill: str = "black"
+) -> None:
+    """Draw one line of text.
+
+    Args:
+        draw: what to draw on.
+        x: the left end, in pixels.
+        middle_y: the height of the middle of its capitals, in pixels.
+        text: one line; control characters are not drawn.
+        size_px: the em square.
+        fill: the colour.
+    """
+    baseline = middle_y + _MIDDLE_EM * size_px
+    for run in runs(text):
+        font = _font(run.face, size_px)
+        draw.text((x, baseline), run.text, fill=fill, font=font, anchor="ls")
+        x += font.getlength(run.text)
+
+
+def fitted_size(text: str, width_px: float, height_px: float) -> int:
+    """The font size that fills 0.8 of the height, or less so that the text fits the width; at least 1 px."""
+    size = max(int(height_px * 0.8), 1)
+    width = text_width(text, size)
+    return size if width <= width_px else max(int(size * width_px / width), 1)
+
+
+def text_picture(text: str, width_px: int, height_px: int) -> Image.Image:
+    """Draw text to fill a white strip of the given size."""
+    picture = Image.new("RGB", (width_px, height_px), "white")
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    size = fitted_size(shown, width_px, height_px)
+    draw_text(ImageDraw.Draw(picture), 0, height_px / 2, shown, size)
+    return picture
