@@ -44,7 +44,7 @@ class Run:
 
 @lru_cache
 def _characters(face: Face) -> frozenset[int]:
-    from fontTools.ttLib import TTFont
+    from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 
     if face.path is None:
         return frozenset(range(0x20, 0x17F))
@@ -110,9 +110,8 @@ def runs(text: str) -> list[Run]:
 def reads_right_to_left(text: str) -> bool:
     """Whether the first character with a direction goes right to left (Unicode Annex 9, rule P2)."""
     directions = (unicodedata.bidirectional(character) for character in text)
-    return next(
-        (direction in ("R", "AL") for direction in directions if direction in ("L", "R", "AL")), False
-    )
+    strong = (direction for direction in directions if direction in ("L", "R", "AL"))
+    return next(strong, "L") != "L"
 
 
 @lru_cache(maxsize=256)
