@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from tritonocr_backend.zoo.errors import SourceError
-from tritonocr_backend.zoo.registry import FileFormat
+from tritonocr_backend.zoo.layout import FileFormat
 
 _FORMATS: tuple[FileFormat, ...] = ("onnx", "paddle")
 
@@ -30,6 +30,11 @@ def home() -> Path:
 def model_dir(name: str, file_format: FileFormat) -> Path:
     """Where a model's files stand once they are complete."""
     return home() / "models" / name / file_format
+
+
+def record_path(name: str) -> Path:
+    """Where the registry record of an imported model stands, beside its files."""
+    return home() / "models" / name / "model.json"
 
 
 def find(name: str, file_format: FileFormat | None = None) -> Path | None:

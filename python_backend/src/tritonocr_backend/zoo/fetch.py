@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from zipfile import ZipFile
 
+from tritonocr_backend.contracts import Role
 from tritonocr_backend.zoo import (
     archive,
     cache,
@@ -19,7 +20,8 @@ from tritonocr_backend.zoo import (
     wheels,
 )
 from tritonocr_backend.zoo.errors import FetchError, ModelFormatError, SourceError
-from tritonocr_backend.zoo.registry import DictionarySource, FileFormat, Model, Role, WheelSource
+from tritonocr_backend.zoo.layout import FileFormat
+from tritonocr_backend.zoo.registry import DictionarySource, Model, WheelSource
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the source, the bytes received so far, and those in all (None where unknown)."""

@@ -5,26 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from tritonocr_backend.contracts import Role
+from tritonocr_backend.network_card import Normalisation
 from tritonocr_backend.zoo import layout, registry
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
-from tritonocr_backend.zoo.registry import DetectionSettings, Role
+from tritonocr_backend.zoo.registry import DetectionSettings
 from tritonocr_backend.zoo.validation import describe
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """`(pixel · scale − mean) / std` per channel, channels in `channel_order`."""
-
-    scale: float
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    channel_order: Literal["BGR", "RGB"]
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from tritonocr_backend.zoo.errors import ModelFormatError
-from tritonocr_backend.zoo.registry import FileFormat
+
+FileFormat = Literal["onnx", "paddle"]
 
 CONFIG = "inference.yml"
 ONNX = "inference.onnx"

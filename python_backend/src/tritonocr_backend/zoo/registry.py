@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from enum import Enum
-from functools import cache
+from functools import lru_cache
 from importlib import resources
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from ruamel.yaml import YAML
 
+from tritonocr_backend.contracts import Role
+from tritonocr_backend.zoo import cache
 from tritonocr_backend.zoo.errors import UnknownModelError
+from tritonocr_backend.zoo.layout import FileFormat
 
-FileFormat = Literal["onnx", "paddle"]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Role(str, Enum):
-    """What a network does in the pipeline; each role has one tensor contract."""
-
-    DOC_ORIENTATION = "doc_orientation"
-    DOC_UNWARPING = "doc_unwarping"
-    TEXT_DETECTION = "text_detection"
-    TEXTLINE_ORIENTATION = "textline_orientation"
-    TEXT_RECOGNITION = "text_recognition"
 
 
 class _Record(BaseModel):
@@ -91,6 +81,7 @@ class Model(_Record):
         input_shape: Height and width of a line orientation model's input.
         size_mb: Storage size by the tutorial.
         archive: Address of the official archive in PaddleX's layout.
+        imported_from: Where an imported model came from; None for an official one.
         postprocess: What differs from the pipeline's defaults for this model.
     """
 
@@ -104,6 +95,7 @@ class Model(_Record):
     licence: str = "Apache-2.0"
     attribution: str = "PaddleOCR, © PaddlePaddle Authors"
     archive: str | None = None
+    imported_from: str | None = None
     postprocess: DetectionSettings = DetectionSettings()
     wheels: tuple[WheelSource, ...] = ()
 
@@ -113,15 +105,26 @@ class _Registry(_Record):
     models: tuple[Model, ...]
 
 
-@cache
+@lru_cache(maxsize=1)
 def _registry() -> _Registry:
     data = resources.files(__package__).joinpath("models.yaml").read_text(encoding="utf-8")
     return _Registry.model_validate(YAML(typ="safe").load(data))
 
 
-def models() -> tuple[Model, ...]:
-    """All known models, in the order of models.yaml."""
+def official() -> tuple[Model, ...]:
+    """The models of models.yaml, in its order."""
     return _registry().models
+
+
+def imported() -> tuple[Model, ...]:
+    """The models that were imported into the cache, by name."""
+    records = sorted((cache.home() / "models").glob("*/model.json"))
+    return tuple(Model.model_validate_json(path.read_bytes()) for path in records)
+
+
+def models() -> tuple[Model, ...]:
+    """All known models: the official ones, then the imported ones."""
+    return official() + imported()
 
 
 def wheel(distribution: str) -> Wheel:
@@ -135,19 +138,7 @@ def find(name: str) -> Model:
     Raises:
         UnknownModelError: No such model; the message lists those that are known.
     """
-    for model in models():
-        if model.name == name:
-            return model
-    known = ", ".join(model.name for model in models())
-    raise UnknownModelError(f"unknown model {name!r}; known are: {known}")
-
-
-def languages() -> tuple[str, ...]:
-    """Every language code that some recognition model reads, sorted."""
-    return tuple(sorted({language for model in models() for language in model.languages}))
-
-
-def for_language(language: str, among: Collection[str]) -> Model | None:
-    """Of the models named in `among`, the one to read `language`: one made for it before one that can."""
-    readers = [model for model in models() if model.name in among and language in model.languages]
-    return min(readers, key=lambda model: model.languages.index(language) > 0, default=None)
+    known = {model.name: model for model in models()}
+    if name in known:
+        return known[name]
+    raise UnknownModelError(f"unknown model {name!r}; known are: {', '.join(known)}")

@@ -1,0 +1,130 @@
+"""Importing a model of one's own: a PaddleX directory, or an ONNX file with its dictionary."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import onnx
+
+from tritonocr_backend.contracts import Role
+from tritonocr_backend.zoo import cache, conversion, dictionary, inference_config, layout, probe, registry
+from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
+from tritonocr_backend.zoo.inference_config import InferenceConfig
+from tritonocr_backend.zoo.registry import DetectionSettings, Model
+
+STAGES = frozenset(
+    {"ocr", "ocr_stream", "text_detection_postprocess", "text_crop", "text_recognition_decode"}
+)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_METADATA_KEY = "character"
+
+
+def import_model(
+    source: Path,
+    name: str,
+    *,
+    role: Role | None = None,
+    dictionary_file: Path | None = None,
+    convert: bool = False,
+) -> Model:
+    """Put a model of one's own into the cache, under a name by which it is then served like an official one.
+
+    The network is loaded and run once, to see that it keeps its role's contract. Importing a name again
+    replaces what was imported under it.
+
+    Args:
+        source: A directory in PaddleX's layout, or an `.onnx` file.
+        name: The name to serve it under.
+        role: What an `.onnx` file does; not needed for recognition, whose dictionary tells it.
+        dictionary_file: Characters of an `.onnx` recognition model, one a line; not needed where the
+            file carries them in its metadata.
+        convert: Convert Paddle files to ONNX; the conversion is used only if it agrees with the original.
+
+    Raises:
+        ModelFormatError: The name is taken or not usable, or the model does not fit its role; says why.
+    """
+    _check_name(name)
+    with cache.locked(name), cache.staging(name) as staging:
+        directory = staging / "model"
+        if source.is_file():
+            _lay_out(source, directory, name, role, dictionary_file)
+        else:
+            _copy(source, directory)
+        found = layout.file_format(directory)
+        config = inference_config.load(directory)
+        probe.check(directory, found, config)
+        if convert and found == "paddle":
+            conversion.convert(directory, staging / "onnx", config)
+        model = _record(name, config, source)
+        shutil.rmtree(cache.record_path(name).parent, ignore_errors=True)
+        cache.publish(directory, cache.model_dir(name, found))
+        if (staging / "onnx").exists():
+            cache.publish(staging / "onnx", cache.model_dir(name, "onnx"))
+        cache.record_path(name).write_text(model.model_dump_json(indent=2))
+    return model
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ModelFormatError(f"name: got {name!r}, expected letters, digits, '.', '_' and '-'")
+    if name in STAGES or name in {model.name for model in registry.official()}:
+        raise ModelFormatError(
+            f"name: {name!r} is taken; choose one that is not an official model's or a stage's"
+        )
+
+
+def _copy(source: Path, directory: Path) -> None:
+    if not source.is_dir():
+        raise ModelFormatError(f"{source} does not exist")
+    directory.mkdir()
+    for name in layout.FILES:
+        if (source / name).is_file():
+            shutil.copy(source / name, directory / name)
+
+
+def _lay_out(
+    network: Path, directory: Path, name: str, role: Role | None, dictionary_file: Path | None
+) -> None:
+    """Make a directory in PaddleX's layout of an ONNX file."""
+    directory.mkdir()
+    shutil.copy(network, directory / layout.ONNX)
+    characters = _characters(directory / layout.ONNX, dictionary_file)
+    role = role or (Role.TEXT_RECOGNITION if characters else None)
+    if role is None:
+        raise ModelFormatError(f"{network} does not tell its role: name it, or give its dictionary")
+    if role is Role.TEXT_RECOGNITION and not characters:
+        raise ModelFormatError(f"{network} carries no dictionary: give it as a file")
+    inference_config.save(inference_config.compose(role, name, characters=characters), directory)
+
+
+def _characters(network: Path, dictionary_file: Path | None) -> tuple[str, ...]:
+    if dictionary_file:
+        try:
+            return dictionary.parse(dictionary_file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelFormatError(f"{dictionary_file} cannot be read as UTF-8 text: {error}") from None
+    try:
+        metadata = onnx.load(network, load_external_data=False).metadata_props
+    except Exception as error:  # protobuf's own error types
+        raise ModelFormatError(f"{network} is not an ONNX model: {error}") from None
+    return next((dictionary.parse(entry.value) for entry in metadata if entry.key == _METADATA_KEY), ())
+
+
+def _record(name: str, config: InferenceConfig, source: Path) -> Model:
+    """The registry's record: languages and settings are those of the official model that was fine-tuned."""
+    try:
+        base = registry.find(config.model_name)
+    except UnknownModelError:
+        base = None
+    return Model(
+        name=name,
+        role=config.role,
+        languages=base.languages if base else (),
+        characters=len(config.characters) or None,
+        postprocess=base.postprocess if base else DetectionSettings(),
+        licence="as its author says",
+        attribution="imported",
+        imported_from=str(source.resolve()),
+    )

@@ -1,0 +1,132 @@
+"""Loading a network and running it once, to see that it keeps its role's contract before it is served."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from tritonocr_backend.contracts import Role
+from tritonocr_backend.zoo import dictionary, layout
+from tritonocr_backend.zoo.errors import ModelFormatError
+from tritonocr_backend.zoo.inference_config import InferenceConfig
+from tritonocr_backend.zoo.layout import FileFormat
+
+_BATCH = 2
+_ANY_SIZE = {Role.TEXT_DETECTION: (64, 96), Role.DOC_UNWARPING: (712, 488), Role.TEXT_RECOGNITION: (48, 320)}
+
+
+def sample(config: InferenceConfig) -> NDArray[np.float32]:
+    """A fixed, normalised batch in the shape that the role sends: float32 [B, 3, H, W]."""
+    height, width = (
+        own or free for own, free in zip(config.input_shape, _free_size(config.role), strict=True)
+    )
+    batch = 1 if config.role is Role.DOC_UNWARPING else _BATCH
+    return np.random.default_rng(0).random((batch, 3, height, width), dtype=np.float32)
+
+
+def _free_size(role: Role) -> tuple[int, int]:
+    return _ANY_SIZE.get(role, (0, 0))
+
+
+def run(model_dir: Path, file_format: FileFormat, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The first output of the network for float32 [B, 3, H, W].
+
+    Raises:
+        ModelFormatError: It cannot be loaded, takes more than one input, or fails on these images.
+    """
+    try:
+        output = (_run_onnx if file_format == "onnx" else _run_paddle)(model_dir, images)
+    except ModelFormatError:
+        raise
+    except ImportError as error:
+        raise ModelFormatError(
+            f"Paddle files need Paddle: pip install 'tritonocr-server[paddle]' ({error})"
+        ) from None
+    except Exception as error:  # both libraries raise their own unrelated types
+        reason = " ".join(str(error).split())
+        raise ModelFormatError(f"the network does not run on {list(images.shape)}: {reason:.300}") from None
+    return np.asarray(output, dtype=np.float32)
+
+
+def check(model_dir: Path, file_format: FileFormat, config: InferenceConfig) -> None:
+    """Run the network once and compare what it gives with its role's contract (raises ModelFormatError)."""
+    images = sample(config)
+    output = run(model_dir, file_format, images)
+    batch, _, height, width = images.shape
+    if config.role is Role.DOC_UNWARPING:
+        _expect_unwarping(output)
+    elif config.role is Role.TEXT_DETECTION:
+        _expect_shape(config.role, output, [batch, 1, height, width])
+        if output.min() < 0 or output.max() > 1:
+            raise ModelFormatError(
+                "a text_detection network gives probabilities, this one goes beyond 0 to 1"
+            )
+    elif config.role is Role.TEXT_RECOGNITION:
+        if output.ndim != 3 or output.shape[0] != batch:
+            raise ModelFormatError(
+                f"a text_recognition network gives [B, T, classes], got {list(output.shape)}"
+            )
+        dictionary.check(config.characters, output.shape[2])
+        _expect_distribution(config.role, output)
+    else:
+        _expect_shape(config.role, output, [batch, len(config.labels)])
+        _expect_distribution(config.role, output)
+
+
+def _expect_shape(role: Role, output: NDArray[np.float32], shape: list[int]) -> None:
+    if list(output.shape) != shape:
+        raise ModelFormatError(f"a {role.value} network gives {shape} here, got {list(output.shape)}")
+
+
+def _expect_distribution(role: Role, output: NDArray[np.float32]) -> None:
+    if not np.allclose(output.sum(axis=-1), 1, atol=1e-2):
+        raise ModelFormatError(
+            f"a {role.value} network ends in a softmax, this one's classes do not sum to 1"
+        )
+
+
+def _expect_unwarping(output: NDArray[np.float32]) -> None:
+    if output.ndim != 4 or output.shape[1] not in (2, 3):
+        raise ModelFormatError(
+            f"a doc_unwarping network gives [B, 3, H, W] (an image) or [B, 2, h, w] (a grid), "
+            f"got {list(output.shape)}"
+        )
+
+
+def _run_onnx(model_dir: Path, images: NDArray[np.float32]) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what it would log is in the exception
+    session = onnxruntime.InferenceSession(
+        str(model_dir / layout.ONNX), options, providers=["CPUExecutionProvider"]
+    )
+    names = [value.name for value in session.get_inputs()]
+    _expect_one_input(names)
+    half = session.get_inputs()[0].type == "tensor(float16)"
+    return session.run(None, {names[0]: images.astype(np.float16) if half else images})[0]
+
+
+def _run_paddle(model_dir: Path, images: NDArray[np.float32]) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # on import Paddle warns of a compiler cache that only its developers need
+        from paddle import inference
+    config = inference.Config(str(layout.paddle_program(model_dir)), str(model_dir / layout.PADDLE_WEIGHTS))
+    config.disable_glog_info()
+    config.disable_gpu()
+    predictor = inference.create_predictor(config)
+    names = predictor.get_input_names()
+    _expect_one_input(names)
+    predictor.get_input_handle(names[0]).copy_from_cpu(images)
+    predictor.run()
+    return predictor.get_output_handle(predictor.get_output_names()[0]).copy_to_cpu()
+
+
+def _expect_one_input(names: list[str]) -> None:
+    if len(names) != 1:
+        raise ModelFormatError(f"a network takes one image, this one has the inputs {', '.join(names)}")
