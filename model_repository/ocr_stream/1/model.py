@@ -1,0 +1,3 @@
+from tritonocr_backend.triton.ocr import OcrStream as TritonPythonModel
+
+__all__ = ["TritonPythonModel"]

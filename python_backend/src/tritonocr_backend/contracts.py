@@ -1,0 +1,37 @@
+"""Names of the models and of their tensors: the one place that both sides of every hop take them from."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+
+class Role(str, Enum):
+    """What a network does in the pipeline; each role has one tensor contract."""
+
+    DOC_ORIENTATION = "doc_orientation"
+    DOC_UNWARPING = "doc_unwarping"
+    TEXT_DETECTION = "text_detection"
+    TEXTLINE_ORIENTATION = "textline_orientation"
+    TEXT_RECOGNITION = "text_recognition"
+
+
+IMAGE: Final = "image"
+
+NETWORK_OUTPUTS: Final = {
+    Role.DOC_ORIENTATION: ("probabilities",),
+    Role.DOC_UNWARPING: ("unwarped",),
+    Role.TEXT_DETECTION: ("probability",),
+    Role.TEXTLINE_ORIENTATION: ("probabilities",),
+    Role.TEXT_RECOGNITION: ("indices", "confidences"),
+}
+
+POSTPROCESS: Final = "text_detection_postprocess"
+CROP: Final = "text_crop"
+DECODE: Final = "text_recognition_decode"
+
+STAGE_OUTPUTS: Final = {
+    POSTPROCESS: ("polys", "scores", "max_candidates_reached"),
+    CROP: ("pixels", "widths", "content_widths", "line_index", "orientation_images"),
+    DECODE: ("texts", "scores", "word_line_index", "word_texts", "word_spans"),
+}

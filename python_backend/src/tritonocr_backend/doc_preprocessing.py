@@ -1,0 +1,31 @@
+"""Document preprocessing around its networks: which way up a page is, and turning it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from tritonocr_backend.arrays import Floats, Image
+
+SHORT_SIDE_PX = 256
+CROP_PX = 224
+
+
+def resize_for_doc_orientation(page: Image) -> Image:
+    """Short side to 256 px (bilinear), then the centre crop: uint8 [224, 224, 3]."""
+    height, width = page.shape[:2]
+    ratio = SHORT_SIDE_PX / min(height, width)
+    resized_height, resized_width = round(height * ratio), round(width * ratio)
+    resized = cv2.resize(page, (resized_width, resized_height))
+    x, y = max(0, (resized_width - CROP_PX) // 2), max(0, (resized_height - CROP_PX) // 2)
+    return np.ascontiguousarray(resized[y : y + CROP_PX, x : x + CROP_PX], dtype=np.uint8)
+
+
+def doc_angle(probabilities: Floats) -> int:
+    """Degrees (0, 90, 180 or 270) that a page must be turned counter-clockwise, from float32 [4]."""
+    return 90 * int(np.argmax(probabilities))
+
+
+def rotate(page: Image, angle: int) -> Image:
+    """Turn a page counter-clockwise by a multiple of 90 degrees; contiguous uint8 [H, W, 3]."""
+    return np.ascontiguousarray(np.rot90(page, k=angle // 90 % 4))

@@ -1,0 +1,211 @@
+"""From the bytes of a file to its pages: BGR uint8 images.
+
+OpenCV decodes what it decodes as PaddleX does; Pillow tells formats and sizes from headers, before anything
+is decoded, and reads what OpenCV does not (several pages, transparency, GIF, AVIF, JPEG 2000); PDFium renders
+PDFs at 144 dpi.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+import pypdfium2
+
+from tritonocr_backend.arrays import Image
+from tritonocr_backend.errors import InvalidInputError
+
+PDF_SCALE = 2.0  # 144 dpi
+OPENCV_FORMATS = frozenset({"PNG", "WEBP", "BMP", "PPM"})
+READABLE = "a JPEG, PNG, WebP, BMP, TIFF, GIF, PPM, JPEG 2000 or AVIF image or a PDF"
+SNIFFED_BYTES = 1024
+JPEG_FORMATS = frozenset({"JPEG", "MPO"})
+JPEG_END = b"\xff\xd9"
+JPEG_FILLER = b"\x55" * 64
+SIGNATURES = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG": "PNG",
+    b"GIF8": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"RIFF": "WebP",
+}
+
+PIL.Image.MAX_IMAGE_PIXELS = None  # sizes are checked here, against our own limit
+
+_PDFIUM = threading.Lock()  # PDFium is not thread-safe
+
+
+@dataclass(frozen=True)
+class Document:
+    """An opened file.
+
+    Attributes:
+        page_count: how many pages the file has.
+        read_page: decodes one page, by its index, to uint8 [H, W, 3] BGR; raises InvalidInputError.
+        close: frees what the file holds.
+    """
+
+    page_count: int
+    read_page: Callable[[int], Image]
+    close: Callable[[], None]
+
+
+def open_document(data: bytes, max_pixels: int) -> Document:
+    """Tell what a file is and how many pages it has, without decoding them.
+
+    Args:
+        data: the file, or base64 text of it with or without a `data:` prefix.
+        max_pixels: a page with more is refused before it is decoded.
+
+    Raises:
+        InvalidInputError: the file is empty, of no readable kind, protected, corrupt or too large.
+    """
+    if not data:
+        raise InvalidInputError(f"file: got 0 bytes, expected {READABLE}")
+    data = _without_base64(data)
+    if b"%PDF-" in data[:SNIFFED_BYTES]:
+        return _open_pdf(data, max_pixels)
+    return _open_image(data, max_pixels)
+
+
+def check_pixels(name: str, height: int, width: int, max_pixels: int) -> None:
+    """Raise InvalidInputError where an image is empty or has more than `max_pixels`."""
+    if height < 1 or width < 1:
+        raise InvalidInputError(f"{name}: got an image of {width}x{height} px, expected at least 1x1")
+    if height * width > max_pixels:
+        raise InvalidInputError(
+            f"{name}: got {width}x{height} px = {height * width / 1e6:.0f} megapixels, "
+            f"expected at most {max_pixels / 1e6:.0f}"
+        )
+
+
+def _without_base64(data: bytes) -> bytes:
+    """Undo the base64 that KServe's JSON needs for binary; other data comes back as it is."""
+    text = re.sub(rb"^data:[^,]{0,200},", b"", data)
+    if not re.match(rb"[A-Za-z0-9+/\s]{16}", text):
+        return data
+    try:
+        return base64.b64decode(re.sub(rb"\s", b"", text), validate=True)
+    except binascii.Error:
+        return data
+
+
+def _open_image(data: bytes, max_pixels: int) -> Document:
+    try:
+        image = PIL.Image.open(io.BytesIO(data))
+        # Only a TIFF's frames are pages; of an animation the first frame is the picture.
+        page_count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise InvalidInputError(_unreadable(data)) from error
+    check_pixels("file", image.height, image.width, max_pixels)
+
+    def read_page(index: int) -> Image:
+        if image.format in JPEG_FORMATS:
+            return _decode_jpeg(data)
+        if image.format in OPENCV_FORMATS and not image.has_transparency_data:
+            return _decode_with_opencv(data, str(image.format))
+        return _decode_with_pillow(image, index, max_pixels)
+
+    return Document(page_count, read_page, image.close)
+
+
+def _unreadable(data: bytes) -> str:
+    for signature, name in SIGNATURES.items():
+        if data.startswith(signature):
+            return f"file: the {name} is corrupt or truncated"
+    return f"file: got {len(data)} bytes starting with {data[:16].hex(' ')}, expected {READABLE}"
+
+
+def _decode_with_opencv(data: bytes, image_format: str) -> Image:
+    try:
+        page = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        page = None
+    if page is None:
+        raise InvalidInputError(f"file: the {image_format} is corrupt or truncated")
+    return np.asarray(page, dtype=np.uint8)
+
+
+def _decode_jpeg(data: bytes) -> Image:
+    """Decode a JPEG; one that lacks its end marker is read if no pixel is missing.
+
+    The decoder fills what is missing of a cut file and does not say so. Whether anything was missing shows when
+    other bytes stand in its place: they change the picture only if the decoder still needed some.
+    """
+    if JPEG_END in data[-SNIFFED_BYTES:]:
+        return _decode_with_opencv(data, "JPEG")
+    data = data.rstrip(b"\xff")
+    page = _decode_with_opencv(data + JPEG_END, "JPEG")
+    if not np.array_equal(page, _decode_with_opencv(data + JPEG_FILLER + JPEG_END, "JPEG")):
+        raise InvalidInputError("file: the JPEG is truncated")
+    return page
+
+
+def _decode_with_pillow(image: PIL.Image.Image, index: int, max_pixels: int) -> Image:
+    """Decode one frame: upright by its EXIF orientation, transparency on white, 16 bits to 8."""
+    try:
+        image.seek(index)
+        check_pixels(f"page {index} of the file", image.height, image.width, max_pixels)
+        frame = PIL.ImageOps.exif_transpose(image)
+        return _to_bgr(frame)
+    except InvalidInputError:
+        raise
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise InvalidInputError(f"file: the {image.format} is corrupt or truncated ({error})") from error
+
+
+def _to_bgr(frame: PIL.Image.Image) -> Image:
+    if frame.mode.startswith("I;16"):
+        frame = PIL.Image.fromarray((np.asarray(frame) >> 8).astype(np.uint8))
+    if frame.has_transparency_data:
+        rgba = frame.convert("RGBA")
+        frame = PIL.Image.new("RGBA", rgba.size, "white")
+        frame.alpha_composite(rgba)
+    return np.ascontiguousarray(np.asarray(frame.convert("RGB"))[:, :, ::-1])
+
+
+def _open_pdf(data: bytes, max_pixels: int) -> Document:
+    try:
+        with _PDFIUM:
+            pdf = pypdfium2.PdfDocument(data)
+            page_count = len(pdf)
+    except pypdfium2.PdfiumError as error:
+        if "password" in str(error).lower():
+            raise InvalidInputError(
+                "file: the PDF is protected by a password, expected one without"
+            ) from error
+        raise InvalidInputError(f"file: the PDF is corrupt ({error})") from error
+    if page_count == 0:
+        raise InvalidInputError("file: the PDF has no pages, expected at least 1")
+
+    def read_page(index: int) -> Image:
+        with _PDFIUM:
+            return _render_pdf_page(pdf, index, max_pixels)
+
+    def close() -> None:
+        with _PDFIUM:
+            pdf.close()
+
+    return Document(page_count, read_page, close)
+
+
+def _render_pdf_page(pdf: pypdfium2.PdfDocument, index: int, max_pixels: int) -> Image:
+    try:
+        page = pdf[index]
+    except pypdfium2.PdfiumError as error:
+        raise InvalidInputError(f"file: page {index} of the PDF is corrupt ({error})") from error
+    width, height = (round(side * PDF_SCALE) for side in page.get_size())
+    check_pixels(f"page {index} of the PDF at 144 dpi", max(height, 1), max(width, 1), max_pixels)
+    pixels = page.render(scale=PDF_SCALE).to_numpy()
+    page.close()
+    return np.array(pixels[:, :, :3], order="C")

@@ -1,0 +1,105 @@
+"""The engine protocol, and which engine runs which artefact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from tritonocr_backend.arrays import Image
+from tritonocr_backend.network_card import Normalisation
+
+ONNX_FILE = "model.onnx"
+PADDLE_FILES = ("inference.json", "inference.pdmodel")
+
+
+class EngineError(RuntimeError):
+    """An engine cannot load or run a network."""
+
+
+class Engine(Protocol):
+    """Runs one network."""
+
+    def infer(self, image: Image) -> list[NDArray[Any]]:
+        """Run the network on a batch.
+
+        Args:
+            image: uint8 [B, H, W, 3] BGR.
+
+        Returns:
+            The contract's output tensors of the network's role, in order.
+        """
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How a network is run.
+
+    Attributes:
+        device: PaddleX's device name: cpu, gpu:0 ...
+        precision: f32, bf16, or auto (bf16 where the CPU computes in it, else f32).
+        threads: threads of one instance; 0 lets the engine choose.
+        cache_dir: where compiled networks are kept; None keeps none.
+    """
+
+    device: str = "cpu"
+    precision: str = "auto"
+    threads: int = 0
+    cache_dir: Path | None = None
+
+
+@dataclass(frozen=True)
+class Network:
+    """What an engine loads.
+
+    Attributes:
+        directory: holds `model.onnx` (the contract graph), or Paddle's inference files.
+        role: the network's role.
+        outputs: names of the contract's outputs.
+        normalisation: applied by the Paddle engine, whose files do not contain it.
+    """
+
+    directory: Path
+    role: str
+    outputs: tuple[str, ...]
+    normalisation: Normalisation
+    options: EngineOptions = field(default_factory=EngineOptions)
+
+
+_ENGINES = {
+    "openvino": ("tritonocr_backend.engines.openvino", "OpenVinoEngine"),
+    "onnxruntime": ("tritonocr_backend.engines.onnxruntime", "OnnxRuntimeEngine"),
+    "paddle": ("tritonocr_backend.engines.paddle", "PaddleEngine"),
+}
+
+
+def create_engine(name: str, network: Network) -> Engine:
+    """Load a network with an engine.
+
+    Args:
+        name: openvino, onnxruntime, paddle, or auto.
+        network: what to load.
+
+    Raises:
+        EngineError: the engine is unknown or not installed, or cannot load the network.
+    """
+    name = choose_engine(network) if name == "auto" else name
+    if name not in _ENGINES:
+        raise EngineError(f"engine: got {name!r}, expected one of auto, {', '.join(_ENGINES)}")
+    if find_spec(name) is None:
+        raise EngineError(f"engine {name!r} is not installed: pip install {name}")
+    module, class_name = _ENGINES[name]
+    engine: Engine = getattr(import_module(module), class_name)(network)
+    return engine
+
+
+def choose_engine(network: Network) -> str:
+    """Paddle for Paddle's files; OpenVINO on a CPU; ONNX Runtime on anything else."""
+    if any((network.directory / file).exists() for file in PADDLE_FILES):
+        return "paddle"
+    on_cpu = network.options.device.split(":")[0] == "cpu"
+    return "openvino" if on_cpu and find_spec("openvino") else "onnxruntime"

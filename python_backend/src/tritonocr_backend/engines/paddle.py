@@ -1,0 +1,76 @@
+"""Paddle Inference: Paddle's files as they are, a fine-tuned model's too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from paddle import inference
+
+from tritonocr_backend.arrays import Image
+from tritonocr_backend.engines.base import PADDLE_FILES, EngineError, EngineOptions, Network
+from tritonocr_backend.network_card import Normalisation
+
+
+class PaddleEngine:
+    """Runs a Paddle network; what the contract graph does besides is done here in NumPy."""
+
+    def __init__(self, network: Network) -> None:
+        try:
+            self._predictor = inference.create_predictor(_config(network))
+        except Exception as error:  # Paddle's C++ errors surface as several unrelated types
+            raise EngineError(f"Paddle cannot load {network.directory}: {error}") from error
+        self._input = self._predictor.get_input_handle(self._predictor.get_input_names()[0])
+        self._output = self._predictor.get_output_handle(self._predictor.get_output_names()[0])
+        self._normalisation = network.normalisation
+        self._finish = _FINISHES[network.role]
+
+    def infer(self, image: Image) -> list[NDArray[Any]]:
+        """See Engine.infer."""
+        self._input.copy_from_cpu(normalise(image, self._normalisation))
+        self._predictor.run()
+        return self._finish(self._output.copy_to_cpu())
+
+
+def normalise(image: Image, normalisation: Normalisation) -> NDArray[np.float32]:
+    """uint8 [B, H, W, 3] BGR to float32 [B, 3, H, W], normalised, in the network's channel order."""
+    mean, std = np.float32(normalisation.mean), np.float32(normalisation.std)
+    channels = image[..., ::-1] if normalisation.channel_order == "RGB" else image
+    values = channels * (np.float32(normalisation.scale) / std) - mean / std
+    return np.ascontiguousarray(values.transpose(0, 3, 1, 2), dtype=np.float32)
+
+
+def _unwarped(planes: NDArray[np.float32]) -> list[NDArray[Any]]:
+    pixels = np.clip(planes * 255, 0, 255).astype(np.uint8)
+    return [np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))]
+
+
+_FINISHES: dict[str, Callable[[NDArray[np.float32]], list[NDArray[Any]]]] = {
+    "doc_orientation": lambda probabilities: [probabilities],
+    "textline_orientation": lambda probabilities: [probabilities],
+    "doc_unwarping": _unwarped,
+    "text_detection": lambda maps: [np.ascontiguousarray(maps[:, 0])],
+    "text_recognition": lambda classes: [classes.argmax(axis=2).astype(np.int32), classes.max(axis=2)],
+}
+
+
+def _config(network: Network) -> Any:
+    program = next(path for name in PADDLE_FILES if (path := network.directory / name).exists())
+    config = inference.Config(str(program), str(network.directory / "inference.pdiparams"))
+    config.disable_glog_info()
+    _use_device(config, network.options)
+    return config
+
+
+def _use_device(config: Any, options: EngineOptions) -> None:
+    kind, _, index = options.device.partition(":")
+    if kind == "gpu":
+        config.enable_use_gpu(512, int(index or 0))
+    elif kind == "cpu":
+        config.disable_gpu()
+        config.enable_mkldnn()
+        config.set_cpu_math_library_num_threads(options.threads or 1)
+    else:
+        config.enable_custom_device(kind, int(index or 0))

@@ -1,0 +1,69 @@
+"""`network.json`: what is known of a network that is served, written beside its weights.
+
+`zoo` writes it; the network's own process, the `ocr` model and the decoder read it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from tritonocr_backend.contracts import Role
+
+CARD_FILE = "network.json"
+CHARACTERS_FILE = "characters.json"
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """(pixel * scale - mean) / std per channel, channels in `channel_order`."""
+
+    scale: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    channel_order: Literal["BGR", "RGB"]
+
+
+@dataclass(frozen=True)
+class NetworkCard:
+    """A served network.
+
+    Attributes:
+        name: the name it is served under.
+        role: what it does.
+        normalisation: what the network's own input wants; the contract graph contains it.
+        languages: codes of `lang`, the one it is made for first; recognition only.
+        engine: openvino, onnxruntime, paddle or auto.
+        precision: f32, bf16 or auto.
+        threads: threads of one instance; 0 lets the engine choose.
+        device: PaddleX's device name, cpu or gpu:0.
+        options: the network's own values of `predict()` options (thresholds), under their names.
+    """
+
+    name: str
+    role: Role
+    normalisation: Normalisation
+    languages: tuple[str, ...] = ()
+    engine: str = "auto"
+    precision: str = "auto"
+    threads: int = 0
+    device: str = "cpu"
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, directory: Path) -> None:
+        """Write the card into a model's version directory."""
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        (directory / CARD_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_card(directory: Path) -> NetworkCard:
+    """Read the card in a model's version directory."""
+    values = json.loads((directory / CARD_FILE).read_text(encoding="utf-8"))
+    norm = values.pop("normalisation")
+    normalisation = Normalisation(
+        norm["scale"], tuple(norm["mean"]), tuple(norm["std"]), norm["channel_order"]
+    )
+    card = NetworkCard(**values, normalisation=normalisation)
+    return replace(card, role=Role(card.role), languages=tuple(card.languages))

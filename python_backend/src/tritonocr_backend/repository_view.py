@@ -1,0 +1,81 @@
+"""What a model repository serves, read from the cards beside the weights.
+
+It is read again when a model folder comes or goes, so that a model added to a running server is seen.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tritonocr_backend.contracts import Role
+from tritonocr_backend.errors import InvalidInputError
+from tritonocr_backend.network_card import CARD_FILE, CHARACTERS_FILE, NetworkCard, read_card
+
+
+class RepositoryView:
+    """The networks of one model repository."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._modified_ns = -1
+        self._cards: dict[str, NetworkCard] = {}
+        self._characters: dict[str, tuple[int, tuple[str, ...]]] = {}
+
+    @classmethod
+    def beside(cls, model_directory: str) -> RepositoryView:
+        """The repository that holds a model's folder."""
+        return cls(Path(model_directory).parent)
+
+    def cards(self) -> dict[str, NetworkCard]:
+        """The networks by name."""
+        modified_ns = self._directory.stat().st_mtime_ns
+        if modified_ns != self._modified_ns:
+            found = (read_card(path.parent) for path in sorted(self._directory.glob(f"*/1/{CARD_FILE}")))
+            self._cards = {card.name: card for card in found}
+            self._modified_ns = modified_ns
+        return self._cards
+
+    def find(self, name: str, role: Role, option: str) -> NetworkCard:
+        """The network of that name and role.
+
+        Args:
+            name: as served.
+            role: what it must do.
+            option: where the name was given, for the error.
+
+        Raises:
+            InvalidInputError: it is not served; the message lists those that are.
+        """
+        served = {card.name: card for card in self.cards().values() if card.role is role}
+        if name not in served:
+            raise InvalidInputError(
+                f"{option}: got {name!r}, which is not served; served are {', '.join(served)}"
+            )
+        return served[name]
+
+    def for_language(self, language: str, preferred: str) -> NetworkCard:
+        """A recognition network that reads a language: one made for it, else one that also reads it.
+
+        Among equals `preferred` comes first, then the order of names.
+
+        Raises:
+            InvalidInputError: none does; the message lists the languages that are served.
+        """
+        readers = [card for card in self.cards().values() if card.role is Role.TEXT_RECOGNITION]
+        able = [card for card in readers if language in card.languages]
+        if not able:
+            served = sorted({code for card in readers for code in card.languages})
+            raise InvalidInputError(
+                f"lang: got {language!r}, which no served model reads; served are {', '.join(served)}"
+            )
+        return min(able, key=lambda c: (c.languages.index(language) > 0, c.name != preferred, c.name))
+
+    def characters(self, name: str) -> tuple[str, ...]:
+        """The dictionary of a recognition network, without blank and closing space."""
+        self.find(name, Role.TEXT_RECOGNITION, "model_name")
+        path = self._directory / name / "1" / CHARACTERS_FILE
+        modified_ns = path.stat().st_mtime_ns
+        if self._characters.get(name, (0, ()))[0] != modified_ns:
+            self._characters[name] = (modified_ns, tuple(json.loads(path.read_text(encoding="utf-8"))))
+        return self._characters[name][1]

@@ -1,0 +1,152 @@
+"""What a request to `ocr` asks for: its file or image, and its options over the pipeline's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tritonocr_backend.arrays import Image, Tensors
+from tritonocr_backend.contracts import Role
+from tritonocr_backend.documents import Document, check_pixels, open_document
+from tritonocr_backend.errors import InvalidInputError
+from tritonocr_backend.pipeline import PageSettings
+from tritonocr_backend.repository_view import RepositoryView
+from tritonocr_backend.settings import PAGE_OPTIONS, OptionValue, PipelineSettings
+from tritonocr_backend.text_detection import LimitType
+
+AFTER_DETECTION = frozenset(
+    {
+        "textline_orientation_angles",
+        "page_index",
+        "rec_texts",
+        "rec_scores",
+        "rec_polys",
+        "rec_boxes",
+        "word_line_index",
+        "word_texts",
+        "word_boxes",
+    }
+)
+
+
+@dataclass(frozen=True)
+class OcrRequest:
+    """A request, checked.
+
+    Attributes:
+        document: the opened file; of an `image`, its only page.
+        page_settings: how each page is read.
+        max_pages: how many pages are read.
+        return_page_images: whether pictures of the pages are asked for.
+    """
+
+    document: Document
+    page_settings: PageSettings
+    max_pages: int
+    return_page_images: bool
+
+    @property
+    def page_indices(self) -> range:
+        """The pages to read."""
+        return range(min(self.document.page_count, self.max_pages))
+
+
+def parse_request(
+    inputs: Tensors, requested: Collection[str], settings: PipelineSettings, repository: RepositoryView
+) -> OcrRequest:
+    """Check a request's tensors.
+
+    Args:
+        inputs: `file` STRING [1] or `image` UINT8 [H, W, 3], and any of PAGE_OPTIONS.
+        requested: the outputs that are wanted; what only others need is not computed.
+        settings: the pipeline's own.
+        repository: where model names and languages are looked up.
+
+    Raises:
+        InvalidInputError: the file or an option is wrong.
+    """
+    given = {name: _option_value(name, inputs[name]) for name in PAGE_OPTIONS if name in inputs}
+    networks = _networks(given, settings, repository)
+    detection = repository.find(
+        networks[Role.TEXT_DETECTION], Role.TEXT_DETECTION, "text_detection_model_name"
+    )
+    options = {**settings.options, **detection.options, **given}
+    page_settings = _page_settings(options, networks, settings, requested)
+    document = _document(inputs, settings.max_pixels)
+    return OcrRequest(
+        document, page_settings, int(options["max_pages"]), bool(options["return_page_images"])
+    )
+
+
+def _option_value(name: str, tensor: NDArray[Any]) -> OptionValue:
+    if tensor.size != 1:
+        raise InvalidInputError(f"{name}: got {tensor.size} values, expected 1")
+    value = tensor.reshape(-1)[0]
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    return PAGE_OPTIONS[name].check(value.item() if isinstance(value, np.generic) else value)
+
+
+def _networks(
+    given: Mapping[str, OptionValue], settings: PipelineSettings, repository: RepositoryView
+) -> dict[Role, str]:
+    networks = dict(settings.networks)
+    detection, recognition, lang = (
+        str(given.get(name, ""))
+        for name in ("text_detection_model_name", "text_recognition_model_name", "lang")
+    )
+    if recognition and lang:
+        raise InvalidInputError(
+            f"lang: got {lang!r} together with text_recognition_model_name {recognition!r}, expected one"
+        )
+    if detection:
+        networks[Role.TEXT_DETECTION] = detection
+    if recognition:
+        found = repository.find(recognition, Role.TEXT_RECOGNITION, "text_recognition_model_name")
+        networks[Role.TEXT_RECOGNITION] = found.name
+    if lang:
+        networks[Role.TEXT_RECOGNITION] = repository.for_language(
+            lang, networks[Role.TEXT_RECOGNITION]
+        ).name
+    return networks
+
+
+def _page_settings(
+    options: Mapping[str, Any],
+    networks: dict[Role, str],
+    settings: PipelineSettings,
+    requested: Collection[str],
+) -> PageSettings:
+    return PageSettings(
+        networks=networks,
+        use_doc_orientation_classify=options["use_doc_orientation_classify"],
+        use_doc_unwarping=options["use_doc_unwarping"],
+        use_textline_orientation=options["use_textline_orientation"],
+        limit_side_len=options["text_det_limit_side_len"],
+        limit_type=cast(LimitType, options["text_det_limit_type"]),
+        thresh=options["text_det_thresh"],
+        box_thresh=options["text_det_box_thresh"],
+        unclip_ratio=options["text_det_unclip_ratio"],
+        max_candidates=settings.max_candidates,
+        score_thresh=options["text_rec_score_thresh"],
+        return_word_box=options["return_word_box"],
+        line_padding=settings.line_padding,
+        detection_only=AFTER_DETECTION.isdisjoint(requested),
+    )
+
+
+def _document(inputs: Tensors, max_pixels: int) -> Document:
+    given = [name for name in ("file", "image") if name in inputs]
+    if len(given) != 1:
+        raise InvalidInputError(f"got {' and '.join(given) or 'neither file nor image'}, expected exactly one")
+    if "file" in inputs:
+        if inputs["file"].size != 1:
+            raise InvalidInputError(f"file: got {inputs['file'].size} values, expected 1")
+        return open_document(inputs["file"].reshape(-1)[0], max_pixels)
+    page: Image = inputs["image"]
+    check_pixels("image", page.shape[0], page.shape[1], max_pixels)
+    return Document(1, lambda index: page, lambda: None)

@@ -1,0 +1,286 @@
+"""The embedded tritonserver: the one inside the nvidia-pytriton wheel, on a model repository of one's own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+
+from tritonocr_backend.errors import ServerError
+
+READY_POLL_S = 0.1
+LOG_TAIL_LINES = 10
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """How tritonserver is started.
+
+    Attributes:
+        host: address that all ports bind to.
+        http_port: 0 takes a free one; so for the others.
+        grpc_port: likewise.
+        metrics_port: likewise.
+        log_level: error, warning, info or verbose.
+        log_file: where the server's output goes; None leaves it on this process's own.
+        model_control: whether clients may load and unload models.
+        ready_timeout_s: how long the models may take to load.
+        exit_timeout_s: how long requests in flight may take when the server is told to stop.
+        extra_arguments: handed to tritonserver as they are.
+    """
+
+    host: str = "127.0.0.1"
+    http_port: int = 0
+    grpc_port: int = 0
+    metrics_port: int = 0
+    log_level: str = "warning"
+    log_file: Path | None = None
+    model_control: bool = False
+    ready_timeout_s: float = 180
+    exit_timeout_s: float = 30
+    extra_arguments: Sequence[str] = ()
+
+
+class EmbeddedServer:
+    """A tritonserver process; a context manager that starts it, waits until it is ready and stops it.
+
+    Args:
+        repository: model repository.
+        options: how it is started.
+    """
+
+    def __init__(self, repository: Path, options: ServerOptions | None = None) -> None:
+        self._repository = repository
+        self.options = options or ServerOptions()
+        ports = _free_ports(self.options)
+        self.http_port, self.grpc_port, self.metrics_port = ports
+        self._process: subprocess.Popen[bytes] | None = None
+        self._directory: Path | None = None
+
+    @property
+    def http_url(self) -> str:
+        """host:port of Triton's HTTP endpoint."""
+        return f"{self.options.host}:{self.http_port}"
+
+    @property
+    def grpc_url(self) -> str:
+        """host:port of Triton's gRPC endpoint."""
+        return f"{self.options.host}:{self.grpc_port}"
+
+    @property
+    def metrics_url(self) -> str:
+        """Address of Triton's Prometheus metrics."""
+        return f"http://{self.options.host}:{self.metrics_port}/metrics"
+
+    @property
+    def pid(self) -> int:
+        """The tritonserver's process id."""
+        if self._process is None:
+            raise ServerError("tritonserver is not running")
+        return self._process.pid
+
+    def __enter__(self) -> EmbeddedServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, error_class: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the server and wait until every model is ready.
+
+        Raises:
+            ServerError: a part is missing, a model does not load, or it takes too long.
+        """
+        installation = find_installation()
+        self._directory = Path(tempfile.mkdtemp(prefix="tritonocr-"))
+        try:
+            backends = _link_backends(installation, self._directory / "backends")
+            self._process = self._launch(installation, backends)
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the server and every process of it; requests in flight are finished first."""
+        if self._process is not None:
+            self._process.terminate()
+            # Triton finishes its requests, then its models; past that it is ended.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(self.options.exit_timeout_s + 10)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
+
+    def wait(self) -> int:
+        """Wait until the server ends by itself; return its exit status."""
+        if self._process is None:
+            raise ServerError("tritonserver is not running")
+        return self._process.wait()
+
+    def _launch(self, installation: Installation, backends: Path) -> subprocess.Popen[bytes]:
+        log = self.options.log_file.open("ab") if self.options.log_file else None
+        try:
+            return subprocess.Popen(
+                [str(installation.binary), *self._arguments(backends)],
+                env=_environment(installation),
+                stdout=log,
+                stderr=subprocess.STDOUT if log else None,
+                start_new_session=True,
+            )
+        finally:
+            if log is not None:
+                log.close()
+
+    def _arguments(self, backends: Path) -> list[str]:
+        options = self.options
+        levels = {"error": (0, 0, 0), "warning": (0, 1, 0), "info": (1, 1, 0), "verbose": (1, 1, 1)}
+        info, warning, verbose = levels[options.log_level]
+        control = ["--model-control-mode=explicit", "--load-model=*"] if options.model_control else []
+        return [
+            f"--model-repository={self._repository}",
+            f"--backend-directory={backends}",
+            # Servers on one machine must not touch each other's shared memory.
+            f"--backend-config=python,shm-region-prefix-name=tritonocr_{os.getpid()}_{self.grpc_port}",
+            f"--http-address={options.host}",
+            f"--http-port={self.http_port}",
+            f"--grpc-address={options.host}",
+            f"--grpc-port={self.grpc_port}",
+            f"--metrics-address={options.host}",
+            f"--metrics-port={self.metrics_port}",
+            f"--log-info={info}",
+            f"--log-warning={warning}",
+            f"--log-verbose={verbose}",
+            f"--exit-timeout-secs={options.exit_timeout_s:.0f}",
+            "--disable-auto-complete-config",
+            *control,
+            *options.extra_arguments,
+        ]
+
+    def _wait_until_ready(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + self.options.ready_timeout_s
+        while not _is_ready(self.http_url):
+            if self._process.poll() is not None:
+                raise ServerError(f"tritonserver ended while starting.{self._log_tail()}")
+            if time.monotonic() > deadline:
+                seconds = self.options.ready_timeout_s
+                raise ServerError(f"tritonserver was not ready after {seconds:.0f} s.{self._log_tail()}")
+            time.sleep(READY_POLL_S)
+
+    def _log_tail(self) -> str:
+        if self.options.log_file is None:
+            return " Its output is above."
+        lines = self.options.log_file.read_text(errors="replace").splitlines()
+        errors = [line for line in lines if re.match(r"E\d{4} |error: ", line)]
+        return "\n".join([" Its errors:", *(errors or lines)[-LOG_TAIL_LINES:]])
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Where the parts of tritonserver are."""
+
+    binary: Path
+    python_backend: Path
+    stub: Path
+    library_directories: tuple[Path, ...]
+
+
+def find_installation() -> Installation:
+    """Find tritonserver and what it needs to run the Python that runs this.
+
+    Raises:
+        ServerError: a part is missing; the message says how to get it.
+    """
+    spec = find_spec("pytriton")
+    if spec is None or spec.origin is None:
+        raise ServerError("tritonserver is not installed: pip install tritonocr-server")
+    package = Path(spec.origin).parent
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    stub = package / "tritonserver" / "python_backend_stubs" / version / "triton_python_backend_stub"
+    if not stub.exists():
+        served = ", ".join(sorted(path.parent.name for path in stub.parents[1].glob("*/*_stub")))
+        raise ServerError(f"Triton's Python backend runs Python {served}; this is {version}")
+    return Installation(
+        binary=package / "tritonserver" / "bin" / "tritonserver",
+        python_backend=package / "tritonserver" / "backends" / "python",
+        stub=stub,
+        library_directories=(package.parent / "nvidia_pytriton.libs", _libpython_directory(version)),
+    )
+
+
+def _libpython_directory(version: str) -> Path:
+    """Where the shared library of this Python is, which the stub is linked to."""
+    name = f"libpython{version}.so.1.0"
+    places = [sysconfig.get_config_var("LIBDIR"), f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}"]
+    for place in places:
+        if place and (Path(place) / name).exists():
+            return Path(place)
+    raise ServerError(
+        f"{name} is missing, which Triton's Python backend is linked to: install Debian's package "
+        f"libpython{version}, or use a Python that was built with --enable-shared"
+    )
+
+
+def _link_backends(installation: Installation, directory: Path) -> Path:
+    """A backend directory as tritonserver wants it, with the stub of this Python."""
+    python = directory / "python"
+    python.mkdir(parents=True)
+    for path in (*installation.python_backend.iterdir(), installation.stub):
+        if path.name != "__pycache__":
+            (python / path.name).symlink_to(path)
+    return directory
+
+
+def _environment(installation: Installation) -> dict[str, str]:
+    libraries = [*map(str, installation.library_directories), os.environ.get("LD_LIBRARY_PATH", "")]
+    # The stub takes its Python, and with it this environment's packages, from the first python3 on the path.
+    path = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    return {
+        **os.environ,
+        "LD_LIBRARY_PATH": os.pathsep.join(filter(None, libraries)),
+        "PATH": os.pathsep.join(filter(None, path)),
+    }
+
+
+def _free_ports(options: ServerOptions) -> tuple[int, int, int]:
+    """The three ports, free ones where 0 was asked for; all held open until each is known."""
+    with contextlib.ExitStack() as stack:
+        ports = []
+        for port in (options.http_port, options.grpc_port, options.metrics_port):
+            if port == 0:
+                listener = stack.enter_context(socket.socket())
+                listener.bind((options.host, 0))
+                port = listener.getsockname()[1]
+            ports.append(port)
+    return ports[0], ports[1], ports[2]
+
+
+def _is_ready(http_url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{http_url}/v2/health/ready", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,164 @@
+"""Everything that someone may tune, declared once: name, type, default, range and help.
+
+`PAGE_OPTIONS` are the optional inputs of the `ocr` model, PaddleX's `predict()` options among them;
+`PipelineSettings` is what a repository sets for all requests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tritonocr_backend.contracts import Role
+from tritonocr_backend.errors import InvalidInputError
+from tritonocr_backend.text_crop import LinePadding
+
+PIPELINE_FILE = "pipeline.json"
+
+OptionValue = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Option:
+    """A per-request option.
+
+    Attributes:
+        name: input tensor of the `ocr` model, and PaddleX's own name where it has one.
+        kind: bool, int, float or str.
+        default: value in a new pipeline; "" means "chosen by the server".
+        help: one sentence.
+        low: smallest allowed value.
+        high: largest allowed value.
+        choices: allowed strings.
+    """
+
+    name: str
+    kind: type
+    default: OptionValue
+    help: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def check(self, value: Any) -> OptionValue:
+        """Return the value as this option's kind.
+
+        Raises:
+            InvalidInputError: it is of the wrong type, not finite or out of range.
+        """
+        fits = isinstance(value, self.kind) or (self.kind is float and type(value) is int)
+        if not fits or (self.kind is int and isinstance(value, bool)):
+            raise InvalidInputError(f"{self.name}: got {value!r}, expected {self.kind.__name__}")
+        if self.choices and value not in self.choices:
+            raise InvalidInputError(
+                f"{self.name}: got {value!r}, expected one of {', '.join(self.choices)}"
+            )
+        if self.kind in (int, float):
+            self._check_range(value)
+        return self.kind(value)  # type: ignore[no-any-return]
+
+    def _check_range(self, value: float) -> None:
+        too_low = self.low is not None and not value >= self.low
+        too_high = self.high is not None and not value <= self.high
+        if too_low or too_high or not np.isfinite(value):
+            raise InvalidInputError(f"{self.name}: got {value:g}, expected {self._range()}")
+
+    def _range(self) -> str:
+        if self.high is None:
+            return f"at least {self.low:g}"
+        return f"{self.low:g} to {self.high:g}"
+
+
+def _flag(name: str, default: bool, text: str) -> Option:
+    return Option(name, bool, default, text)
+
+
+PAGE_OPTIONS: Mapping[str, Option] = {
+    option.name: option
+    for option in (
+        _flag("use_doc_orientation_classify", True, "Find which way up the page is and turn it upright."),
+        _flag("use_doc_unwarping", True, "Flatten a curved or folded page; boxes refer to the flat page."),
+        _flag("use_textline_orientation", True, "Find lines that are upside down and turn them."),
+        Option(
+            "text_det_limit_side_len",
+            int,
+            960,
+            "Side length in px that the page is scaled to for detection.",
+            1,
+            100_000,
+        ),
+        Option(
+            "text_det_limit_type",
+            str,
+            "max",
+            "max: the longest side is at most the limit; min: the shortest is at least.",
+            choices=("max", "min"),
+        ),
+        Option("text_det_thresh", float, 0.3, "A pixel is text above this probability.", 0, 1),
+        Option("text_det_box_thresh", float, 0.6, "A box is kept from this mean probability on.", 0, 1),
+        Option("text_det_unclip_ratio", float, 2.0, "How far a detected box is grown.", 0, 100),
+        Option("text_rec_score_thresh", float, 0.0, "A line is kept from this recognition score on.", 0, 1),
+        Option("text_detection_model_name", str, "", "Detection model, one of those served."),
+        Option("text_recognition_model_name", str, "", "Recognition model, one of those served."),
+        Option("lang", str, "", "Language code; chooses a served recognition model that reads it."),
+        _flag("return_word_box", False, "Also return words and their boxes."),
+        _flag("return_page_images", False, "Also return the pages, as given and as preprocessed."),
+        Option("max_pages", int, 10, "How many pages of a file are read.", 1, 100_000),
+    )
+}
+
+
+@dataclass(frozen=True)
+class PipelineSettings:
+    """What the `ocr` model of a repository is set to.
+
+    Attributes:
+        networks: the network of each role, unless a request names another.
+        options: defaults of PAGE_OPTIONS.
+        line_padding: how wide lines are made for recognition (see text_crop.line_width).
+        max_pixels: the largest page that is decoded.
+        max_candidates: the largest number of contours that detection looks at on a page.
+        pages_in_flight: how many pages of one file are read at the same time.
+        local_stages: stages that run inside the `ocr` process instead of being called as models.
+    """
+
+    networks: dict[Role, str] = field(default_factory=lambda: dict(DEFAULT_NETWORKS))
+    options: dict[str, Any] = field(default_factory=lambda: default_options())
+    line_padding: LinePadding = "buckets"
+    max_pixels: int = 134_217_728
+    max_candidates: int = 20_000
+    pages_in_flight: int = 4
+    local_stages: tuple[str, ...] = ()
+
+
+DEFAULT_NETWORKS: Mapping[Role, str] = {
+    Role.DOC_ORIENTATION: "PP-LCNet_x1_0_doc_ori",
+    Role.DOC_UNWARPING: "UVDoc",
+    Role.TEXT_DETECTION: "PP-OCRv4_mobile_det",
+    Role.TEXTLINE_ORIENTATION: "PP-LCNet_x1_0_textline_ori",
+    Role.TEXT_RECOGNITION: "PP-OCRv4_mobile_rec",
+}
+
+
+def default_options() -> dict[str, OptionValue]:
+    """The tutorial's defaults of all options."""
+    return {option.name: option.default for option in PAGE_OPTIONS.values()}
+
+
+def write_pipeline_settings(settings: PipelineSettings, directory: Path) -> None:
+    """Write the settings into the `ocr` model's version directory."""
+    text = json.dumps(asdict(settings), indent=2, ensure_ascii=False)
+    (directory / PIPELINE_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_pipeline_settings(directory: Path) -> PipelineSettings:
+    """Read the settings in the `ocr` model's version directory."""
+    values = json.loads((directory / PIPELINE_FILE).read_text(encoding="utf-8"))
+    values["networks"] = {Role(role): name for role, name in values["networks"].items()}
+    values["local_stages"] = tuple(values["local_stages"])
+    return PipelineSettings(**values)

@@ -1,0 +1,112 @@
+"""The pipeline's own stages, tensors in and tensors out: what their Triton models and in-process calls run.
+
+Each checks what it is given, since each can be called alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tritonocr_backend import text_crop, text_detection, text_recognition
+from tritonocr_backend.arrays import Tensors
+from tritonocr_backend.errors import InvalidInputError
+from tritonocr_backend.text_crop import LinePadding
+
+
+def text_detection_postprocess(inputs: Tensors) -> dict[str, NDArray[Any]]:
+    """DB postprocessing.
+
+    Args:
+        inputs: probability FP32 [H', W'], page_size INT32 [2] (height, width), thresh, box_thresh and
+            unclip_ratio FP32 [1], max_candidates INT32 [1].
+
+    Returns:
+        polys INT32 [n, 4, 2], scores FP32 [n], max_candidates_reached BOOL [1].
+    """
+    height, width = inputs["page_size"].tolist()
+    if height < 1 or width < 1:
+        raise InvalidInputError(f"page_size: got {height}x{width}, expected at least 1x1")
+    boxes = text_detection.db_postprocess(
+        inputs["probability"],
+        (height, width),
+        thresh=float(inputs["thresh"][0]),
+        box_thresh=float(inputs["box_thresh"][0]),
+        unclip_ratio=float(inputs["unclip_ratio"][0]),
+        max_candidates=int(inputs["max_candidates"][0]),
+    )
+    reached = np.array([boxes.max_candidates_reached])
+    return {"polys": boxes.quads, "scores": boxes.scores, "max_candidates_reached": reached}
+
+
+def text_crop_lines(inputs: Tensors) -> dict[str, NDArray[Any]]:
+    """Cut the lines out of a page; quads without an area give no line.
+
+    Args:
+        inputs: image UINT8 [H, W, 3] BGR, polys INT32 [n, 4, 2], line_padding STRING [1]
+            (buckets or exact), orientation_images BOOL [1] (whether those are wanted).
+
+    Returns:
+        pixels UINT8 [-1], widths, content_widths and line_index INT32 [k] (see text_crop.PackedLines), and
+        orientation_images UINT8 [k or 0, 80, 160, 3] in the same order.
+    """
+    page, quads = inputs["image"], inputs["polys"]
+    padding = str(inputs["line_padding"][0])
+    if padding not in ("buckets", "exact"):
+        raise InvalidInputError(f"line_padding: got {padding!r}, expected buckets or exact")
+    crops = {i: crop for i, quad in enumerate(quads) if (crop := text_crop.crop_quad(page, quad)) is not None}
+    packed = text_crop.pack_lines(list(crops.values()), list(crops), cast(LinePadding, padding))
+    wanted = packed.line_index if inputs["orientation_images"][0] else []
+    images = [text_crop.resize_for_line_orientation(crops[i]) for i in wanted]
+    return {
+        "pixels": packed.pixels,
+        "widths": packed.widths,
+        "content_widths": packed.content_widths,
+        "line_index": packed.line_index,
+        "orientation_images": np.array(images, dtype=np.uint8).reshape(-1, 80, 160, 3),
+    }
+
+
+def text_recognition_decode(inputs: Tensors, characters: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """CTC decoding of lines, with their words if asked for.
+
+    Args:
+        inputs: indices INT32 [n, T] and confidences FP32 [n, T], short lines filled up with blanks (0);
+            column_counts FP32 [n], the columns that a line's content spans (used for words only);
+            return_words BOOL [1].
+        characters: what each class stands for.
+
+    Returns:
+        texts STRING [n], scores FP32 [n]; a row a word: word_line_index INT32 [w], word_texts STRING [w],
+        word_spans FP32 [w, 2], where it starts and ends, in columns.
+    """
+    indices = inputs["indices"]
+    if indices.size and not 0 <= indices.min() <= indices.max() < len(characters):
+        raise InvalidInputError(
+            f"indices: got {indices.min()} to {indices.max()}, expected 0 to {len(characters) - 1}"
+        )
+    lines = [
+        text_recognition.ctc_decode(row, confidences, characters)
+        for row, confidences in zip(indices, inputs["confidences"], strict=True)
+    ]
+    words = _words(lines, inputs["column_counts"]) if inputs["return_words"][0] else []
+    return {
+        "texts": np.array([line.text for line in lines], dtype=object),
+        "scores": np.array([line.score for line in lines], dtype=np.float32),
+        "word_line_index": np.array([number for number, *_ in words], dtype=np.int32),
+        "word_texts": np.array([text for _, text, _ in words], dtype=object),
+        "word_spans": np.array([span for *_, span in words], dtype=np.float32).reshape(-1, 2),
+    }
+
+
+def _words(
+    lines: list[text_recognition.DecodedLine], column_counts: NDArray[np.float32]
+) -> list[tuple[int, str, tuple[float, float]]]:
+    return [
+        (number, word.text, (word.start_column, word.end_column))
+        for number, (line, columns) in enumerate(zip(lines, column_counts.tolist(), strict=True))
+        for word in text_recognition.split_words(line, columns)
+    ]

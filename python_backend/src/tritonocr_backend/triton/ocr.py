@@ -1,0 +1,112 @@
+"""The `ocr` and `ocr_stream` models: the whole pipeline over the other models of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import triton_python_backend_utils as pb_utils
+
+from tritonocr_backend.columns import ReadPage, encode_picture, output_tensors
+from tritonocr_backend.local_stages import LocalStages
+from tritonocr_backend.pipeline import OcrPipeline
+from tritonocr_backend.repository_view import RepositoryView
+from tritonocr_backend.requests import OcrRequest, parse_request
+from tritonocr_backend.settings import PipelineSettings, read_pipeline_settings
+from tritonocr_backend.triton.bls import BlsCaller
+from tritonocr_backend.triton.errors import error_response
+from tritonocr_backend.triton.tensors import read_inputs, response
+
+CALLS_IN_FLIGHT = 16
+
+
+class Ocr:
+    """`ocr`: one response per file."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """See Triton's Python backend."""
+        cv2.setNumThreads(1)  # instances are what runs in parallel
+        self._settings = read_pipeline_settings(Path(args["model_repository"], args["model_version"]))
+        self._repository = RepositoryView.beside(args["model_repository"])
+        self._threads = ThreadPoolExecutor(CALLS_IN_FLIGHT)
+        caller = LocalStages(self._settings.local_stages, self._repository, BlsCaller(self._threads))
+        self._pipeline = OcrPipeline(caller)
+        self._loop = asyncio.new_event_loop()
+
+    def execute(self, requests: list[pb_utils.InferenceRequest]) -> Any:
+        """See Triton's Python backend."""
+        return self._loop.run_until_complete(_all(map(self._answer, requests)))
+
+    def finalize(self) -> None:
+        """See Triton's Python backend."""
+        self._threads.shutdown()
+        self._loop.close()
+
+    async def _answer(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
+        try:
+            names = request.requested_output_names()
+            asked = self._parse(request)
+            try:
+                pages = [page async for page in self._pages(asked)]
+            finally:
+                asked.document.close()
+            return response(output_tensors(pages, asked.document.page_count), names)
+        except Exception as error:  # becomes this request's answer
+            return error_response(error)
+
+    def _parse(self, request: pb_utils.InferenceRequest) -> OcrRequest:
+        names = request.requested_output_names()
+        return parse_request(read_inputs(request), names, self._settings, self._repository)
+
+    async def _pages(self, asked: OcrRequest) -> AsyncIterator[ReadPage]:
+        """The pages in order, several of them being read at the same time."""
+        in_flight: list[asyncio.Task[ReadPage]] = []
+        try:
+            for index in asked.page_indices:
+                if len(in_flight) == self._settings.pages_in_flight:
+                    yield await in_flight.pop(0)
+                page = await self._loop.run_in_executor(self._threads, asked.document.read_page, index)
+                in_flight.append(asyncio.create_task(self._read(asked, index, page)))
+            while in_flight:
+                yield await in_flight.pop(0)
+        finally:
+            for task in in_flight:
+                task.cancel()
+
+    async def _read(self, asked: OcrRequest, index: int, page: Any) -> ReadPage:
+        result = await self._pipeline.read(page, asked.page_settings)
+        if not asked.return_page_images:
+            return ReadPage(index, result)
+        preprocessed = None if result.page is page else encode_picture(result.page)
+        return ReadPage(index, result, encode_picture(page), preprocessed)
+
+
+class OcrStream(Ocr):
+    """`ocr_stream`: one response per page, as it is done."""
+
+    def execute(self, requests: list[pb_utils.InferenceRequest]) -> None:
+        """See Triton's Python backend."""
+        self._loop.run_until_complete(_all(map(self._stream, requests)))
+
+    async def _stream(self, request: pb_utils.InferenceRequest) -> None:
+        sender = request.get_response_sender()
+        names = request.requested_output_names()
+        try:
+            asked = self._parse(request)
+            try:
+                async for page in self._pages(asked):
+                    sender.send(response(output_tensors([page], asked.document.page_count), names))
+            finally:
+                asked.document.close()
+        except Exception as error:  # becomes this request's answer
+            sender.send(error_response(error))
+        sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+
+async def _all(answers: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
+    return await asyncio.gather(*answers)

@@ -1,0 +1,38 @@
+"""A stage of the pipeline as a Triton model."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import triton_python_backend_utils as pb_utils
+
+from tritonocr_backend.local_stages import run_stage
+from tritonocr_backend.repository_view import RepositoryView
+from tritonocr_backend.triton.errors import error_response
+from tritonocr_backend.triton.tensors import decode_strings, read_inputs, response
+
+
+class StageModel:
+    """Runs the stage that the model is named after; each request on its own, so that a bad one harms no other."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """See Triton's Python backend."""
+        cv2.setNumThreads(1)  # instances are what runs in parallel
+        config = json.loads(args["model_config"])
+        self._name = args["model_name"]
+        self._strings = {i["name"] for i in config["input"] if i["data_type"] == "TYPE_STRING"}
+        self._repository = RepositoryView.beside(args["model_repository"])
+
+    def execute(self, requests: list[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
+        """See Triton's Python backend."""
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
+        try:
+            inputs = read_inputs(request)
+            inputs |= {name: decode_strings(inputs[name], name) for name in self._strings}
+            outputs = run_stage(self._name, inputs, self._repository)
+            return response(outputs, request.requested_output_names())
+        except Exception as error:  # becomes this request's answer
+            return error_response(error)

@@ -1,0 +1,58 @@
+"""Tensors across the Triton boundary: NumPy arrays on our side, strings as str."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
+
+from tritonocr_backend.arrays import Tensors
+from tritonocr_backend.errors import InvalidInputError
+
+
+def read_inputs(request: pb_utils.InferenceRequest) -> dict[str, NDArray[Any]]:
+    """A request's inputs by name; STRING tensors hold bytes."""
+    return {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
+
+
+def decode_strings(tensor: NDArray[Any], name: str) -> NDArray[np.object_]:
+    """A STRING tensor's bytes as str.
+
+    Raises:
+        InvalidInputError: it is not UTF-8.
+    """
+    try:
+        texts = [item.decode() if isinstance(item, bytes) else str(item) for item in tensor.ravel()]
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"{name}: got bytes that are not UTF-8 text") from error
+    return np.array(texts, dtype=object).reshape(tensor.shape)
+
+
+def encode_strings(tensor: NDArray[Any]) -> NDArray[np.object_]:
+    """A tensor of str as UTF-8 bytes."""
+    items = [item.encode() if isinstance(item, str) else item for item in tensor.ravel()]
+    return np.array(items, dtype=object).reshape(tensor.shape)
+
+
+def to_triton(tensors: Tensors) -> list[pb_utils.Tensor]:
+    """Named arrays as Triton tensors."""
+    return [
+        pb_utils.Tensor(name, encode_strings(array) if array.dtype == object else np.ascontiguousarray(array))
+        for name, array in tensors.items()
+    ]
+
+
+def response(outputs: Tensors, requested: Collection[str]) -> pb_utils.InferenceResponse:
+    """A response of the requested ones among `outputs`."""
+    return pb_utils.InferenceResponse(
+        to_triton({name: array for name, array in outputs.items() if name in requested})
+    )
+
+
+def from_response(answer: Any) -> Mapping[str, NDArray[Any]]:
+    """The outputs of another model's response, STRING tensors as str."""
+    arrays = {tensor.name(): tensor.as_numpy() for tensor in answer.output_tensors()}
+    return {name: decode_strings(a, name) if a.dtype == object else a for name, a in arrays.items()}

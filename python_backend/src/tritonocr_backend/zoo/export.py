@@ -1,0 +1,188 @@
+"""Fold a network's pre- and postprocessing into its ONNX graph, so that every engine serves one contract.
+
+In: `image` uint8 [B, H, W, 3] BGR. Normalisation and channel order move into the graph's head; the choice of
+the best class moves into its tail, so that a recognition network returns two small tensors instead of one of
+T x 6625 floats. DESIGN of the contract: model_repository/README.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from tritonocr_backend.contracts import IMAGE, Role
+from tritonocr_backend.network_card import Normalisation
+from tritonocr_backend.zoo.errors import ModelFormatError
+from tritonocr_backend.zoo.inference_config import InferenceConfig
+
+GRID_CHANNELS = 2
+
+
+def export_contract_graph(network: Path, config: InferenceConfig, target: Path) -> None:
+    """Write the contract graph of a PP-OCR network.
+
+    Args:
+        network: ONNX file with one float image input, NCHW.
+        config: how the network wants its input and what its output means.
+        target: ONNX file to write.
+
+    Raises:
+        ModelFormatError: the file is no ONNX model or does not fit its role.
+    """
+    try:
+        model = onnx.load(network)
+    except Exception as error:  # protobuf raises its own types
+        raise ModelFormatError(f"{network} is not an ONNX model: {error}") from error
+    graph = _Graph(model)
+    if config.role is Role.DOC_UNWARPING:
+        _fold_unwarping(graph, config.normalisation)
+    else:
+        graph.feed(lambda image: _normalise(graph, image, config.normalisation))
+        _TAILS[config.role](graph)
+    onnx.save(graph.finish(*config.input_shape), target)
+
+
+class _Graph:
+    """An ONNX graph under construction: nodes to put before and after a network's own."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.model = model
+        self._head: list[onnx.NodeProto] = []
+        self._tail: list[onnx.NodeProto] = []
+        self._nodes = self._head
+        weights = {tensor.name for tensor in model.graph.initializer}
+        inputs = [value for value in model.graph.input if value.name not in weights]
+        if len(inputs) != 1:
+            raise ModelFormatError(f"a network takes 1 input, got {[value.name for value in inputs]}")
+        self.input = inputs[0]
+        self.output = model.graph.output[0].name
+
+    def feed(self, build: Callable[[str], str]) -> None:
+        """Compute the network's input from the uint8 image; what is added after goes behind the network."""
+        built = build(IMAGE)
+        self._head.append(helper.make_node("Identity", [built], [self.input.name]))
+        self._nodes = self._tail
+
+    def node(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> list[str]:
+        """Append a node; return the names of its outputs."""
+        number = len(self._head) + len(self._tail)
+        names = [f"tritonocr_{number}_{i}" for i in range(outputs)]
+        self._nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
+        return names
+
+    def one(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Append a node of one output; return its name."""
+        return self.node(kind, *inputs, **attributes)[0]
+
+    def constant(self, value: Any, dtype: type = np.float32) -> str:
+        """Append a constant; return its name."""
+        tensor = numpy_helper.from_array(np.asarray(value, dtype=dtype))
+        return self.one("Constant", value=tensor)
+
+    def outputs(self, **outputs: tuple[str, int, list[int | str]]) -> None:
+        """Name the graph's outputs: name=(tensor, element type, dims)."""
+        del self.model.graph.output[:]
+        for name, (tensor, element_type, dims) in outputs.items():
+            self._nodes.append(helper.make_node("Identity", [tensor], [name]))
+            self.model.graph.output.append(helper.make_tensor_value_info(name, element_type, dims))
+
+    def finish(self, height: int | None, width: int | None) -> onnx.ModelProto:
+        """The whole graph, with `image` of that size (None: any) as its input."""
+        graph = self.model.graph
+        own = list(graph.node)
+        del graph.node[:]
+        graph.node.extend([*self._head, *own, *self._tail])
+        graph.input.remove(self.input)
+        image = helper.make_tensor_value_info(IMAGE, TensorProto.UINT8, ["B", height or "H", width or "W", 3])
+        graph.input.insert(0, image)
+        del graph.value_info[:]
+        return self.model
+
+
+def _normalise(graph: _Graph, image: str, normalisation: Normalisation) -> str:
+    """(pixel * scale - mean) / std as one multiplication and one addition, NHWC uint8 to NCHW float32."""
+    if normalisation.channel_order == "RGB":
+        image = graph.one("Gather", image, graph.constant([2, 1, 0], np.int64), axis=3)
+    mean, std = np.array(normalisation.mean), np.array(normalisation.std)
+    factor = (normalisation.scale / std).reshape(1, 3, 1, 1)
+    offset = (-mean / std).reshape(1, 3, 1, 1)
+    planes = graph.one("Transpose", image, perm=[0, 3, 1, 2])
+    values = graph.one("Cast", planes, to=TensorProto.FLOAT)
+    scaled = graph.one("Mul", values, graph.constant(factor))
+    return graph.one("Add", scaled, graph.constant(offset))
+
+
+def _classify(graph: _Graph) -> None:
+    graph.outputs(probabilities=(graph.output, TensorProto.FLOAT, ["B", "classes"]))
+
+
+def _detect(graph: _Graph) -> None:
+    plane = graph.one("Gather", graph.output, graph.constant(0, np.int64), axis=1)
+    graph.outputs(probability=(plane, TensorProto.FLOAT, ["B", "H", "W"]))
+
+
+def _recognise(graph: _Graph) -> None:
+    """The best class of each column and its probability."""
+    indices = graph.one("ArgMax", graph.output, axis=2, keepdims=0)
+    indices = graph.one("Cast", indices, to=TensorProto.INT32)
+    confidences = graph.one("ReduceMax", graph.output, axes=[2], keepdims=0)
+    graph.outputs(
+        indices=(indices, TensorProto.INT32, ["B", "T"]),
+        confidences=(confidences, TensorProto.FLOAT, ["B", "T"]),
+    )
+
+
+_TAILS: dict[Role, Callable[[_Graph], None]] = {
+    Role.DOC_ORIENTATION: _classify,
+    Role.TEXTLINE_ORIENTATION: _classify,
+    Role.TEXT_DETECTION: _detect,
+    Role.TEXT_RECOGNITION: _recognise,
+}
+
+
+def _fold_unwarping(graph: _Graph, normalisation: Normalisation) -> None:
+    """UVDoc: a network that gives either the flat image itself, or the grid to sample it with."""
+    dims = [dim.dim_value for dim in graph.input.type.tensor_type.shape.dim]
+    planes: list[str] = []
+
+    def build(image: str) -> str:
+        planes.append(_normalise(graph, image, normalisation))
+        resized = _resize_to(graph, planes[0], dims[2:]) if all(dims[2:]) else planes[0]
+        return graph.one("Cast", resized, to=graph.input.type.tensor_type.elem_type)
+
+    channels = graph.model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    graph.feed(build)
+    output = graph.one("Cast", graph.output, to=TensorProto.FLOAT)
+    flat = _sample(graph, planes[0], output) if channels == GRID_CHANNELS else output
+    scaled = graph.one("Mul", flat, graph.constant(255.0))
+    limited = graph.one("Clip", scaled, graph.constant(0.0), graph.constant(255.0))
+    pixels = graph.one("Cast", limited, to=TensorProto.UINT8)
+    unwarped = graph.one("Transpose", pixels, perm=[0, 2, 3, 1])
+    graph.outputs(unwarped=(unwarped, TensorProto.UINT8, ["B", "H", "W", 3]))
+
+
+def _resize_to(graph: _Graph, planes: str, size: list[int]) -> str:
+    """Bilinear without antialiasing, as cv2.resize does it."""
+    batch = _shape(graph, planes, 0, 1)
+    sizes = graph.one("Concat", batch, graph.constant([3, *size], np.int64), axis=0)
+    return graph.one("Resize", planes, "", "", sizes, mode="linear")
+
+
+def _sample(graph: _Graph, planes: str, grid: str) -> str:
+    """Enlarge a grid [B, 2, h, w] in -1..1 to the page's size, and sample the page with it."""
+    sizes = graph.one("Concat", _shape(graph, grid, 0, 2), _shape(graph, planes, 2, 4), axis=0)
+    fine = graph.one(
+        "Resize", grid, "", "", sizes, mode="linear", coordinate_transformation_mode="align_corners"
+    )
+    points = graph.one("Transpose", fine, perm=[0, 2, 3, 1])
+    return graph.one("GridSample", planes, points, align_corners=1, mode="bilinear", padding_mode="zeros")
+
+
+def _shape(graph: _Graph, tensor: str, start: int, end: int) -> str:
+    whole = graph.one("Shape", tensor)
+    return graph.one("Slice", whole, graph.constant([start], np.int64), graph.constant([end], np.int64))
