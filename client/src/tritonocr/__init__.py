@@ -21,8 +21,9 @@ from ._exceptions import (
     TritonOCRError,
 )
 from ._options import OPTIONS, OCROptions, Option
+from ._page import Page
 from ._predict import PagesSkippedWarning
-from ._result import OCRFailure, OCRResult, Page
+from ._result import OCRFailure, OCRResult
 from ._transports import Health
 
 __all__ = [

@@ -135,7 +135,7 @@ def draw_text(
         draw: what to draw on.
         x: the left end, in pixels.
         middle_y: the height of the middle of its capitals, in pixels.
-        text: one line; control characters are not drawn.
+        text: one line.
         size_px: the em square.
         fill: the colour.
     """
@@ -154,9 +154,21 @@ def fitted_size(text: str, width_px: float, height_px: float) -> int:
 
 
 def text_picture(text: str, width_px: int, height_px: int) -> Image.Image:
-    """Draw text to fill a white strip of the given size."""
+    """Draw text to fill a white strip of the given size, from the side that it is read from.
+
+    Control characters are drawn as blanks.
+    """
     picture = Image.new("RGB", (width_px, height_px), "white")
     shown = "".join(character if character.isprintable() else " " for character in text)
     size = fitted_size(shown, width_px, height_px)
-    draw_text(ImageDraw.Draw(picture), 0, height_px / 2, shown, size)
+    x = width_px - text_width(shown, size) if reads_right_to_left(shown) else 0
+    draw_text(ImageDraw.Draw(picture), x, _visible_middle(shown, size, height_px), shown, size)
     return picture
+
+
+def _visible_middle(text: str, size_px: int, height_px: int) -> float:
+    """Where the capitals' middle goes so that low marks (Kannada) and high ones (Thai) stay in the strip."""
+    ink = [_font(run.face, size_px).getbbox(run.text, anchor="ls") for run in runs(text)]
+    above, below = (min((box[1] for box in ink), default=0), max((box[3] for box in ink), default=0))
+    rise = _MIDDLE_EM * size_px
+    return max(min(height_px / 2, height_px - below - rise), -above - rise)

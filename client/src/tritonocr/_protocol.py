@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ._exceptions import InvalidInputError, ProtocolError
 from ._options import OPTIONS
-from ._result import OCRResult, Page
+from ._page import Page
+from ._result import OCRResult
 
 NUMPY_DTYPES: dict[str, Any] = {
     "BOOL": np.bool_,

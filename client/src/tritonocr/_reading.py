@@ -30,6 +30,30 @@ def reading_rows(boxes: NDArray[np.integer[Any]]) -> list[list[int]]:
     return [sorted(row, key=lambda line: int(boxes[line, 0])) for row in rows]
 
 
+def paragraphs(boxes: NDArray[np.integer[Any]]) -> list[list[list[int]]]:
+    """Group rows into paragraphs, parted where the gap between rows is higher than the lower of the two.
+
+    Args:
+        boxes: [n,4] xmin, ymin, xmax, ymax in pixels.
+
+    Returns:
+        Paragraphs of rows of indices into `boxes`.
+    """
+    found: list[list[list[int]]] = []
+    for row in reading_rows(boxes):
+        if found and not _parted(boxes[found[-1][-1]], boxes[row]):
+            found[-1].append(row)
+        else:
+            found.append([row])
+    return found
+
+
+def _parted(above: NDArray[Any], below: NDArray[Any]) -> bool:
+    gap = int(below[:, 1].min()) - int(above[:, 3].max())
+    heights = (int(np.ptp(row[:, [1, 3]])) for row in (above, below))
+    return gap > min(heights)
+
+
 def _side_by_side(boxes: NDArray[Any], centers: NDArray[Any], one: int, other: int) -> bool:
     return bool(
         boxes[one, 1] < centers[other] < boxes[one, 3]

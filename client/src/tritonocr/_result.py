@@ -4,55 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ._exceptions import TritonOCRError
-from ._reading import reading_rows
+from ._exceptions import InvalidInputError, TritonOCRError
+from ._page import Page, result_fields
+from ._reading import paragraphs, reading_rows
+from ._saving import escaped_markdown, output_path, picture_suffix
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_INT16_MAX = np.iinfo(np.int16).max
 
-
-@dataclass(frozen=True, eq=False)
-class Page:
-    """One page of the server's answer; coordinates are pixels of the page after rotation and unwarping.
-
-    Attributes:
-        height: pixels, of the decoded page before any preprocessing; likewise `width`.
-        angle: degrees counter-clockwise the page was turned by; -1 where orientation was off.
-        max_candidates_reached: whether detection stopped at its limit of boxes, so that lines may be missing.
-        dt_polys: [n,4,2] corners of every detected box, clockwise from the top left.
-        dt_scores: [n] mean probability in each box.
-        textline_orientation_angles: [n] class of each box: 0, 1 (upside-down), or -1 where it was off.
-        rec_texts: the text of each line kept.
-        rec_scores: [m] of each line kept; likewise `rec_polys` [m,4,2] and `rec_boxes` [m,4].
-        words: per line kept, its words with their boxes [xmin,ymin,xmax,ymax]; None unless asked for.
-        input_image: the encoded picture of the page, if asked for.
-        preprocessed_image: the same after rotation and unwarping; None where both were off.
-    """
-
-    height: int
-    width: int
-    angle: int
-    max_candidates_reached: bool
-    dt_polys: NDArray[np.integer[Any]]
-    dt_scores: NDArray[np.floating[Any]]
-    textline_orientation_angles: NDArray[np.integer[Any]]
-    rec_texts: list[str]
-    rec_scores: NDArray[np.floating[Any]]
-    rec_polys: NDArray[np.integer[Any]]
-    rec_boxes: NDArray[np.integer[Any]]
-    words: list[list[tuple[str, NDArray[np.integer[Any]]]]] | None = None
-    input_image: bytes | None = None
-    preprocessed_image: bytes | None = None
+# What JPEG and WebP are written with; the other formats have no such setting.
+_PICTURE_QUALITY = 95
 
 
 class OCRResult(dict[str, Any]):
@@ -109,7 +78,50 @@ class OCRResult(dict[str, Any]):
     def text(self) -> str:
         """The page's lines in reading order; lines side by side share a row, parted by a space."""
         rows = reading_rows(self["rec_boxes"])
-        return "\n".join(" ".join(self["rec_texts"][line] for line in row) for row in rows)
+        return "\n".join(map(self._row_text, rows))
+
+    @property
+    def markdown(self) -> str:
+        """The page's text as Markdown: rows as lines, parted into paragraphs where the page leaves space."""
+        return "\n\n".join(
+            "  \n".join(
+                escaped_markdown(" ".join(self["rec_texts"][line] for line in row)) for row in paragraph
+            )
+            for paragraph in paragraphs(self["rec_boxes"])
+        )
+
+    def _row_text(self, row: list[int]) -> str:
+        return " ".join(self["rec_texts"][line] for line in row)
+
+    @property
+    def img(self) -> dict[str, Image.Image]:
+        """Pictures: `ocr_res_img` and, where the page was preprocessed, `preprocessed_img`.
+
+        Raises:
+            InvalidInputError: the page's picture was not asked for.
+            MissingExtraError: the extra [viz] is not installed.
+        """
+        from ._pictures import decoded, ocr_picture, preprocessing_picture
+
+        page = decoded(self.page_picture())
+        pictures = {"ocr_res_img": ocr_picture(page, self["rec_polys"], self["rec_texts"])}
+        if self["model_settings"]["use_doc_preprocessor"]:
+            original = decoded(self.page.input_image or b"")
+            pictures["preprocessed_img"] = preprocessing_picture(original, self.page.angle, page)
+        return pictures
+
+    def page_picture(self) -> bytes:
+        """The encoded picture that all boxes refer to: the page after rotation and unwarping.
+
+        Raises:
+            InvalidInputError: it was not asked for.
+        """
+        picture = self.page.preprocessed_image or self.page.input_image
+        if picture is None:
+            raise InvalidInputError(
+                "The result holds no picture of its page; ask for it with return_page_images=True."
+            )
+        return picture
 
     def print(self, format_json: bool = True, indent: int = 4, ensure_ascii: bool = False) -> None:
         """Print the result.
@@ -130,10 +142,46 @@ class OCRResult(dict[str, Any]):
                 `{stem}_{page}_res.json`). A path without a suffix is a directory and is made.
             indent: spaces a level.
             ensure_ascii: escape what is not ASCII.
+
+        Returns:
+            The file written; so do the other methods.
         """
-        path = self._target(save_path, "_res.json")
-        path.write_text(_dumped(self.json["res"], indent, ensure_ascii), encoding="utf-8")
-        return path
+        return self._write(save_path, "_res.json", _dumped(self.json["res"], indent, ensure_ascii).encode())
+
+    def save_to_img(self, save_path: str | Path) -> list[Path]:
+        """Write the pictures of `img`.
+
+        Args:
+            save_path: a directory, which gets `{stem}_ocr_res_img{ext}` and `{stem}_preprocessed_img{ext}`,
+                with the input's extension or `.png` where that is no picture's; or a file, which gets the
+                first, the other beside it (PaddleX overwrites the first with the other).
+        """
+        written: list[Path] = []
+        for name, picture in self.img.items():
+            suffix = picture_suffix(self.input_path, picture.size)
+            path = output_path(save_path, self.stem, f"_{name}{suffix}")
+            if path in written:
+                path = path.with_name(f"{path.stem}_{name}{path.suffix}")
+            picture.save(path, quality=_PICTURE_QUALITY)
+            written.append(path)
+        return written
+
+    def save_to_pdf(self, save_path: str | Path) -> Path:
+        """Write the page as a searchable PDF, as `{stem}_res.pdf` in a directory.
+
+        `searchable_pdf()` puts the pages of a file into one.
+        """
+        from ._pdf import searchable_pdf
+
+        return self._write(save_path, "_res.pdf", searchable_pdf([self]))
+
+    def save_to_markdown(self, save_path: str | Path) -> Path:
+        """Write `markdown`, as `{stem}_res.md` in a directory."""
+        return self._write(save_path, "_res.md", f"{self.markdown}\n".encode())
+
+    def save_to_text(self, save_path: str | Path) -> Path:
+        """Write `text`, as `{stem}_res.txt` in a directory."""
+        return self._write(save_path, "_res.txt", f"{self.text}\n".encode())
 
     @property
     def stem(self) -> str:
@@ -142,13 +190,10 @@ class OCRResult(dict[str, Any]):
         page_index = self["page_index"]
         return stem if page_index is None else f"{stem}_{page_index}"
 
-    def _target(self, save_path: str | Path, ending: str) -> Path:
-        path = Path(save_path)
-        if path.suffix and not path.is_dir():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return path
-        path.mkdir(parents=True, exist_ok=True)
-        return path / f"{self.stem}{ending}"
+    def _write(self, save_path: str | Path, ending: str, content: bytes) -> Path:
+        path = output_path(save_path, self.stem, ending)
+        path.write_bytes(content)
+        return path
 
 
 @dataclass(frozen=True)
@@ -173,76 +218,32 @@ class OCRFailure:
             }
         }
 
-    @property
-    def img(self) -> dict[str, Image.Image]:
-        """No pictures."""
-        return {}
-
-    @property
-    def text(self) -> str:
-        """No text."""
-        return ""
+    img: ClassVar[dict[str, Image.Image]] = {}
+    text: ClassVar[str] = ""
+    markdown: ClassVar[str] = ""
 
     def print(self, format_json: bool = True, indent: int = 4, ensure_ascii: bool = False) -> None:
         """Print the failure on standard error."""
         text = _dumped(self.json, indent, ensure_ascii) if format_json else str(self)
         sys.stderr.write(text + "\n")
 
+    def save_to_json(self, save_path: str | Path, indent: int = 4, ensure_ascii: bool = False) -> None:
+        """Write nothing: there is no result; so do the other methods."""
+
+    def save_to_img(self, save_path: str | Path) -> None:
+        """Write nothing."""
+
+    def save_to_pdf(self, save_path: str | Path) -> None:
+        """Write nothing."""
+
+    def save_to_markdown(self, save_path: str | Path) -> None:
+        """Write nothing."""
+
+    def save_to_text(self, save_path: str | Path) -> None:
+        """Write nothing."""
+
     def __str__(self) -> str:
         return f"{self.input_path or 'the input'}: {self.error}"
-
-
-def result_fields(
-    page: Page, settings: Mapping[str, Any], *, input_path: str | None, page_index: int | None
-) -> dict[str, Any]:
-    """Lay a page out under PaddleX's keys, in PaddleX's order."""
-    use_orientation, use_unwarping = page.angle >= 0, bool(settings["use_doc_unwarping"])
-    use_doc_preprocessor = use_orientation or use_unwarping
-    preprocessing = {
-        "input_path": None,  # PaddleX hands its preprocessor pixels
-        "page_index": None,
-        "model_settings": {
-            "use_doc_orientation_classify": use_orientation,
-            "use_doc_unwarping": use_unwarping,
-        },
-        "angle": page.angle,
-    }
-    words = page.words
-    return {
-        "input_path": input_path,
-        "page_index": page_index,
-        "model_settings": {
-            "use_doc_preprocessor": use_doc_preprocessor,
-            "use_textline_orientation": bool(settings["use_textline_orientation"]),
-        },
-        **({"doc_preprocessor_res": preprocessing} if use_doc_preprocessor else {}),
-        "dt_polys": list(_narrow(page.dt_polys)),
-        "dt_scores": page.dt_scores.tolist(),
-        "text_det_params": {
-            name: settings[f"text_det_{name}"]
-            for name in ("limit_side_len", "limit_type", "thresh", "box_thresh", "unclip_ratio")
-        },
-        "text_type": "general",
-        "textline_orientation_angles": page.textline_orientation_angles.tolist(),
-        "text_rec_score_thresh": settings["text_rec_score_thresh"],
-        **({} if words is None else {"return_word_box": True}),
-        "rec_texts": page.rec_texts,
-        "rec_scores": page.rec_scores.tolist(),
-        "rec_polys": list(_narrow(page.rec_polys)),
-        "rec_boxes": _narrow(page.rec_boxes),
-        **({} if words is None else _word_fields(words)),
-    }
-
-
-def _word_fields(words: Sequence[Sequence[tuple[str, NDArray[Any]]]]) -> dict[str, Any]:
-    boxes = [_narrow(np.array([box for _, box in line], dtype=np.int32).reshape(-1, 4)) for line in words]
-    return {"text_word_boxes": boxes, "text_word": [[text for text, _ in line] for line in words]}
-
-
-def _narrow(coordinates: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
-    """Use PaddleX's int16 wherever the coordinates fit."""
-    fits = not coordinates.size or int(np.abs(coordinates).max()) <= _INT16_MAX
-    return coordinates.astype(np.int16 if fits else np.int32)
 
 
 def _dumped(value: Any, indent: int, ensure_ascii: bool) -> str:

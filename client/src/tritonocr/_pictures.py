@@ -1,0 +1,121 @@
+"""Pictures of results, in PaddleX's layout."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._exceptions import missing_extra
+
+try:
+    from PIL import Image, ImageChops, ImageDraw
+except ImportError as error:
+    raise missing_extra("viz", "Drawing results", error) from error
+
+from ._fonts import draw_text, text_picture
+
+_CAPTION_HEIGHT_PX = 40
+_CAPTION_SIZE_PX = 24
+_GAP_PX = 10
+
+
+def decoded(picture: bytes) -> Image.Image:
+    """Decode a picture that the server encoded."""
+    return Image.open(io.BytesIO(picture)).convert("RGB")
+
+
+def ocr_picture(page: Image.Image, polys: Sequence[NDArray[Any]], texts: Sequence[str]) -> Image.Image:
+    """Draw what was read beside the page, as PaddleX's `ocr_res_img`.
+
+    Args:
+        page: the preprocessed page, of W x H pixels.
+        polys: the corners [4,2] of each line, clockwise from the top left.
+        texts: what each says.
+
+    Returns:
+        2W x H pixels: on the left the page under half-transparent polygons, on the right each text in its
+        polygon's outline on white. The colours come from a fixed seed.
+    """
+    boxes, texts_side = page.copy(), Image.new("RGB", page.size, "white")
+    on_boxes, on_texts = ImageDraw.Draw(boxes), ImageDraw.Draw(texts_side)
+    colors = random.Random(0)  # noqa: S311 (colours)
+    for poly, text in zip(polys, texts, strict=True):
+        color = (colors.randrange(256), colors.randrange(256), colors.randrange(256))
+        corners = [(int(x), int(y)) for x, y in poly]
+        on_boxes.polygon(corners, fill=color)
+        _place_text(texts_side, np.asarray(poly, dtype=np.float64), text)
+        on_texts.polygon(corners, outline=color)
+    both = Image.new("RGB", (2 * page.width, page.height))
+    both.paste(Image.blend(page, boxes, 0.5), (0, 0))
+    both.paste(texts_side, (page.width, 0))
+    return both
+
+
+def _place_text(canvas: Image.Image, poly: NDArray[np.float64], text: str) -> None:
+    """Draw text into a polygon, without hiding what is there."""
+    left, top = (int(edge) for edge in np.floor(poly.min(axis=0)))
+    right, bottom = (int(edge) + 1 for edge in np.ceil(poly.max(axis=0)))
+    strip, corners = _text_strip(poly, text)
+    coefficients = _perspective(poly - (left, top), corners)
+    if coefficients is None:
+        return
+    size = (right - left, bottom - top)
+    placed = strip.transform(
+        size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC, fillcolor="white"
+    )
+    below = canvas.crop((left, top, right, bottom))
+    canvas.paste(ImageChops.darker(below, placed), (left, top))
+
+
+def _text_strip(poly: NDArray[np.float64], text: str) -> tuple[Image.Image, NDArray[np.float64]]:
+    """Draw text upright; also returns where the polygon's corners lie on the picture.
+
+    A tall box gets its text turned by a quarter, reading downwards.
+    """
+    width = max(int(np.linalg.norm(poly[1] - poly[0])), 1)
+    height = max(int(np.linalg.norm(poly[3] - poly[0])), 1)
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64)
+    if height > 2 * width and height > 30:
+        return text_picture(text, height, width).transpose(Image.Transpose.ROTATE_270), corners
+    return text_picture(text, width, height), corners
+
+
+def _perspective(source: NDArray[np.float64], target: NDArray[np.float64]) -> tuple[float, ...] | None:
+    """The eight coefficients that map four points to four others; None where three lie on a line.
+
+    x' = (ax + by + c) / (gx + hy + 1), y' = (dx + ey + f) / (gx + hy + 1)
+    """
+    rows = []
+    for (x, y), (u, v) in zip(source, target, strict=True):
+        rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
+        rows.append([0, 0, 0, x, y, 1, -v * x, -v * y])
+    try:
+        return tuple(np.linalg.solve(np.array(rows), target.reshape(8)).tolist())
+    except np.linalg.LinAlgError:
+        return None
+
+
+def preprocessing_picture(page: Image.Image, angle: int, unwarped: Image.Image) -> Image.Image:
+    """Put the page, the turned page and the unwarped page side by side, as PaddleX's `preprocessed_img`.
+
+    Args:
+        page: the decoded page.
+        angle: degrees counter-clockwise that it was turned by; -1 where that was off.
+        unwarped: the page after all preprocessing.
+    """
+    turned = page if angle <= 0 else page.transpose(getattr(Image.Transpose, f"ROTATE_{angle}"))
+    panels = [("Original Image", page), ("Rotated Image", turned), ("Unwarped Image", unwarped)]
+    width = sum(panel.width for _, panel in panels) + _GAP_PX * (len(panels) - 1)
+    height = max(panel.height for _, panel in panels) + _CAPTION_HEIGHT_PX
+    sheet = Image.new("RGB", (width, height), "white")
+    draw, x = ImageDraw.Draw(sheet), 0
+    for caption, panel in panels:
+        sheet.paste(panel, (x, 0))
+        draw_text(draw, x, panel.height + _CAPTION_HEIGHT_PX / 2, caption, _CAPTION_SIZE_PX)
+        x += panel.width + _GAP_PX
+    return sheet
