@@ -139,8 +139,8 @@ def _decode_with_opencv(data: bytes, image_format: str) -> Image:
 def _decode_jpeg(data: bytes) -> Image:
     """Decode a JPEG; one that lacks its end marker is read if no pixel is missing.
 
-    The decoder fills what is missing of a cut file and does not say so. Whether anything was missing shows when
-    other bytes stand in its place: they change the picture only if the decoder still needed some.
+    The decoder fills what is missing of a cut file and does not say so. Whether anything was missing shows
+    when other bytes stand in its place: they change the picture only if the decoder still needed some.
     """
     if JPEG_END in data[-SNIFFED_BYTES:]:
         return _decode_with_opencv(data, "JPEG")

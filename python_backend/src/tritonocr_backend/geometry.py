@@ -49,4 +49,4 @@ def reading_order(quads: Quads) -> NDArray[np.intp]:
 
 def bounding_boxes(quads: Quads) -> Ints:
     """int32 [n, 4] of [x_min, y_min, x_max, y_max] around quads [n, 4, 2]."""
-    return np.concatenate([quads.min(axis=1), quads.max(axis=1)], axis=1).astype(np.int32)
+    return np.concatenate([quads.min(axis=1), quads.max(axis=1)], axis=1, dtype=np.int32)

@@ -28,9 +28,7 @@ class LocalStages:
         self._repository = repository
         self._others = others
 
-    async def __call__(
-        self, model: str, inputs: Tensors, outputs: Sequence[str]
-    ) -> dict[str, NDArray[Any]]:
+    async def __call__(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
         """See pipeline.ModelCaller."""
         if model not in self._names:
             return await self._others(model, inputs, outputs)

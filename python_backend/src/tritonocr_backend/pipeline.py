@@ -28,9 +28,7 @@ NOT_LOOKED_FOR = -1
 class ModelCaller(Protocol):
     """Runs a model by its name."""
 
-    async def __call__(
-        self, model: str, inputs: Tensors, outputs: Sequence[str]
-    ) -> dict[str, NDArray[Any]]:
+    async def __call__(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Return the named outputs of `model` for `inputs`."""
 
 
@@ -147,8 +145,9 @@ class OcrPipeline:
 
     async def _cut_lines(self, page: Image, quads: Quads, settings: PageSettings) -> _CutLines:
         if not len(quads):
-            return _CutLines([], np.empty(0, np.int32), np.empty(0, np.int32), np.empty((0, 80, 160, 3)))
-        inputs = {
+            none, no_images = np.empty(0, np.int32), np.empty((0, 80, 160, 3), np.uint8)
+            return _CutLines([], none, none, no_images)
+        inputs: dict[str, NDArray[Any]] = {
             "image": page,
             "polys": quads,
             "line_padding": np.array([settings.line_padding], dtype=object),
@@ -189,9 +188,7 @@ class OcrPipeline:
         }
         decoded = await self._stage(contracts.DECODE, inputs)
         words = _words_by_line(decoded, column_counts, quads[cut.box_index])
-        lines = zip(
-            cut.box_index.tolist(), decoded["texts"], decoded["scores"].tolist(), words, strict=True
-        )
+        lines = zip(cut.box_index.tolist(), decoded["texts"], decoded["scores"].tolist(), words, strict=True)
         return sorted((Line(*line) for line in lines), key=lambda line: line.box_index)
 
     async def _in_chunks(
@@ -246,9 +243,7 @@ def _words_by_line(
     """Each line's words, their columns scaled to the line's quad as PaddleX scales them."""
     words: list[list[Word]] = [[] for _ in quads]
     spans = decoded["word_spans"].astype(np.float64)
-    for row, text, (start, end) in zip(
-        decoded["word_line_index"], decoded["word_texts"], spans, strict=True
-    ):
+    for row, text, (start, end) in zip(decoded["word_line_index"], decoded["word_texts"], spans, strict=True):
         (x, y), (x_end, _), (_, y_end), _ = quads[row].tolist()
         column_px = (x_end - x) / column_counts[row]
         box = (x + int(start * column_px), y, x + min(int(end * column_px), x_end - x), y_end)

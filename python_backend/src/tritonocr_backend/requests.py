@@ -77,9 +77,7 @@ def parse_request(
     options = {**settings.options, **detection.options, **given}
     page_settings = _page_settings(options, networks, settings, requested)
     document = _document(inputs, settings.max_pixels)
-    return OcrRequest(
-        document, page_settings, int(options["max_pages"]), bool(options["return_page_images"])
-    )
+    return OcrRequest(document, page_settings, int(options["max_pages"]), bool(options["return_page_images"]))
 
 
 def _option_value(name: str, tensor: NDArray[Any]) -> OptionValue:
@@ -109,9 +107,7 @@ def _networks(
         found = repository.find(recognition, Role.TEXT_RECOGNITION, "text_recognition_model_name")
         networks[Role.TEXT_RECOGNITION] = found.name
     if lang:
-        networks[Role.TEXT_RECOGNITION] = repository.for_language(
-            lang, networks[Role.TEXT_RECOGNITION]
-        ).name
+        networks[Role.TEXT_RECOGNITION] = repository.for_language(lang, networks[Role.TEXT_RECOGNITION]).name
     return networks
 
 
@@ -142,7 +138,9 @@ def _page_settings(
 def _document(inputs: Tensors, max_pixels: int) -> Document:
     given = [name for name in ("file", "image") if name in inputs]
     if len(given) != 1:
-        raise InvalidInputError(f"got {' and '.join(given) or 'neither file nor image'}, expected exactly one")
+        raise InvalidInputError(
+            f"got {' and '.join(given) or 'neither file nor image'}, expected exactly one"
+        )
     if "file" in inputs:
         if inputs["file"].size != 1:
             raise InvalidInputError(f"file: got {inputs['file'].size} values, expected 1")

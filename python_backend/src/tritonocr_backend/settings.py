@@ -55,9 +55,7 @@ class Option:
         if not fits or (self.kind is int and isinstance(value, bool)):
             raise InvalidInputError(f"{self.name}: got {value!r}, expected {self.kind.__name__}")
         if self.choices and value not in self.choices:
-            raise InvalidInputError(
-                f"{self.name}: got {value!r}, expected one of {', '.join(self.choices)}"
-            )
+            raise InvalidInputError(f"{self.name}: got {value!r}, expected one of {', '.join(self.choices)}")
         if self.kind in (int, float):
             self._check_range(value)
         return self.kind(value)  # type: ignore[no-any-return]

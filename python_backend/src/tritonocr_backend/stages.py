@@ -59,7 +59,7 @@ def text_crop_lines(inputs: Tensors) -> dict[str, NDArray[Any]]:
         raise InvalidInputError(f"line_padding: got {padding!r}, expected buckets or exact")
     crops = {i: crop for i, quad in enumerate(quads) if (crop := text_crop.crop_quad(page, quad)) is not None}
     packed = text_crop.pack_lines(list(crops.values()), list(crops), cast(LinePadding, padding))
-    wanted = packed.line_index if inputs["orientation_images"][0] else []
+    wanted: list[int] = packed.line_index.tolist() if inputs["orientation_images"][0] else []
     images = [text_crop.resize_for_line_orientation(crops[i]) for i in wanted]
     return {
         "pixels": packed.pixels,

@@ -102,7 +102,8 @@ def pack_lines(crops: list[Image], line_index: list[int], padding: LinePadding) 
         line_index: the quad that each crop was cut from.
         padding: see `line_width`.
     """
-    sizes = np.array([line_width(*crop.shape[:2], padding) for crop in crops], dtype=np.int32).reshape(-1, 2)
+    widths = [line_width(crop.shape[0], crop.shape[1], padding) for crop in crops]
+    sizes = np.array(widths, dtype=np.int32).reshape(-1, 2)
     order = np.argsort(sizes[:, 1], kind="stable")
     contents, widths = sizes[order, 0], sizes[order, 1]
     pixels = np.empty(int(widths.sum()) * LINE_HEIGHT_PX * 3, dtype=np.uint8)

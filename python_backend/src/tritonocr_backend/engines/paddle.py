@@ -36,7 +36,8 @@ class PaddleEngine:
 
 def normalise(image: Image, normalisation: Normalisation) -> NDArray[np.float32]:
     """uint8 [B, H, W, 3] BGR to float32 [B, 3, H, W], normalised, in the network's channel order."""
-    mean, std = np.float32(normalisation.mean), np.float32(normalisation.std)
+    mean = np.array(normalisation.mean, dtype=np.float32)
+    std = np.array(normalisation.std, dtype=np.float32)
     channels = image[..., ::-1] if normalisation.channel_order == "RGB" else image
     values = channels * (np.float32(normalisation.scale) / std) - mean / std
     return np.ascontiguousarray(values.transpose(0, 3, 1, 2), dtype=np.float32)

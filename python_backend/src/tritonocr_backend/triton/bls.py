@@ -25,9 +25,7 @@ class BlsCaller:
     def __init__(self, threads: Executor) -> None:
         self._threads = threads
 
-    async def __call__(
-        self, model: str, inputs: Tensors, outputs: Sequence[str]
-    ) -> dict[str, NDArray[Any]]:
+    async def __call__(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
         """See pipeline.ModelCaller."""
         request = pb_utils.InferenceRequest(
             model_name=model, requested_output_names=list(outputs), inputs=to_triton(inputs)

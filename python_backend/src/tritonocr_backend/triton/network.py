@@ -32,7 +32,7 @@ class NetworkModel:
         cache = os.environ.get("TRITONOCR_ENGINE_CACHE")
         options = EngineOptions(card.device, card.precision, card.threads, Path(cache) if cache else None)
         self._outputs = NETWORK_OUTPUTS[card.role]
-        self._check = _CHECKS.get(card.role, lambda image: None)
+        self._check = _CHECKS.get(card.role, _check_nothing)
         network = Network(directory, card.role, self._outputs, card.normalisation, options)
         self._engine = create_engine(card.engine, network)
         self._max_batch_size = json.loads(args["model_config"])["max_batch_size"]
@@ -50,9 +50,10 @@ class NetworkModel:
             except Exception as error:  # becomes this request's answer
                 responses[number] = error_response(error)
         for number, outcome in self._infer(images).items():
-            failed = isinstance(outcome, Exception)
-            names = requests[number].requested_output_names()
-            responses[number] = error_response(outcome) if failed else response(outcome, names)
+            if isinstance(outcome, Exception):
+                responses[number] = error_response(outcome)
+            else:
+                responses[number] = response(outcome, requests[number].requested_output_names())
         return responses
 
     def _infer(self, images: dict[int, Image]) -> dict[int, dict[str, NDArray[Any]] | Exception]:
@@ -69,6 +70,10 @@ class NetworkModel:
         ends = np.cumsum([len(image) for image in images.values()])[:-1]
         parts = zip(*(np.split(output, ends) for output in outputs), strict=True)
         return {n: dict(zip(self._outputs, part, strict=True)) for n, part in zip(images, parts, strict=True)}
+
+
+def _check_nothing(image: Image) -> None:
+    """Triton has checked a fixed size already."""
 
 
 def _check_multiple_of_stride(image: Image) -> None:

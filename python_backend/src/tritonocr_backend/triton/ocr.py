@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +16,7 @@ from tritonocr_backend.local_stages import LocalStages
 from tritonocr_backend.pipeline import OcrPipeline
 from tritonocr_backend.repository_view import RepositoryView
 from tritonocr_backend.requests import OcrRequest, parse_request
-from tritonocr_backend.settings import PipelineSettings, read_pipeline_settings
+from tritonocr_backend.settings import read_pipeline_settings
 from tritonocr_backend.triton.bls import BlsCaller
 from tritonocr_backend.triton.errors import error_response
 from tritonocr_backend.triton.tensors import read_inputs, response

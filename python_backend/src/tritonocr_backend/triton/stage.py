@@ -14,7 +14,7 @@ from tritonocr_backend.triton.tensors import decode_strings, read_inputs, respon
 
 
 class StageModel:
-    """Runs the stage that the model is named after; each request on its own, so that a bad one harms no other."""
+    """Runs the stage that the model is named after, each request on its own: a bad one harms no other."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """See Triton's Python backend."""

@@ -37,10 +37,14 @@ def record_path(name: str) -> Path:
     return home() / "models" / name / "model.json"
 
 
+def formats(name: str) -> tuple[FileFormat, ...]:
+    """The formats in which the model is there, the preferred one first."""
+    return tuple(one for one in _FORMATS if model_dir(name, one).is_dir())
+
+
 def find(name: str, file_format: FileFormat | None = None) -> Path | None:
     """The model's directory if it is there; without `file_format`, ONNX before Paddle."""
-    formats = (file_format,) if file_format else _FORMATS
-    return next((path for one in formats if (path := model_dir(name, one)).is_dir()), None)
+    return next((model_dir(name, one) for one in formats(name) if file_format in (None, one)), None)
 
 
 def download_path(url: str) -> Path:

@@ -6,7 +6,6 @@ A network's folder is complete before it appears under its name, since a running
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -268,6 +267,6 @@ class _Folder:
         if error_class is None:
             shutil.rmtree(self._target, ignore_errors=True)
             self._temporary.chmod(0o755)
-            os.replace(self._temporary, self._target)
+            self._temporary.replace(self._target)
         else:
             shutil.rmtree(self._temporary, ignore_errors=True)

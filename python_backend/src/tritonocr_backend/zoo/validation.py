@@ -8,8 +8,10 @@ from pydantic import ValidationError
 def describe(error: ValidationError) -> str:
     """The first problem: where it is (dotted path), what is wrong, and what was got."""
     problem = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    message = problem["msg"][:1].lower() + problem["msg"][1:]
+    where = ".".join(str(part) for part in problem["loc"]) or "the file"
     if problem["type"] == "missing":
         return f"{where} is missing"
-    return f"{where}: {message}, got {problem['input']!r:.60}"
+    if problem["type"] == "value_error":  # raised by a validator of ours, which says what was got
+        return f"{where}: {problem['ctx']['error']}"
+    expected = problem["msg"].replace("Input should be", "expected", 1)
+    return f"{where}: got {problem['input']!r:.60}, {expected[:1].lower()}{expected[1:]}"
