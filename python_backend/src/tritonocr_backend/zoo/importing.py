@@ -76,8 +76,7 @@ def _check_name(name: str) -> None:
 
 
 def _copy(source: Path, directory: Path) -> None:
-    if not source.is_dir():
-        raise ModelFormatError(f"{source} does not exist")
+    layout.file_format(source)  # refuses what is not complete
     directory.mkdir()
     for name in layout.FILES:
         if (source / name).is_file():

@@ -22,6 +22,8 @@ def file_format(model_dir: Path) -> FileFormat:
     Raises:
         ModelFormatError: Neither is complete; says what is missing.
     """
+    if not model_dir.is_dir():
+        raise ModelFormatError(f"{model_dir} is not a directory")
     present = {name for name in FILES if (model_dir / name).is_file()}
     if CONFIG not in present:
         raise ModelFormatError(f"{model_dir} has no {CONFIG}")

@@ -13,5 +13,7 @@ def describe(error: ValidationError) -> str:
         return f"{where} is missing"
     if problem["type"] == "value_error":  # raised by a validator of ours, which says what was got
         return f"{where}: {problem['ctx']['error']}"
+    if problem["type"] == "model_type":
+        return f"{where}: got {problem['input']!r:.60}, expected a mapping"
     expected = problem["msg"].replace("Input should be", "expected", 1)
     return f"{where}: got {problem['input']!r:.60}, {expected[:1].lower()}{expected[1:]}"

@@ -1,0 +1,1 @@
+"""Commands that the server distribution adds to `tritonocr`, one module each."""

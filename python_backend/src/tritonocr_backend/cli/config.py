@@ -1,0 +1,28 @@
+"""`tritonocr config`: the default pipeline's configuration, to be edited and given to `tritonocr serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tritonocr_backend.zoo.pipeline_config import default_text
+
+FILE_NAME = "OCR.yaml"
+
+
+def config(
+    save_path: Annotated[
+        Path | None,
+        typer.Option("--save_path", "--save-path", help="A directory, or a .yaml file; else stdout."),
+    ] = None,
+) -> None:
+    """Print the default pipeline in PaddleX's format, to edit and give to `tritonocr serve --pipeline`."""
+    if save_path is None:
+        typer.echo(default_text(), nl=False)
+        return
+    path = save_path if save_path.suffix in (".yaml", ".yml") else save_path / FILE_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(default_text(), encoding="utf-8")
+    typer.echo(str(path))

@@ -1,0 +1,36 @@
+"""How the server's commands speak: errors as one sentence, downloads as a progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from tritonocr_backend.errors import TritonOcrError
+from tritonocr_backend.zoo.fetch import Progress as ProgressCallback
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """Turn an error raised on purpose into its message on stderr and exit status 1."""
+    try:
+        yield
+    except TritonOcrError as error:
+        typer.echo(f"tritonocr: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def progress_bar(name: str) -> Iterator[ProgressCallback]:
+    """A bar on stderr for the download of one model."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=None)
+
+        def update(source: str, received_bytes: int, total_bytes: int | None) -> None:
+            bar.update(task, description=f"{name} ← {source}", completed=received_bytes, total=total_bytes)
+
+        yield update
