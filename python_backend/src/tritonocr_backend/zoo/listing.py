@@ -49,6 +49,6 @@ def listing(served_names: Collection[str] | None) -> list[Listed]:
 
 
 def _sources(model: Model) -> tuple[str, ...]:
-    wheels = [f"{source.wheel} {registry.wheel(source.wheel).version}" for source in model.wheels]
+    wheels = [f"{source.wheel.distribution} {source.wheel.version}" for source in model.wheels]
     others = [source for source in (model.archive, model.imported_from) if source]
     return tuple(dict.fromkeys([*wheels, *others]))

