@@ -3,73 +3,104 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
+from http import HTTPStatus
 from typing import Any, TypeVar
 
-from tritonclient.utils import InferenceServerException
-
-from ._exceptions import deadline_exceeded, missing_extra, translating, unreachable
+from ._exceptions import (
+    TritonOCRError,
+    deadline_exceeded,
+    error_from_status,
+    missing_extra,
+    unreachable,
+)
 from ._protocol import Request
 from ._transports import CONTROL_TIMEOUT_S, Address, Decode, Health, Tensors, call_arguments, named_tensors
 
 _T = TypeVar("_T")
+_JSON_SIZE = "Inference-Header-Content-Length"  # Triton's binary tensor data extension
 
 
 class AsyncHttpTransport:
-    """tritonclient.http.aio, which is aiohttp."""
+    """KServe's HTTP protocol with Triton's binary tensors: tritonclient encodes, aiohttp carries.
+
+    tritonclient's own asynchronous client has no timeout a call and hands bodies over in one piece.
+    """
 
     def __init__(self, address: Address, headers: Mapping[str, str] | None) -> None:
         try:
             import aiohttp
-            import tritonclient.http.aio as library
+            import tritonclient.http as library
         except ImportError as error:
             raise missing_extra("http", "An http:// address", error) from error
 
-        self._library, self._headers, self._url = library, headers, str(address)
-        self._connection_error: type[Exception] = aiohttp.ClientError
-        # Each call brings its own timeout; the session's would cut the longest ones short.
-        self._client = library.InferenceServerClient(
-            address.host_port, ssl=address.is_encrypted, conn_timeout=None
-        )
+        self._library, self._aiohttp, self._url = library, aiohttp, str(address)
+        self._session = aiohttp.ClientSession(headers=headers)
 
     async def infer(self, request: Request, timeout_s: float | None) -> Tensors:
         """Send one request; cancelling the task closes its connection."""
-        call = self._client.infer(headers=self._headers, **call_arguments(self._library, request))
-        return named_tensors(await self._answer(call, timeout_s), request)
+        arguments = call_arguments(self._library, request)
+        path = f"v2/models/{arguments.pop('model_name')}/infer"
+        body, json_size = self._library.InferenceServerClient.generate_request_body(**arguments)
+        headers = {_JSON_SIZE: str(json_size)} if json_size else {}
+        content, answered = await self._call("POST", path, timeout_s, data=io.BytesIO(body), headers=headers)
+        header_length = answered.get(_JSON_SIZE)
+        result = self._library.InferResult.from_response_body(
+            content, header_length=int(header_length) if header_length else None
+        )
+        return named_tensors(result, request)
 
     async def model_config(self, model_name: str) -> dict[str, Any]:
         """Return the model's configuration as JSON."""
-        call = self._client.get_model_config(model_name, headers=self._headers)
-        config: dict[str, Any] = await self._answer(call, CONTROL_TIMEOUT_S)
+        content, _ = await self._call("GET", f"v2/models/{model_name}/config", CONTROL_TIMEOUT_S)
+        config: dict[str, Any] = json.loads(content)
         return config
 
     async def health(self, model_name: str) -> Health:
         """Ask whether the server and the model are ready."""
-        calls = (
-            self._client.is_server_live(headers=self._headers),
-            self._client.is_server_ready(headers=self._headers),
-            self._client.is_model_ready(model_name, headers=self._headers),
-        )
-        try:
-            answers = await asyncio.wait_for(asyncio.gather(*calls), CONTROL_TIMEOUT_S)
-        except (self._connection_error, asyncio.TimeoutError, InferenceServerException):
-            return Health(live=False, ready=False, model_ready=False)
-        return Health(*answers)
+        paths = ("v2/health/live", "v2/health/ready", f"v2/models/{model_name}/ready")
+        return Health(*[await self._is_ok(path) for path in paths])
 
     async def close(self) -> None:
         """Close the session."""
-        await self._client.close()
+        await self._session.close()
 
-    async def _answer(self, call: Coroutine[Any, Any, _T], timeout_s: float | None) -> _T:
+    async def _is_ok(self, path: str) -> bool:
         try:
-            with translating(self._url, timeout_s):
-                return await asyncio.wait_for(call, timeout_s)
+            await self._call("GET", path, CONTROL_TIMEOUT_S)
+        except TritonOCRError:
+            return False
+        return True
+
+    async def _call(
+        self, method: str, path: str, timeout_s: float | None, **arguments: Any
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Send a request; return the body and the headers of a 200."""
+        timeout = self._aiohttp.ClientTimeout(total=timeout_s)
+        try:
+            async with self._session.request(
+                method, f"{self._url}/{path}", timeout=timeout, **arguments
+            ) as response:
+                content = await response.read()
         except asyncio.TimeoutError as error:
             raise deadline_exceeded(self._url, timeout_s) from error
-        except self._connection_error as error:
+        except self._aiohttp.ClientError as error:
             raise unreachable(self._url, error) from error
+        if response.status != HTTPStatus.OK:
+            raise error_from_status(str(response.status), _sentence(content, response.status))
+        return content, response.headers
+
+
+def _sentence(content: bytes, status: int) -> str:
+    """The server's sentence in an error's body, `{"error": sentence}`, or the body where it is none."""
+    try:
+        return str(json.loads(content)["error"])
+    except (ValueError, KeyError, TypeError):
+        return content.decode(errors="replace").strip() or f"the server answered {status}"
 
 
 class HttpTransport:

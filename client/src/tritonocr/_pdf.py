@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._exceptions import missing_extra
+from ._reading import reading_quad
 from ._result import OCRResult
 
 try:
@@ -59,26 +60,26 @@ def _add_page(canvas: Any, result: OCRResult) -> None:
     canvas.drawImage(picture, 0, 0, width_px * scale, height_px * scale)
     for poly, text in zip(result["rec_polys"], result["rec_texts"], strict=True):
         if text:
-            _add_line(canvas, _to_points(poly, height_px, scale), text)
+            _add_line(canvas, _to_points(reading_quad(poly), height_px, scale), text)
     canvas.showPage()
 
 
-def _to_points(poly: NDArray[Any], height_px: int, scale: float) -> NDArray[np.float64]:
+def _to_points(poly: NDArray[np.float64], height_px: int, scale: float) -> NDArray[np.float64]:
     """Pixels from the top left to points from the bottom left."""
-    x, y = np.asarray(poly, np.float64).T
+    x, y = poly.T
     return np.stack([x * scale, (height_px - y) * scale], axis=1)
 
 
-def _add_line(canvas: Any, poly: NDArray[np.float64], text: str) -> None:
-    """Write a line along its polygon's lower edge, stretched to fill it.
+def _add_line(canvas: Any, quad: NDArray[np.float64], text: str) -> None:
+    """Write a line along its quadrilateral's lower edge, stretched to fill it.
 
     Text that reads right to left runs from the right end in mirrored letters, so that it is found and copied
     in the order in which it is read.
     """
-    start, end = (poly[2], poly[3]) if reads_right_to_left(text) else (poly[3], poly[2])
+    start, end = (quad[2], quad[3]) if reads_right_to_left(text) else (quad[3], quad[2])
     units = _utf16_units(text)
     along = (end - start) / (len(units) * _ADVANCE_EM)
-    up = poly[0] - poly[3]
+    up = quad[0] - quad[3]
     line = canvas.beginText()
     line.setFont(_FONT, 1)
     line.setTextRenderMode(_INVISIBLE)

@@ -18,10 +18,12 @@ except ImportError as error:
     raise missing_extra("viz", "Drawing results", error) from error
 
 from ._fonts import draw_text, text_picture
+from ._reading import reading_quad
 
 _CAPTION_HEIGHT_PX = 40
 _CAPTION_SIZE_PX = 24
 _GAP_PX = 10
+_SHEET_COLOR = "#e8e8e8"  # so that white pages show their edges
 
 
 def decoded(picture: bytes) -> Image.Image:
@@ -48,7 +50,7 @@ def ocr_picture(page: Image.Image, polys: Sequence[NDArray[Any]], texts: Sequenc
         color = (colors.randrange(256), colors.randrange(256), colors.randrange(256))
         corners = [(int(x), int(y)) for x, y in poly]
         on_boxes.polygon(corners, fill=color)
-        _place_text(texts_side, np.asarray(poly, dtype=np.float64), text)
+        _place_text(texts_side, reading_quad(poly), text)
         on_texts.polygon(corners, outline=color)
     both = Image.new("RGB", (2 * page.width, page.height))
     both.paste(Image.blend(page, boxes, 0.5), (0, 0))
@@ -56,33 +58,24 @@ def ocr_picture(page: Image.Image, polys: Sequence[NDArray[Any]], texts: Sequenc
     return both
 
 
-def _place_text(canvas: Image.Image, poly: NDArray[np.float64], text: str) -> None:
-    """Draw text into a polygon, without hiding what is there."""
-    left, top = (int(edge) for edge in np.floor(poly.min(axis=0)))
-    right, bottom = (int(edge) + 1 for edge in np.ceil(poly.max(axis=0)))
-    strip, corners = _text_strip(poly, text)
-    coefficients = _perspective(poly - (left, top), corners)
+def _place_text(canvas: Image.Image, quad: NDArray[np.float64], text: str) -> None:
+    """Draw text into a quadrilateral, from its first corner to its second, without hiding what is there."""
+    left, top = (int(edge) for edge in np.floor(quad.min(axis=0)))
+    right, bottom = (int(edge) + 1 for edge in np.ceil(quad.max(axis=0)))
+    width, height = (max(int(np.linalg.norm(quad[corner] - quad[0])), 1) for corner in (1, 3))
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64)
+    coefficients = _perspective(quad - (left, top), corners)
     if coefficients is None:
         return
-    size = (right - left, bottom - top)
-    placed = strip.transform(
-        size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC, fillcolor="white"
+    placed = text_picture(text, width, height).transform(
+        (right - left, bottom - top),
+        Image.Transform.PERSPECTIVE,
+        coefficients,
+        Image.Resampling.BICUBIC,
+        fillcolor="white",
     )
     below = canvas.crop((left, top, right, bottom))
     canvas.paste(ImageChops.darker(below, placed), (left, top))
-
-
-def _text_strip(poly: NDArray[np.float64], text: str) -> tuple[Image.Image, NDArray[np.float64]]:
-    """Draw text upright; also returns where the polygon's corners lie on the picture.
-
-    A tall box gets its text turned by a quarter, reading downwards.
-    """
-    width = max(int(np.linalg.norm(poly[1] - poly[0])), 1)
-    height = max(int(np.linalg.norm(poly[3] - poly[0])), 1)
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64)
-    if height > 2 * width and height > 30:
-        return text_picture(text, height, width).transpose(Image.Transpose.ROTATE_270), corners
-    return text_picture(text, width, height), corners
 
 
 def _perspective(source: NDArray[np.float64], target: NDArray[np.float64]) -> tuple[float, ...] | None:
@@ -112,7 +105,7 @@ def preprocessing_picture(page: Image.Image, angle: int, unwarped: Image.Image) 
     panels = [("Original Image", page), ("Rotated Image", turned), ("Unwarped Image", unwarped)]
     width = sum(panel.width for _, panel in panels) + _GAP_PX * (len(panels) - 1)
     height = max(panel.height for _, panel in panels) + _CAPTION_HEIGHT_PX
-    sheet = Image.new("RGB", (width, height), "white")
+    sheet = Image.new("RGB", (width, height), _SHEET_COLOR)
     draw, x = ImageDraw.Draw(sheet), 0
     for caption, panel in panels:
         sheet.paste(panel, (x, 0))

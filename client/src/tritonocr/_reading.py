@@ -1,4 +1,4 @@
-"""The order in which a page's lines are read."""
+"""How a page is read: the order of its lines, and the direction of each."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 def reading_rows(boxes: NDArray[np.integer[Any]]) -> list[list[int]]:
     """Group lines that stand side by side into rows, rows from top to bottom, lines from left to right.
 
-    Two lines share a row when the vertical centre of each lies within the height of the other. Columns of
-    running text are not told apart: their lines alternate.
+    Two lines share a row when the vertical centre of each lies within the height of the other, and neither is
+    over twice as high as the other. Columns of running text are not told apart: their lines alternate.
 
     Args:
         boxes: [n,4] xmin, ymin, xmax, ymax in pixels.
@@ -55,8 +55,24 @@ def _parted(above: NDArray[Any], below: NDArray[Any]) -> bool:
 
 
 def _side_by_side(boxes: NDArray[Any], centers: NDArray[Any], one: int, other: int) -> bool:
+    heights = sorted(int(boxes[line, 3]) - int(boxes[line, 1]) for line in (one, other))
     return bool(
-        boxes[one, 1] < centers[other] < boxes[one, 3]
+        heights[1] <= 2 * heights[0]
+        and boxes[one, 1] < centers[other] < boxes[one, 3]
         and boxes[other, 1] < centers[one] < boxes[other, 3]
         and (boxes[one, 2] <= boxes[other, 0] or boxes[other, 2] <= boxes[one, 0])
     )
+
+
+def reading_quad(poly: NDArray[Any]) -> NDArray[np.float64]:
+    """Roll a line's corners so that its text runs from the first to the second.
+
+    A tall box (as in PaddleX: over twice as high as wide, and over 30 px) is read downwards, its letters
+    turned by a quarter.
+
+    Args:
+        poly: [4,2] corners clockwise from the top left.
+    """
+    corners = np.asarray(poly, dtype=np.float64)
+    width, height = (float(np.linalg.norm(corners[corner] - corners[0])) for corner in (1, 3))
+    return np.roll(corners, -1, axis=0) if height > 2 * width and height > 30 else corners
