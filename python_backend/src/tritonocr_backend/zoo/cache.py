@@ -6,6 +6,7 @@ directories being put together) and `checksums.json` (hashes of archives, record
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -47,10 +48,10 @@ def find(name: str, file_format: FileFormat | None = None) -> Path | None:
     return next((model_dir(name, one) for one in formats(name) if file_format in (None, one)), None)
 
 
-def download_path(url: str) -> Path:
+def download_dir(url: str) -> Path:
     """Where the download of an archive is kept until it is unpacked."""
-    path = home() / "downloads" / url.rsplit("/", 1)[-1]
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = home() / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    path.mkdir(parents=True, exist_ok=True)
     return path
 
 

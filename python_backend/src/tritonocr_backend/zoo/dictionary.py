@@ -26,19 +26,33 @@ def parse(text: str, *, lacks_space: bool = False) -> tuple[str, ...]:
 
 
 def from_onnx_metadata(path: Path, key: str) -> tuple[str, ...]:
-    """The characters that an ONNX file carries in its metadata under `key`."""
-    model = onnx.load(path, load_external_data=False)
-    for entry in model.metadata_props:
-        if entry.key == key:
-            return parse(entry.value)
-    raise ModelFormatError(f"{path.name} has no metadata entry {key!r} that would hold its dictionary")
+    """The characters that an ONNX file carries in its metadata under `key`; none where it has no such entry.
+
+    Raises:
+        ModelFormatError: It is no ONNX file.
+    """
+    return next((parse(entry.value) for entry in _load(path).metadata_props if entry.key == key), ())
 
 
 def class_count(path: Path) -> int | None:
-    """Classes of a recognition ONNX file: the last dimension of its first output, None where it is open."""
-    model = onnx.load(path, load_external_data=False)
-    shape = model.graph.output[0].type.tensor_type.shape
+    """Classes of a recognition ONNX file: the last dimension of its first output, None where it is open.
+
+    Raises:
+        ModelFormatError: It is no ONNX file.
+    """
+    shape = _load(path).graph.output[0].type.tensor_type.shape
     return shape.dim[-1].dim_value or None if shape.dim else None
+
+
+def _load(path: Path) -> onnx.ModelProto:
+    try:
+        model = onnx.load(path, load_external_data=False)
+        onnx.checker.check_model(model)
+    except Exception as error:  # protobuf's and the checker's errors share no base
+        raise ModelFormatError(
+            f"{path.name} is not an ONNX model: {' '.join(str(error).split()):.200}"
+        ) from None
+    return model
 
 
 def check(characters: Sequence[str], classes: int) -> None:

