@@ -18,6 +18,10 @@ class Role(str, Enum):
 
 IMAGE: Final = "image"
 
+# PaddleX pads lines with 0 after normalisation, which no grey level gives (it is 127.5). So padding has a
+# colour of its own, which a recognition network takes as 0.
+PADDING_BGR: Final = (254, 1, 254)
+
 NETWORK_OUTPUTS: Final = {
     Role.DOC_ORIENTATION: ("probabilities",),
     Role.DOC_UNWARPING: ("unwarped",),

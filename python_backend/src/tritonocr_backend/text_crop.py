@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonocr_backend.arrays import Image, Ints, Quads
+from tritonocr_backend.contracts import PADDING_BGR
 from tritonocr_backend.geometry import min_area_quad
 
 LINE_HEIGHT_PX = 48
 MIN_EXACT_WIDTH_PX = 320
 MAX_WIDTH_PX = 3200
 WIDTH_STEP_PX = 32
-PADDING_VALUE = 127  # 0 after the recognition networks' normalisation, to within half a grey level
 VERTICAL_RATIO = 1.5
 ORIENTATION_SIZE_PX = (160, 80)
 MAX_WARP_SIDE_PX = 32767  # OpenCV's warps address pixels with int16
@@ -109,7 +109,7 @@ def pack_lines(crops: list[Image], line_index: list[int], padding: LinePadding) 
     pixels = np.empty(int(widths.sum()) * LINE_HEIGHT_PX * 3, dtype=np.uint8)
     for line, crop_number, content in zip(split_lines(pixels, widths), order, contents, strict=True):
         cv2.resize(crops[crop_number], (int(content), LINE_HEIGHT_PX), dst=line[:, :content])
-        line[:, content:] = PADDING_VALUE
+        line[:, content:] = PADDING_BGR
     return PackedLines(pixels, widths, contents, np.array(line_index, dtype=np.int32)[order])
 
 

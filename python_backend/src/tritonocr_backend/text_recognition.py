@@ -68,7 +68,7 @@ ALPHANUMERIC = re.compile(r"[a-zA-Z0-9]")
 
 
 def split_words(line: DecodedLine, column_count: float) -> list[Word]:
-    """Cut a line into words as PaddleX (>= 3.3) does: single CJK characters, runs of letters and digits, rest.
+    """Cut a line into words as PaddleX (>= 3.3) does: CJK characters, runs of letters and digits, the rest.
 
     A full stop between digits and a hyphen after a letter or digit belong to the word. A CJK character is as
     wide as the line's CJK characters are on average; any other word spans its columns.

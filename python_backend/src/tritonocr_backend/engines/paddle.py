@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from paddle import inference
 
 from tritonocr_backend.arrays import Image
+from tritonocr_backend.contracts import PADDING_BGR, Role
 from tritonocr_backend.engines.base import PADDLE_FILES, EngineError, EngineOptions, Network
 from tritonocr_backend.network_card import Normalisation
 
@@ -24,12 +25,15 @@ class PaddleEngine:
             raise EngineError(f"Paddle cannot load {network.directory}: {error}") from error
         self._input = self._predictor.get_input_handle(self._predictor.get_input_names()[0])
         self._output = self._predictor.get_output_handle(self._predictor.get_output_names()[0])
-        self._normalisation = network.normalisation
+        self._network = network
         self._finish = _FINISHES[network.role]
 
     def infer(self, image: Image) -> list[NDArray[Any]]:
         """See Engine.infer."""
-        self._input.copy_from_cpu(normalise(image, self._normalisation))
+        values = normalise(image, self._network.normalisation)
+        if self._network.role == Role.TEXT_RECOGNITION:
+            values *= ~(image == PADDING_BGR).all(axis=3)[:, np.newaxis]
+        self._input.copy_from_cpu(values)
         self._predictor.run()
         return self._finish(self._output.copy_to_cpu())
 

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tritonocr_backend.contracts import IMAGE, Role
+from tritonocr_backend.contracts import IMAGE, PADDING_BGR, Role
 from tritonocr_backend.network_card import Normalisation
 from tritonocr_backend.zoo.errors import ModelFormatError
 from tritonocr_backend.zoo.inference_config import InferenceConfig
@@ -42,7 +42,8 @@ def export_contract_graph(network: Path, config: InferenceConfig, target: Path) 
     if config.role is Role.DOC_UNWARPING:
         _fold_unwarping(graph, config.normalisation)
     else:
-        graph.feed(lambda image: _normalise(graph, image, config.normalisation))
+        head = _normalise_line if config.role is Role.TEXT_RECOGNITION else _normalise
+        graph.feed(lambda image: head(graph, image, config.normalisation))
         _TAILS[config.role](graph)
     onnx.save(graph.finish(*config.input_shape), target)
 
@@ -115,6 +116,19 @@ def _normalise(graph: _Graph, image: str, normalisation: Normalisation) -> str:
     values = graph.one("Cast", planes, to=TensorProto.FLOAT)
     scaled = graph.one("Mul", values, graph.constant(factor))
     return graph.one("Add", scaled, graph.constant(offset))
+
+
+def _normalise_line(graph: _Graph, image: str, normalisation: Normalisation) -> str:
+    """The same, with 0 where a pixel has the colour of padding."""
+    values = _normalise(graph, image, normalisation)
+    planes = graph.one("Cast", graph.one("Transpose", image, perm=[0, 3, 1, 2]), to=TensorProto.INT32)
+    colour = graph.constant(np.array(PADDING_BGR).reshape(1, 3, 1, 1), np.int32)
+    matches = graph.one("Equal", planes, colour)
+    blue, green, red = (
+        graph.one("Gather", matches, graph.constant([channel], np.int64), axis=1) for channel in range(3)
+    )
+    is_padding = graph.one("And", graph.one("And", blue, green), red)
+    return graph.one("Where", is_padding, graph.constant(0.0), values)
 
 
 def _classify(graph: _Graph) -> None:
