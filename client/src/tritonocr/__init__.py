@@ -22,6 +22,7 @@ from ._exceptions import (
 )
 from ._options import OPTIONS, OCROptions, Option
 from ._page import Page
+from ._pipeline import IgnoredArgumentWarning, OCRPipeline, create_pipeline
 from ._predict import PagesSkippedWarning
 from ._result import OCRFailure, OCRResult
 from ._transports import Health
@@ -33,12 +34,14 @@ __all__ = [
     "DeadlineExceededError",
     "FetchError",
     "Health",
+    "IgnoredArgumentWarning",
     "InvalidInputError",
     "MissingExtraError",
     "ModelNotFoundError",
     "OCRClient",
     "OCRFailure",
     "OCROptions",
+    "OCRPipeline",
     "OCRResult",
     "Option",
     "OverloadedError",
@@ -49,4 +52,5 @@ __all__ = [
     "ServerError",
     "ServerUnavailableError",
     "TritonOCRError",
+    "create_pipeline",
 ]

@@ -12,6 +12,7 @@ from ._exceptions import OverloadedError, ServerUnavailableError, TritonOCRError
 from ._inputs import File, Source, is_single, sources
 from ._options import checked_options, settings_from_model_config
 from ._predict import AHEAD, RETRY_PAUSES_S, failure_of, in_order_async, warn_of_skipped_pages
+from ._progress import progress_bar
 from ._result import OCRFailure, OCRResult
 from ._transports import AsyncTransport, Health, connect_async
 
@@ -73,6 +74,7 @@ class AsyncOCRClient(BaseClient):
         raise_on_error: bool | None = None,
         jobs: int | None = None,
         timeout_s: float | None = None,
+        progress: bool | None = None,
         **options: Unpack[OCROptions],
     ) -> AsyncIterator[OCRResult | OCRFailure]:
         """Read files as `OCRClient.predict()` does, with its arguments and errors, as an async iterator."""
@@ -82,6 +84,7 @@ class AsyncOCRClient(BaseClient):
             raises=is_single(input) if raise_on_error is None else raise_on_error,
             jobs=jobs or self.jobs,
             timeout_s=timeout_s,
+            progress=progress,
         )
         return call.run(sources(input, recursive=recursive))
 
@@ -105,12 +108,16 @@ class _AsyncPrediction:
     raises: bool
     jobs: int
     timeout_s: float | None
+    progress: bool | None
 
     async def run(self, files: Iterable[Source]) -> AsyncIterator[OCRResult | OCRFailure]:
-        async for results in in_order_async(self._results, files, self.jobs, ahead=AHEAD * self.jobs):
-            warn_of_skipped_pages(results)
-            for result in results:
-                yield result
+        batches = in_order_async(self._results, files, self.jobs, ahead=AHEAD * self.jobs)
+        with progress_bar(files, self.progress) as advance:
+            async for results in batches:
+                advance(len(results))
+                warn_of_skipped_pages(results)
+                for result in results:
+                    yield result
 
     async def _results(self, source: Source) -> Sequence[OCRResult | OCRFailure]:
         try:

@@ -13,6 +13,7 @@ from ._exceptions import OverloadedError, RequestCancelledError, ServerUnavailab
 from ._inputs import File, Source, is_single, looks_like_pdf, sources
 from ._options import checked_options, settings_from_model_config
 from ._predict import AHEAD, RETRY_PAUSES_S, failure_of, in_order, warn_of_skipped_pages
+from ._progress import progress_bar
 from ._protocol import Request, decode_response, encode_request
 from ._result import OCRFailure, OCRResult
 from ._transports import Health, Tensors, Transport, connect
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from ._options import OCROptions
 
 _T = TypeVar("_T")
+
+# Two ways to choose the recognition model: a call's choice replaces the client's own.
+_EITHER = {"lang": "text_recognition_model_name", "text_recognition_model_name": "lang"}
 
 DEFAULT_TIMEOUT_S = 300.0
 DEFAULT_JOBS = 4
@@ -59,7 +63,9 @@ class BaseClient:
         self._server_settings: dict[str, Any] | None = None
 
     def _with_own_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        return {**self._options, **checked_options(options)}
+        given = checked_options(options)
+        own = {name: value for name, value in self._options.items() if _EITHER.get(name) not in given}
+        return {**own, **given}
 
     def _request(self, file: File, options: Mapping[str, Any], request_id: str | None) -> Request:
         request_id = request_id or uuid.uuid4().hex
@@ -163,6 +169,7 @@ class OCRClient(BaseClient):
         raise_on_error: bool | None = None,
         jobs: int | None = None,
         timeout_s: float | None = None,
+        progress: bool | None = None,
         **options: Unpack[OCROptions],
     ) -> Iterator[OCRResult | OCRFailure]:
         """Read files, several at a time, and yield a result a page in the order given.
@@ -175,19 +182,21 @@ class OCRClient(BaseClient):
                 By default a single file's error is raised, and that of one of many is yielded.
             jobs: files in flight at once, instead of the client's own.
             timeout_s: seconds a file, instead of the client's own.
+            progress: show a progress bar; by default on a terminal, for work that takes seconds.
             **options: see `OCROptions`.
 
         Raises:
             InvalidInputError: an option is wrong, at once; for files see `raise_on_error`.
         """
-        call = _Prediction(
+        call = Prediction(
             self,
             options=checked_options(options),
             raises=is_single(input) if raise_on_error is None else raise_on_error,
             jobs=jobs or self.jobs,
             timeout_s=timeout_s,
+            progress=progress,
         )
-        return call.run(sources(input, recursive=recursive))
+        return call.by_page(sources(input, recursive=recursive))
 
     def close(self) -> None:
         """Close the connection."""
@@ -212,7 +221,7 @@ def wait(future: Future[_T]) -> _T:
 
 
 @dataclass(frozen=True, eq=False)
-class _Prediction:
+class Prediction:
     """One call of `predict()`."""
 
     client: OCRClient
@@ -220,15 +229,24 @@ class _Prediction:
     raises: bool
     jobs: int
     timeout_s: float | None
+    progress: bool | None
     calls: set[Future[list[OCRResult]]] = field(default_factory=set)
     stopped: threading.Event = field(default_factory=threading.Event)
 
-    def run(self, files: Iterable[Source]) -> Iterator[OCRResult | OCRFailure]:
+    def by_page(self, files: Iterable[Source]) -> Iterator[OCRResult | OCRFailure]:
+        """Yield every page, or its file's failure, in order."""
+        for results in self.by_file(files):
+            warn_of_skipped_pages(results)
+            yield from results
+
+    def by_file(self, files: Iterable[Source]) -> Iterator[Sequence[OCRResult | OCRFailure]]:
+        """Yield the pages of each file, or its one failure, in order."""
         pool = ThreadPoolExecutor(self.jobs, thread_name_prefix="tritonocr-predict")
         try:
-            for results in in_order(pool, self._results, files, ahead=AHEAD * self.jobs):
-                warn_of_skipped_pages(results)
-                yield from results
+            with progress_bar(files, self.progress) as advance:
+                for results in in_order(pool, self._results, files, ahead=AHEAD * self.jobs):
+                    advance(len(results))
+                    yield results
         finally:
             self.stopped.set()
             for call in list(self.calls):

@@ -43,7 +43,7 @@ def is_single(data: Any) -> bool:
     return isinstance(data, (bytes, bytearray, memoryview, np.ndarray)) or not isinstance(data, Iterable)
 
 
-def sources(data: Any, *, recursive: bool = False) -> Iterator[Source]:
+def sources(data: Any, *, recursive: bool = False) -> Iterable[Source]:
     """List the files that an input means, in order; directories by name.
 
     Whatever is wrong with an element is raised by its own `load`, so that the others can go on.
@@ -52,7 +52,15 @@ def sources(data: Any, *, recursive: bool = False) -> Iterator[Source]:
         data: an ndarray [H,W,3] BGR uint8 or [H,W], file bytes, a PIL image, a path, an http(s) URL, a
             directory, or an iterable of those.
         recursive: search directories below the given one as well.
+
+    Returns:
+        A list, or an iterator where the input is one.
     """
+    found = _sources(data, recursive)
+    return found if isinstance(data, Iterator) else list(found)
+
+
+def _sources(data: Any, recursive: bool) -> Iterator[Source]:
     if isinstance(data, np.ndarray):
         yield Source(None, lambda: data)
     elif isinstance(data, (bytes, bytearray, memoryview)):
@@ -63,7 +71,7 @@ def sources(data: Any, *, recursive: bool = False) -> Iterator[Source]:
         yield Source(None, lambda: bgr_from_pil(data))
     elif isinstance(data, Iterable):
         for element in data:
-            yield from sources(element, recursive=recursive)
+            yield from _sources(element, recursive)
     else:
         kind = type(data).__name__
         yield _broken(

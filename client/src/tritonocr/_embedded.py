@@ -1,0 +1,67 @@
+"""A server of one's own, from the `tritonocr-server` distribution, for `create_pipeline()` without a URL."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from ._exceptions import MissingExtraError, ServerUnavailableError
+
+
+def start_server(config: Mapping[str, Any] | None, device: str | None) -> tuple[str, Callable[[], None]]:
+    """Fetch the models, start tritonserver and wait until it is ready.
+
+    Args:
+        config: PaddleX's configuration; None for the default one.
+        device: PaddleX's device name; None lets the server choose.
+
+    Returns:
+        The server's gRPC address, and what stops it.
+
+    Raises:
+        MissingExtraError: `tritonocr-server` is not installed.
+        ServerUnavailableError: a model cannot be had, or the server does not start; the message says why.
+    """
+    try:
+        from tritonocr_backend.errors import TritonOcrError
+        from tritonocr_backend.server import EmbeddedServer, ServerOptions
+    except ImportError as error:
+        raise MissingExtraError(
+            "Without a url, a server is started here, which needs: pip install tritonocr-server.",
+            name=error.name,
+        ) from error
+
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tritonocr-pipeline-")))
+        try:
+            repository = _build(directory, config, device)
+            # Its log would stand between the results on the terminal; what goes wrong is in the error.
+            server_options = ServerOptions(log_file=directory / "server.log")
+            server = stack.enter_context(EmbeddedServer(repository, server_options))
+        except TritonOcrError as error:
+            raise ServerUnavailableError(f"The embedded server did not start: {error}") from error
+        return server.grpc_url, stack.pop_all().close
+
+
+def _build(directory: Path, config: Mapping[str, Any] | None, device: str | None) -> Path:
+    """Write the model repository that a configuration asks for."""
+    from tritonocr_backend.zoo import pipeline_config
+    from tritonocr_backend.zoo.fetch import fetch_model
+    from tritonocr_backend.zoo.repository import ServingSettings, build_repository
+
+    file = directory / "OCR.yaml"
+    if config is None:
+        file.write_text(pipeline_config.default_text(), encoding="utf-8")
+    else:
+        file.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
+    asked = pipeline_config.load(file)
+    for sentence in asked.warnings:
+        warnings.warn(sentence, stacklevel=4)
+    models = {name: asked.model_dirs.get(name) or fetch_model(name) for name in asked.networks.values()}
+    serving = ServingSettings(device=device) if device else ServingSettings()
+    return build_repository(directory / "repository", models, asked.settings(), serving)

@@ -1,0 +1,94 @@
+"""PaddleX's `OCR.yaml`, as far as a client can follow it: the options that each request states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from ._exceptions import InvalidInputError, missing_extra
+from ._options import OCROptions, checked_options
+
+PIPELINE_NAME = "OCR"
+
+# Where each option stands in PaddleX's configuration.
+_KEYS: dict[str, tuple[str, ...]] = {
+    "use_doc_orientation_classify": ("SubPipelines", "DocPreprocessor", "use_doc_orientation_classify"),
+    "use_doc_unwarping": ("SubPipelines", "DocPreprocessor", "use_doc_unwarping"),
+    "use_textline_orientation": ("use_textline_orientation",),
+    "text_det_limit_side_len": ("SubModules", "TextDetection", "limit_side_len"),
+    "text_det_limit_type": ("SubModules", "TextDetection", "limit_type"),
+    "text_det_thresh": ("SubModules", "TextDetection", "thresh"),
+    "text_det_box_thresh": ("SubModules", "TextDetection", "box_thresh"),
+    "text_det_unclip_ratio": ("SubModules", "TextDetection", "unclip_ratio"),
+    "text_rec_score_thresh": ("SubModules", "TextRecognition", "score_thresh"),
+    "text_detection_model_name": ("SubModules", "TextDetection", "model_name"),
+    "text_recognition_model_name": ("SubModules", "TextRecognition", "model_name"),
+}
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a pipeline's YAML file.
+
+    Raises:
+        InvalidInputError: it cannot be read, is not YAML or not a mapping.
+        MissingExtraError: the YAML reader of the extra [cli] is not installed.
+    """
+    try:
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import YAMLError
+    except ImportError as error:
+        raise missing_extra("cli", "Reading a pipeline's configuration", error) from error
+
+    reader = YAML(typ="safe", pure=True)
+    reader.version = (1, 1)  # as PaddleX reads it: yes and no are booleans
+    try:
+        content = reader.load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise InvalidInputError(f"Cannot read the pipeline's configuration {str(path)!r}: {error}") from error
+    if not isinstance(content, dict):
+        raise InvalidInputError(f"The pipeline's configuration {str(path)!r} is no mapping of settings.")
+    return content
+
+
+def pipeline_config(pipeline: str | Path, config: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The configuration that `create_pipeline`'s first two arguments mean; None for the default one.
+
+    Args:
+        pipeline: `OCR`, or a YAML file's path.
+        config: comes before the file; its pipeline must be the same.
+
+    Raises:
+        InvalidInputError: another pipeline than OCR, or a file that cannot be read.
+    """
+    is_file = Path(pipeline).suffix.lower() in (".yaml", ".yml")
+    content = dict(config) if config is not None else read_config(Path(pipeline)) if is_file else None
+    name = content.get("pipeline_name") if content is not None else None
+    for given in (name, None if is_file else str(pipeline)):
+        if given not in (None, PIPELINE_NAME):
+            raise InvalidInputError(
+                f"The pipeline is {given!r}; expected {PIPELINE_NAME!r} or the path of a YAML file."
+            )
+    return content
+
+
+def options_of(config: Mapping[str, Any]) -> OCROptions:
+    """The options that a configuration states.
+
+    Raises:
+        InvalidInputError: a value of the wrong type, or a section that is no mapping.
+    """
+    found = {name: _value(config, keys) for name, keys in _KEYS.items()}
+    if config.get("use_doc_preprocessor") is False:
+        found |= {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
+    return cast(OCROptions, checked_options(found))
+
+
+def _value(config: Any, keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        if config is None:
+            return None
+        if not isinstance(config, Mapping):
+            raise InvalidInputError(f"{'.'.join(keys)} of the pipeline's configuration is not in a mapping.")
+        config = config.get(key)
+    return config

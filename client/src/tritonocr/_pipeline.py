@@ -1,0 +1,139 @@
+"""PaddleX's way in: `create_pipeline().predict()`."""
+
+from __future__ import annotations
+
+import atexit
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._client import DEFAULT_JOBS, DEFAULT_TIMEOUT_S, OCRClient
+from ._embedded import start_server
+from ._options import OCROptions
+from ._paddlex_config import options_of, pipeline_config
+from ._result import OCRFailure, OCRResult
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class IgnoredArgumentWarning(UserWarning):
+    """An argument of PaddleX's has no meaning for a running server."""
+
+
+def create_pipeline(
+    pipeline: str | Path = "OCR",
+    config: Mapping[str, Any] | None = None,
+    device: str | None = None,
+    use_hpip: bool = False,
+    *,
+    url: str | None = None,
+    jobs: int = DEFAULT_JOBS,
+    timeout_s: float | None = DEFAULT_TIMEOUT_S,
+    headers: Mapping[str, str] | None = None,
+) -> OCRPipeline:
+    """Make a pipeline, on a running server or with a server of its own.
+
+    Args:
+        pipeline: `OCR`, or the path of PaddleX's `OCR.yaml`.
+        config: PaddleX's configuration as a dict; comes before a file.
+        device: `cpu`, `gpu:0` and so on, for a server of its own; None lets the server choose.
+        use_hpip: accepted for PaddleX's sake: the server always runs its fastest engine.
+        url: a running server's address, as for `OCRClient`; None starts a server on this machine, which stops
+            with the pipeline or with Python.
+        jobs: files that `predict()` has in flight at once.
+        timeout_s: seconds that one file may take; None waits forever.
+        headers: sent with every request.
+
+    Raises:
+        InvalidInputError: another pipeline than OCR, or a configuration that cannot be read.
+        MissingExtraError: no url, and `tritonocr-server` is not installed.
+        ServerUnavailableError: the server of its own did not start.
+    """
+    content = pipeline_config(pipeline, config)
+    options = options_of(content or {})
+    arguments: dict[str, Any] = {"jobs": jobs, "timeout_s": timeout_s, "headers": headers}
+    if url is None:
+        address, stop = start_server(content, device)
+        return OCRPipeline(address, device=device, stop=stop, options=options, **arguments)
+    if device is not None:
+        _warn_of_device(device, url)
+    return OCRPipeline(url, options=options, **arguments)
+
+
+class OCRPipeline(OCRClient):
+    """PaddleX's pipeline object: an `OCRClient` that asks for page pictures, so that results can be drawn.
+
+    Drawing wants the page as the server saw it, turned, unwarped or rendered from PDF; it comes with the
+    answer as a JPEG, for a few per cent of a page's time. `return_page_images=False` leaves it out.
+
+    Make it with `create_pipeline()`. It is a context manager; `close()` stops a server of its own.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        device: str | None = None,
+        stop: Callable[[], None] | None = None,
+        options: OCROptions | None = None,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(url, options={"return_page_images": True, **(options or {})}, **arguments)
+        self._device = device
+        self._stop = stop
+        if stop is not None:
+            atexit.register(self.close)
+
+    def predict(
+        self,
+        input: Any,  # noqa: A002 (PaddleX's name)
+        *,
+        device: str | None = None,
+        recursive: bool = False,
+        raise_on_error: bool | None = None,
+        jobs: int | None = None,
+        timeout_s: float | None = None,
+        progress: bool | None = None,
+        **options: Unpack[OCROptions],
+    ) -> Iterator[OCRResult | OCRFailure]:
+        """Read files as `OCRClient.predict()` does, with its arguments and errors.
+
+        Args:
+            input: see there; likewise the arguments after `device`.
+            device: accepted for PaddleX's sake: the server's device was chosen when it started.
+            recursive: search directories below a given one as well.
+            raise_on_error: raise the first file's error instead of yielding an `OCRFailure`.
+            jobs: files in flight at once.
+            timeout_s: seconds a file.
+            progress: show a progress bar.
+            **options: see `OCROptions`.
+        """
+        if device not in (None, self._device):
+            _warn_of_device(device, self.url)
+        return super().predict(
+            input,
+            recursive=recursive,
+            raise_on_error=raise_on_error,
+            jobs=jobs,
+            timeout_s=timeout_s,
+            progress=progress,
+            **options,
+        )
+
+    def close(self) -> None:
+        """Close the connection, and stop a server of its own."""
+        super().close()
+        if self._stop is not None:
+            stop, self._stop = self._stop, None
+            atexit.unregister(self.close)
+            stop()
+
+
+def _warn_of_device(device: str | None, url: str) -> None:
+    warnings.warn(
+        f"device={device!r} is ignored: the server at {url} chose its device when it started.",
+        IgnoredArgumentWarning,
+        stacklevel=3,
+    )

@@ -1,0 +1,60 @@
+"""A progress bar for long work on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from typing import Any
+
+# Work that is done by then needs no bar.
+_PATIENCE_S = 2.0
+
+
+@contextmanager
+def progress_bar(files: Iterable[object], enabled: bool | None) -> Iterator[Callable[[int], None]]:
+    """Count files and pages; yields what is to be called with each file's pages.
+
+    Args:
+        files: what is worked on; how many is known unless it is an iterator.
+        enabled: None shows a bar on a terminal, if rich (extra [cli]) is there and the work takes seconds.
+    """
+    bar = _bar() if enabled or (enabled is None and sys.stderr.isatty()) else None
+    if bar is None:
+        yield lambda pages: None
+        return
+    started = time.monotonic()
+    task = bar.add_task("", total=len(files) if isinstance(files, Sized) else None, pages=0, rate="")
+    counted = 0
+
+    def advance(pages: int) -> None:
+        nonlocal counted
+        counted += pages
+        elapsed = time.monotonic() - started
+        bar.update(task, advance=1, pages=counted, rate=f"{counted / max(elapsed, 1e-9):.1f}")
+        if not bar.live.is_started and (enabled or elapsed > _PATIENCE_S):
+            bar.start()
+
+    try:
+        yield advance
+    finally:
+        bar.stop()
+
+
+def _bar() -> Any:
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    except ImportError:
+        return None
+    return Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("files, {task.fields[pages]} pages, {task.fields[rate]} pages/s, left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        # Rich would send what is printed to the bar's console: right on a terminal, wrong into a pipe.
+        redirect_stdout=sys.stdout.isatty(),
+    )

@@ -1,0 +1,132 @@
+"""What goes in and out of `POST /ocr`: PaddleX's fields, spelled as PaddleX spells them, and a few of ours."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, create_model
+from pydantic.alias_generators import to_camel
+
+from tritonocr import OPTIONS
+
+_PYTHON_TYPES: dict[str, type] = {"BOOL": bool, "INT32": int, "FP32": float, "BYTES": str}
+_OWN_FIELDS = {"return_page_images", "max_pages"}  # the gateway's to decide
+_CAMEL = AliasGenerator(to_camel)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(alias_generator=_CAMEL, populate_by_name=True, allow_inf_nan=False)
+
+
+def _option_fields() -> dict[str, Any]:
+    """The client's options as fields: each has its type or null, which means the server's own value."""
+    return {
+        option.name: (_PYTHON_TYPES[option.datatype] | None, Field(None, description=option.help))
+        for option in OPTIONS.values()
+        if option.name not in _OWN_FIELDS
+    }
+
+
+PipelineOptions = create_model("PipelineOptions", __base__=_Model, **_option_fields())
+
+
+class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
+    """What a request may say beside its file."""
+
+    model_config = ConfigDict(extra="allow")
+
+    file_type: Literal[0, 1] | None = Field(
+        None, description="0: a PDF; 1: an image. Told from the file itself where it is not given."
+    )
+    visualize: bool | None = Field(None, description="Whether to draw pictures of the result.")
+    log_id: str | None = Field(None, max_length=128, description="Identifies the request; else made up.")
+    max_pages: int | None = Field(None, ge=1, description="Pages to read, at most what the gateway allows.")
+    return_page_image: bool | None = Field(
+        None, description="Whether to return `pageImage`, the picture that all coordinates refer to."
+    )
+
+    def options(self) -> dict[str, Any]:
+        """The options that the request gives, under the client's names."""
+        return self.model_dump(include=set(PipelineOptions.model_fields), exclude_none=True)
+
+
+class OCRRequest(OCRFields):
+    """The JSON body of `POST /ocr`.
+
+    Fields that are not listed are named in the answer's `warnings` and otherwise ignored.
+    """
+
+    file: str = Field(
+        description="The file in Base64, with or without a `data:` prefix; or its URL, where that is allowed."
+    )
+
+
+class PageInfo(_Model):
+    """The size of a page before preprocessing."""
+
+    width: int = Field(description="Pixels.")
+    height: int = Field(description="Pixels.")
+
+
+class ImageInfo(PageInfo):
+    """`dataInfo` of an image."""
+
+    type: Literal["image"]
+
+
+class DocumentInfo(_Model):
+    """`dataInfo` of a PDF, or of a TIFF of several pages."""
+
+    num_pages: int = Field(description="Pages of the file, also those that were not read.")
+    pages: list[PageInfo] = Field(description="The pages that were read.")
+    type: Literal["pdf", "tiff"]
+
+
+class PageResult(_Model):
+    """One page; its pictures are JPEG (PNG where a side exceeds JPEG's limit of 65500 pixels), in Base64."""
+
+    pruned_result: dict[str, Any] = Field(description="The result as in Python, less where it came from.")
+    ocr_image: str | None = Field(None, description="What was read, drawn.")
+    doc_preprocessing_image: str | None = Field(None, description="The page's preprocessing, drawn.")
+    input_image: str | None = Field(None, description="The page as it came.")
+    page_image: str | None = Field(None, description="The page after preprocessing, if asked for.")
+
+
+class OCRResults(_Model):
+    """What was read."""
+
+    ocr_results: list[PageResult]
+    data_info: ImageInfo | DocumentInfo
+    warnings: list[str] | None = Field(None, description="What was left out, a sentence each.")
+
+
+class Success(_Model):
+    """A request's answer."""
+
+    log_id: str
+    result: OCRResults
+    error_code: Literal[0] = 0
+    error_msg: Literal["Success"] = "Success"
+
+
+class Failure(_Model):
+    """Any error's answer."""
+
+    log_id: str
+    error_code: int = Field(description="The HTTP status.")
+    error_msg: str = Field(description="What is wrong.")
+
+
+class Healthy(_Model):
+    """The answer of a gateway in health."""
+
+    log_id: str
+    error_code: Literal[0] = 0
+    error_msg: str = "Healthy"
+
+
+class ServedModels(_Model):
+    """The networks that a request may name."""
+
+    text_detection: list[str]
+    text_recognition: list[str]

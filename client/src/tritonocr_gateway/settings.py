@@ -1,0 +1,57 @@
+"""Everything about the gateway that someone may tune, declared once: name, default, range and help."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ENV_PREFIX = "TRITONOCR_GATEWAY_"
+_MIB = 1 << 20
+
+
+class Settings(BaseSettings):
+    """The gateway's settings: from the command line, else from `TRITONOCR_GATEWAY_…`, else the default."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True)
+
+    url: str = Field("localhost:8001", description="Triton's address, as OCRClient takes it.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Keys of which a request must show one, separated by commas; none asks for none."
+    )
+    max_body_bytes: int = Field(
+        100 * _MIB, ge=1024, le=2048 * _MIB, description="Largest request body, in bytes."
+    )
+    max_concurrent_requests: int = Field(
+        32, ge=1, le=10_000, description="Requests worked on at once; one more is refused with 429."
+    )
+    timeout_s: float = Field(
+        300, gt=0, le=86_400, description="Seconds in which Triton must answer, or the client gets 504."
+    )
+    upload_timeout_s: float = Field(60, gt=0, le=86_400, description="Seconds in which a body must arrive.")
+    retry_after_s: int = Field(1, ge=1, le=3600, description="Seconds that 429 and 503 ask to wait.")
+    max_pages: int = Field(10, ge=1, le=100_000, description="Pages read of a file.")
+    visualize: bool = Field(True, description="Whether pictures are drawn when a request does not say.")
+    picture_threads: int = Field(
+        default_factory=lambda: min(4, os.cpu_count() or 1),
+        ge=1,
+        le=64,
+        description="Threads that draw and encode pictures.",
+    )
+    fetch_urls: bool = Field(
+        False, description="Whether a request may name the public http(s) URL of its file."
+    )
+    fetch_max_bytes: int = Field(
+        100 * _MIB, ge=1, le=2048 * _MIB, description="Largest file fetched from a URL, in bytes."
+    )
+    fetch_timeout_s: float = Field(20, gt=0, le=3600, description="Seconds that fetching a URL may take.")
+    fetch_max_redirects: int = Field(3, ge=0, le=20, description="Redirects followed for a URL.")
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [key.strip() for key in value.split(",") if key.strip()] if isinstance(value, str) else value
