@@ -24,6 +24,8 @@ NETWORK = networks.recognition(len(CHARACTERS) + 2)
 CONFIG = networks.inference_yml(Role.TEXT_RECOGNITION, NAME, CHARACTERS)
 FILES = {f"{NAME}_infer/inference.yml": CONFIG, f"{NAME}_infer/inference.onnx": NETWORK}
 
+ARCHIVE = networks.tar(FILES)
+
 
 def _model(archive: str | None = None, wheels: tuple[WheelSource, ...] = ()) -> Model:
     return Model(name=NAME, role=Role.TEXT_RECOGNITION, archive=archive, wheels=wheels)
@@ -77,12 +79,14 @@ class TestArchives:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            pytest.param(networks.tar(FILES)[:1500], "not a whole tar archive", id="corrupt"),
+            pytest.param(ARCHIVE[: ARCHIVE.index(NETWORK) + 100], "not a whole tar archive", id="corrupt"),
             pytest.param(
                 networks.tar({**FILES, "../evil": b"x"}), "outside its own directory", id="malicious"
             ),
             pytest.param(
-                networks.tar({"README": b""}), r"has no inference\.yml", id="without the model's files"
+                networks.tar({"README": b""}),
+                r"infer\.tar: it has no inference\.yml$",
+                id="without the model's files",
             ),
             pytest.param(
                 networks.tar({"inference.yml": CONFIG}),
@@ -115,7 +119,7 @@ class TestArchives:
         self, content: bytes, message: str, file_server: FileServer, home: Path
     ) -> None:
         with pytest.raises(FetchError, match=message):
-            fetch(_model(file_server.add("/a.tar", content)))
+            fetch(_model(file_server.add("/infer.tar", content)))
         assert not (home / "models" / NAME).exists()
         assert _leftovers(home) == []
 

@@ -76,16 +76,18 @@ def _silent(source: str, received_bytes: int, total_bytes: int | None) -> None:
 
 def _fetch(model: Model, file_format: FileFormat | None, progress: Progress, max_archive_bytes: int) -> Path:
     reasons = {}
-    for label, fill in _sources(model, file_format, progress, max_archive_bytes):
-        try:
-            with cache.staging(model.name) as staging:
-                directory = staging / "model"
-                directory.mkdir()
+    with cache.staging(model.name) as staging:
+        for number, (label, fill) in enumerate(_sources(model, file_format, progress, max_archive_bytes)):
+            directory = staging / str(number) / "model"
+            directory.mkdir(parents=True)
+            try:
                 fill(directory)
                 found = _check(directory, model, file_format)
+            except (SourceError, ModelFormatError) as error:
+                # Where it was put together means nothing to the reader.
+                reasons[label] = str(error).replace(f"{directory}/", "").replace(str(directory), "it")
+            else:
                 return cache.publish(directory, cache.model_dir(model.name, found))
-        except (SourceError, ModelFormatError) as error:
-            reasons[label] = str(error)
     raise FetchError(model.name, reasons)
 
 

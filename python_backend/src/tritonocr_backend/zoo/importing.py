@@ -50,8 +50,7 @@ def import_model(
             _lay_out(source, directory, name, role, dictionary_file)
         else:
             _copy(source, directory)
-        found = layout.file_format(directory)
-        config = inference_config.load(directory)
+        found, config = layout.file_format(directory), inference_config.load(directory)
         probe.check(directory, found, config)
         if convert and found == "paddle":
             conversion.convert(directory, staging / "onnx", config)
@@ -74,7 +73,8 @@ def _check_name(name: str) -> None:
 
 
 def _copy(source: Path, directory: Path) -> None:
-    layout.file_format(source)  # refuses what is not complete
+    layout.file_format(source)
+    inference_config.load(source)  # refused before it is copied, so that errors name the user's own file
     directory.mkdir()
     for name in layout.FILES:
         if (source / name).is_file():
