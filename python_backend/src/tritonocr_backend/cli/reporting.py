@@ -15,10 +15,10 @@ from tritonocr_backend.zoo.fetch import Progress as ProgressCallback
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Turn an error raised on purpose into its message on stderr and exit status 1."""
+    """Turn an error raised on purpose, or one of reading or writing, into a sentence and exit status 1."""
     try:
         yield
-    except TritonOcrError as error:
+    except (TritonOcrError, OSError) as error:
         typer.echo(f"tritonocr: {error}", err=True)
         raise typer.Exit(1) from None
 

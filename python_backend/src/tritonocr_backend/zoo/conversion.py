@@ -49,10 +49,15 @@ def convert(paddle_dir: Path, onnx_dir: Path, config: InferenceConfig) -> None:
     if not (onnx_dir / layout.ONNX).exists():  # it ends with status 0 all the same
         raise ModelFormatError("paddle2onnx wrote no file")
     shutil.copy(paddle_dir / layout.CONFIG, onnx_dir / layout.CONFIG)
-    _compare(paddle_dir, onnx_dir, config)
+    compare(paddle_dir, onnx_dir, config)
 
 
-def _compare(paddle_dir: Path, onnx_dir: Path, config: InferenceConfig) -> None:
+def compare(paddle_dir: Path, onnx_dir: Path, config: InferenceConfig) -> None:
+    """Run the original and its conversion on the same images.
+
+    Raises:
+        ModelFormatError: Some value differs by more than TOLERANCE.
+    """
     images = probe.sample(config)
     original, converted = probe.run(paddle_dir, "paddle", images), probe.run(onnx_dir, "onnx", images)
     if original.shape != converted.shape:
