@@ -4,6 +4,8 @@ Needs numpy and tritonclient[grpc] alone; the extras [http], [cli] and [viz] add
 line, and pictures and PDFs.
 """
 
+from importlib.metadata import version
+
 from ._async_client import AsyncOCRClient
 from ._client import OCRClient
 from ._exceptions import (
@@ -20,12 +22,15 @@ from ._exceptions import (
     ServerUnavailableError,
     TritonOCRError,
 )
+from ._extras import demo_page, searchable_pdf
 from ._options import OPTIONS, OCROptions, Option
 from ._page import Page
 from ._pipeline import IgnoredArgumentWarning, OCRPipeline, create_pipeline
 from ._predict import PagesSkippedWarning
 from ._result import OCRFailure, OCRResult
 from ._transports import Health
+
+__version__ = version("tritonocr")
 
 __all__ = [
     "OPTIONS",
@@ -52,5 +57,8 @@ __all__ = [
     "ServerError",
     "ServerUnavailableError",
     "TritonOCRError",
+    "__version__",
     "create_pipeline",
+    "demo_page",
+    "searchable_pdf",
 ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ._client import BaseClient
 from ._exceptions import OverloadedError, ServerUnavailableError, TritonOCRError
 from ._inputs import File, Source, is_single, sources
+from ._models import names_by_role
 from ._options import checked_options, settings_from_model_config
 from ._predict import AHEAD, RETRY_PAUSES_S, failure_of, in_order_async, warn_of_skipped_pages
 from ._progress import progress_bar
@@ -17,7 +18,7 @@ from ._result import OCRFailure, OCRResult
 from ._transports import AsyncTransport, Health, connect_async
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Self, Unpack
 
     from ._options import OCROptions
 
@@ -50,6 +51,11 @@ class AsyncOCRClient(BaseClient):
             config = await self._transport.model_config(self.model_name)
             self._server_settings = settings_from_model_config(config)
         return {**self._server_settings, **self._options}
+
+    async def models(self) -> dict[str, list[str]]:
+        """Name the networks that a request may ask for, by role: `text_detection`, `text_recognition`."""
+        names = await self._transport.model_names()
+        return names_by_role(await asyncio.gather(*map(self._transport.model_config, names)))
 
     async def ocr(
         self,
@@ -92,7 +98,7 @@ class AsyncOCRClient(BaseClient):
         """Close the connection."""
         await self._transport.close()
 
-    async def __aenter__(self) -> AsyncOCRClient:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exception: object) -> None:

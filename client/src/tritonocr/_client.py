@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._exceptions import OverloadedError, RequestCancelledError, ServerUnavailableError, TritonOCRError
 from ._inputs import File, Source, is_single, looks_like_pdf, sources
+from ._models import names_by_role
 from ._options import checked_options, settings_from_model_config
 from ._predict import AHEAD, RETRY_PAUSES_S, failure_of, in_order, warn_of_skipped_pages
 from ._progress import progress_bar
@@ -19,7 +20,7 @@ from ._result import OCRFailure, OCRResult
 from ._transports import Health, Tensors, Transport, connect
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Self, Unpack
 
     from ._options import OCROptions
 
@@ -110,6 +111,11 @@ class OCRClient(BaseClient):
         if self._server_settings is None:
             self._server_settings = settings_from_model_config(self._transport.model_config(self.model_name))
         return {**self._server_settings, **self._options}
+
+    def models(self) -> dict[str, list[str]]:
+        """Name the networks that a request may ask for, by role: `text_detection`, `text_recognition`."""
+        names = self._transport.model_names()
+        return names_by_role(map(self._transport.model_config, names))
 
     def submit(
         self,
@@ -202,7 +208,7 @@ class OCRClient(BaseClient):
         """Close the connection."""
         self._transport.close()
 
-    def __enter__(self) -> OCRClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

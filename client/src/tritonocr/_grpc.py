@@ -10,7 +10,16 @@ from tritonclient.utils import InferenceServerException
 
 from ._exceptions import translating
 from ._protocol import Request
-from ._transports import CONTROL_TIMEOUT_S, Address, Decode, Health, Tensors, call_arguments, named_tensors
+from ._transports import (
+    CONTROL_TIMEOUT_S,
+    Address,
+    Decode,
+    Health,
+    Tensors,
+    call_arguments,
+    loaded_models,
+    named_tensors,
+)
 
 _T = TypeVar("_T")
 
@@ -55,6 +64,14 @@ class GrpcTransport:
             )
         config: dict[str, Any] = answer["config"]
         return config
+
+    def model_names(self) -> list[str]:
+        """Return the names of the models that are loaded."""
+        with translating(self._url, CONTROL_TIMEOUT_S):
+            answer = self._client.get_model_repository_index(
+                headers=self._headers, as_json=True, client_timeout=CONTROL_TIMEOUT_S
+            )
+        return loaded_models(answer.get("models", ()))
 
     def health(self, model_name: str) -> Health:
         """Ask whether the server and the model are ready."""
@@ -111,6 +128,14 @@ class AsyncGrpcTransport:
             )
         config: dict[str, Any] = answer["config"]
         return config
+
+    async def model_names(self) -> list[str]:
+        """Return the names of the models that are loaded."""
+        with translating(self._url, CONTROL_TIMEOUT_S):
+            answer = await self._client.get_model_repository_index(
+                headers=self._headers, as_json=True, client_timeout=CONTROL_TIMEOUT_S
+            )
+        return loaded_models(answer.get("models", ()))
 
     async def health(self, model_name: str) -> Health:
         """Ask whether the server and the model are ready."""

@@ -19,7 +19,16 @@ from ._exceptions import (
     unreachable,
 )
 from ._protocol import Request
-from ._transports import CONTROL_TIMEOUT_S, Address, Decode, Health, Tensors, call_arguments, named_tensors
+from ._transports import (
+    CONTROL_TIMEOUT_S,
+    Address,
+    Decode,
+    Health,
+    Tensors,
+    call_arguments,
+    loaded_models,
+    named_tensors,
+)
 
 _T = TypeVar("_T")
 _JSON_SIZE = "Inference-Header-Content-Length"  # Triton's binary tensor data extension
@@ -59,6 +68,11 @@ class AsyncHttpTransport:
         content, _ = await self._call("GET", f"v2/models/{model_name}/config", CONTROL_TIMEOUT_S)
         config: dict[str, Any] = json.loads(content)
         return config
+
+    async def model_names(self) -> list[str]:
+        """Return the names of the models that are loaded."""
+        content, _ = await self._call("POST", "v2/repository/index", CONTROL_TIMEOUT_S)
+        return loaded_models(json.loads(content))
 
     async def health(self, model_name: str) -> Health:
         """Ask whether the server and the model are ready."""
@@ -126,6 +140,10 @@ class HttpTransport:
     def model_config(self, model_name: str) -> dict[str, Any]:
         """Return the model's configuration as JSON."""
         return self._run(self._transport.model_config(model_name))
+
+    def model_names(self) -> list[str]:
+        """Return the names of the models that are loaded."""
+        return self._run(self._transport.model_names())
 
     def health(self, model_name: str) -> Health:
         """Ask whether the server and the model are ready."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -45,6 +45,9 @@ class AsyncTransport(Protocol):
     async def model_config(self, model_name: str) -> dict[str, Any]:
         """Return the model's configuration as JSON."""
 
+    async def model_names(self) -> list[str]:
+        """Return the names of the models that are loaded."""
+
     async def health(self, model_name: str) -> Health:
         """Ask whether the server and the model are ready; an absent server is not an error."""
 
@@ -60,6 +63,9 @@ class Transport(Protocol):
 
     def model_config(self, model_name: str) -> dict[str, Any]:
         """Return the model's configuration as JSON."""
+
+    def model_names(self) -> list[str]:
+        """Return the names of the models that are loaded."""
 
     def health(self, model_name: str) -> Health:
         """Ask whether the server and the model are ready; an absent server is not an error."""
@@ -141,6 +147,11 @@ def call_arguments(library: Any, request: Request) -> dict[str, Any]:
         "outputs": outputs,
         "request_id": request.request_id,
     }
+
+
+def loaded_models(index: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Take the names of the loaded models out of Triton's repository index."""
+    return [entry["name"] for entry in index if entry.get("state") == "READY"]
 
 
 def named_tensors(result: Any, request: Request) -> Tensors:

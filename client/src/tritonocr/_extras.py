@@ -1,0 +1,41 @@
+"""Public functions that need the extra [viz], which is imported when they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ._result import OCRResult
+
+
+def searchable_pdf(results: Iterable[OCRResult]) -> bytes:
+    """Make one PDF of pages: their pictures, with their text, invisible, where it stands.
+
+    Args:
+        results: pages with their pictures, which `return_page_images=True` asks for.
+
+    Raises:
+        InvalidInputError: a page has no picture.
+        MissingExtraError: the extra [viz] is not installed.
+    """
+    from . import _pdf
+
+    return _pdf.searchable_pdf(results)
+
+
+def demo_page() -> NDArray[np.uint8]:
+    """Draw a page with something to do for every stage of the pipeline.
+
+    Returns:
+        [height, width, 3] BGR uint8.
+
+    Raises:
+        MissingExtraError: the extra [viz] is not installed.
+    """
+    from . import _demo
+
+    return _demo.demo_page()

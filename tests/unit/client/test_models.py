@@ -1,0 +1,38 @@
+"""Telling networks from the other models of a server."""
+
+import pytest
+
+from tritonocr._models import names_by_role
+from tritonocr._transports import loaded_models
+
+
+def _config(name: str, *outputs: str) -> dict[str, object]:
+    return {"name": name, "output": [{"name": output} for output in outputs]}
+
+
+@pytest.mark.parametrize(
+    ("config", "role"),
+    [
+        (_config("PP-OCRv4_mobile_det", "probability"), "text_detection"),
+        (_config("my-own", "indices", "confidences"), "text_recognition"),
+        (_config("UVDoc", "unwarped"), None),
+        (_config("PP-LCNet_x1_0_doc_ori", "probabilities"), None),
+        ({"name": "text_recognition_decode", "input": [{"name": "indices"}], "output": []}, None),
+        ({"name": "no outputs at all"}, None),
+    ],
+)
+def test_a_model_is_known_by_what_it_answers(config: dict[str, object], role: str | None) -> None:
+    found = names_by_role([config])
+    assert [name for name, models in found.items() if models] == ([role] if role else [])
+
+
+def test_names_are_sorted_and_both_roles_are_always_there() -> None:
+    assert names_by_role([_config("b", "indices"), _config("a", "indices")]) == {
+        "text_detection": [],
+        "text_recognition": ["a", "b"],
+    }
+
+
+def test_only_loaded_models_are_listed() -> None:
+    index = [{"name": "a", "state": "READY"}, {"name": "b", "state": "UNAVAILABLE"}, {"name": "never loaded"}]
+    assert loaded_models(index) == ["a"]
