@@ -14,14 +14,10 @@ import numpy as np
 from ._exceptions import InvalidInputError, TritonOCRError
 from ._page import Page, result_fields
 from ._reading import paragraphs, reading_rows
-from ._saving import escaped_markdown, output_path, picture_suffix
+from ._saving import encoded_picture, escaped_markdown, output_path, picture_suffix, write_whole
 
 if TYPE_CHECKING:
     from PIL import Image
-
-
-# What JPEG and WebP are written with; the other formats have no such setting.
-_PICTURE_QUALITY = 95
 
 
 class OCRResult(dict[str, Any]):
@@ -35,6 +31,7 @@ class OCRResult(dict[str, Any]):
     Attributes:
         page: the page's own record, with its size and pictures.
         page_count: pages in the file, also those beyond `max_pages`.
+        file_stem: what the names of saved files start with: the input's name, which may be changed.
         ok: True; a failure's is False.
     """
 
@@ -46,7 +43,8 @@ class OCRResult(dict[str, Any]):
         super().__init__(fields)
         self.page = page
         self.page_count = page_count
-        self._request_id = request_id
+        path = self["input_path"]
+        self.file_stem = Path(path).stem if path else f"image_{request_id[:8]}"
 
     @classmethod
     def from_page(
@@ -162,8 +160,7 @@ class OCRResult(dict[str, Any]):
             path = output_path(save_path, self.stem, f"_{name}{suffix}")
             if path in written:
                 path = path.with_name(f"{path.stem}_{name}{path.suffix}")
-            picture.save(path, quality=_PICTURE_QUALITY)
-            written.append(path)
+            written.append(write_whole(path, encoded_picture(picture, path.suffix)))
         return written
 
     def save_to_pdf(self, save_path: str | Path) -> Path:
@@ -185,15 +182,12 @@ class OCRResult(dict[str, Any]):
 
     @property
     def stem(self) -> str:
-        """What the names of saved files start with."""
-        stem = Path(self.input_path).stem if self.input_path else f"image_{self._request_id[:8]}"
+        """What the names of saved files start with: `file_stem`, and the page of a PDF."""
         page_index = self["page_index"]
-        return stem if page_index is None else f"{stem}_{page_index}"
+        return self.file_stem if page_index is None else f"{self.file_stem}_{page_index}"
 
     def _write(self, save_path: str | Path, ending: str, content: bytes) -> Path:
-        path = output_path(save_path, self.stem, ending)
-        path.write_bytes(content)
-        return path
+        return write_whole(output_path(save_path, self.stem, ending), content)
 
 
 @dataclass(frozen=True)

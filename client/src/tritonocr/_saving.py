@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+# Of JPEG and WebP; the other formats have no such setting.
+_QUALITY = 95
 
 # What Pillow writes, with the longest side that the format can say.
 _MAX_SIDE_PX = {
@@ -30,6 +40,32 @@ def output_path(save_path: str | Path, stem: str, ending: str) -> Path:
         path = path / f"{stem}{ending}"
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a file so that it is never seen half-written, whatever ends the process."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    return part.replace(path)
+
+
+def encoded_picture(picture: Image, suffix: str) -> bytes:
+    """Encode a PIL picture in the format that a file's suffix means.
+
+    Raises:
+        InvalidInputError: no format has that suffix, or it cannot hold the picture.
+    """
+    from PIL import Image as PILImage
+
+    file_format = PILImage.registered_extensions().get(suffix.lower())
+    if file_format not in PILImage.SAVE:
+        raise InvalidInputError(f"Cannot write a picture as {suffix!r}; expected .png, .jpg or so.")
+    output = io.BytesIO()
+    try:
+        picture.save(output, file_format, quality=_QUALITY)
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"Cannot write the picture as {file_format}: {error}.") from error
+    return output.getvalue()
 
 
 def picture_suffix(input_path: str | None, size_px: tuple[int, int]) -> str:

@@ -1,0 +1,110 @@
+"""The app: finding commands, and PaddleX's way of calling without one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Annotated, Any
+
+import typer
+import typer.main
+from typer.core import TyperGroup
+
+from .. import __version__
+from .._exceptions import TritonOCRError
+from ._errors import ExitCode, fail
+
+COMMAND_GROUP = "tritonocr.commands"
+
+# What the server distribution adds; named here to say so where it is missing.
+SERVER_COMMANDS = ("config", "models", "repository", "serve")
+
+# Options of the app itself; any other one in the first place is PaddleX's spelling of `predict`.
+_APP_OPTIONS = ("--help", "--version", "--install-completion", "--show-completion")
+
+
+class Commands(TyperGroup):
+    """The installed commands, each imported when it is called or listed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names, sorted; the server's are there even where it is not installed."""
+        return sorted({*_entry_points(), *SERVER_COMMANDS})
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name, or None."""
+        entry = _entry_points().get(cmd_name)
+        if entry is not None:
+            return _command(entry)
+        return _missing(cmd_name, "pip install tritonocr-server") if cmd_name in SERVER_COMMANDS else None
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=COMMAND_GROUP)}
+
+
+def _command(entry: EntryPoint) -> Any:
+    try:
+        loaded = entry.load()
+    except (ImportError, TritonOCRError) as error:
+        return _missing(entry.name, str(error))
+    return _made(entry.name, loaded)
+
+
+def _made(name: str, loaded: Any, **settings: Any) -> Any:
+    """Make a click command of a function or a typer app."""
+    if not isinstance(loaded, typer.Typer):
+        function, loaded = loaded, typer.Typer(add_completion=False)
+        loaded.command(name, **settings)(function)
+    command = typer.main.get_command(loaded)
+    command.name = name
+    return command
+
+
+def _missing(name: str, remedy: str) -> Any:
+    """A command that says what it lacks, whatever its arguments."""
+
+    def say_what_is_missing() -> None:
+        fail(f"the command {name!r} needs something that is not installed: {remedy}", ExitCode.UNAVAILABLE)
+
+    say_what_is_missing.__doc__ = f"Not installed: {remedy}"
+    anything = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+    return _made(name, say_what_is_missing, context_settings=anything)
+
+
+app = typer.Typer(
+    name="tritonocr",
+    cls=Commands,
+    no_args_is_help=True,
+    help="OCR on NVIDIA Triton: PaddleX's pipeline as a server, a client and a gateway.",
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _app(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def with_command(arguments: Sequence[str]) -> list[str]:
+    """Read `--pipeline OCR --input …` without a command, PaddleX's spelling, as `predict`."""
+    first = arguments[0] if arguments else "--help"
+    is_option = first.startswith("-") and first.split("=")[0] not in _APP_OPTIONS
+    return ["predict", *arguments] if is_option else list(arguments)
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the app; ends the process with the command's exit code."""
+    try:
+        app(with_command(arguments), prog_name="tritonocr")
+    except TritonOCRError as error:
+        fail(str(error), ExitCode.of(error))

@@ -1,0 +1,109 @@
+"""What the command line prints and saves of a file's results."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from .._exceptions import InvalidInputError
+from .._result import OCRResult
+from .._saving import write_whole
+
+
+class Format(str, Enum):
+    """The form of the results."""
+
+    table = "table"
+    json = "json"
+    text = "text"
+    pdf = "pdf"
+
+
+# Drawings and PDFs want the pages' pictures, which cost time on the way.
+def needs_pictures(output: Format, save_path: Path | None) -> bool:
+    """Whether the output contains pictures of the pages."""
+    return output is Format.pdf or (output is Format.table and save_path is not None)
+
+
+def save(output: Format, directory: Path, results: Sequence[OCRResult]) -> None:
+    """Write a file's pages into a directory: a table's as PaddleX does, JSON and pictures."""
+    directory.mkdir(parents=True, exist_ok=True)
+    if output is Format.pdf:
+        from .._pdf import searchable_pdf
+
+        write_whole(directory / f"{results[0].file_stem}_res.pdf", searchable_pdf(results))
+        return
+    for result in results:
+        if output is Format.text:
+            result.save_to_text(directory)
+            continue
+        result.save_to_json(directory)
+        if output is Format.table:
+            result.save_to_img(directory)
+
+
+def show(output: Format, results: Sequence[OCRResult], *, with_names: bool) -> None:
+    """Print a file's pages on standard output.
+
+    Args:
+        output: table; json, one object a line and page; text; or pdf, the file itself.
+        results: the pages.
+        with_names: put each page's name above its text.
+    """
+    if output is Format.pdf:
+        from .._pdf import searchable_pdf
+
+        sys.stdout.buffer.write(searchable_pdf(results))
+        return
+    for result in results:
+        if output is Format.json:
+            sys.stdout.write(json.dumps(result.json["res"], ensure_ascii=False) + "\n")
+        elif output is Format.text:
+            heading = f"==> {_title(result)} <==\n" if with_names else ""
+            sys.stdout.write(f"{heading}{result.text}\n")
+        else:
+            _print_table(result)
+    sys.stdout.flush()
+
+
+def check_printable(output: Format, job_count: int) -> None:
+    """Refuse to print what a terminal, or one pipe, cannot hold.
+
+    Raises:
+        InvalidInputError: a PDF for a terminal, or several in one stream.
+    """
+    if output is Format.pdf and job_count != 1:
+        raise InvalidInputError(f"{job_count} PDFs cannot share standard output; give --save_path.")
+    if output is Format.pdf and sys.stdout.isatty():
+        raise InvalidInputError("A PDF is not for the terminal; give --save_path, or redirect it to a file.")
+
+
+def _title(result: OCRResult) -> str:
+    page = "" if result["page_index"] is None else f", page {result['page_index'] + 1} of {result.page_count}"
+    return f"{result.input_path or 'standard input'}{page}"
+
+
+def _print_table(result: OCRResult) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(_title(result)), title_justify="left", box=box.SIMPLE_HEAD, highlight=False)
+    table.add_column("score", justify="right")
+    table.add_column("text", overflow="fold")
+    table.add_column("box", no_wrap=True)
+    for text, score, edges in zip(
+        result["rec_texts"], result["rec_scores"], result["rec_boxes"].tolist(), strict=True
+    ):
+        table.add_row(f"{score:.3f}", Text(text), " ".join(map(str, edges)))
+    _console(Console).print(table)
+
+
+def _console(console: Any) -> Any:
+    """Standard output; a pipe has no width to keep to."""
+    return console() if sys.stdout.isatty() else console(width=10_000)

@@ -1,0 +1,232 @@
+"""`tritonocr predict`: PaddleX's command line, for a file or for thousands."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .._client import DEFAULT_JOBS, DEFAULT_TIMEOUT_S, Prediction
+from .._options import OPTIONS, checked_options
+from .._pipeline import OCRPipeline, create_pipeline
+from .._result import OCRFailure, OCRResult
+from ._errors import ExitCode, fail, say
+from ._jobs import Job, jobs
+from ._journal import Journal
+from ._output import Format, check_printable, needs_pictures, save, show
+
+
+class Switch(str, Enum):
+    """A flag that takes its value, as PaddleX's do."""
+
+    on = "True"
+    off = "False"
+
+
+def _option(name: str) -> Any:
+    """The flag of a pipeline option, spelled and explained as the table says."""
+    option = OPTIONS[name]
+    default = "" if option.default is None else f" (pipeline's default: {option.default})"
+    return typer.Option(
+        f"--{name}",
+        help=option.help + default,
+        show_default=False,
+        case_sensitive=False,
+        metavar="True|False" if option.datatype == "BOOL" else None,
+    )
+
+
+def predict(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[INPUT]...", help="As --input.", show_default=False),
+    ] = None,
+    input: Annotated[  # noqa: A002 (PaddleX's name)
+        list[str] | None,
+        typer.Option(
+            "--input",
+            help="File, directory, http(s) URL, pattern such as 'scans/*.jpg', or - for standard input; "
+            "may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    pipeline: Annotated[str, typer.Option("--pipeline", help="OCR, or the path of an OCR.yaml.")] = "OCR",
+    save_path: Annotated[
+        Path | None,
+        typer.Option("--save_path", help="Directory for the results.", file_okay=False, show_default=False),
+    ] = None,
+    output: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="Form of the results, printed, or written to --save_path. "
+            "A table is always printed; --save_path then gets JSON and pictures.",
+        ),
+    ] = Format.table,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url",
+            envvar="TRITONOCR_URL",
+            help="A running server: host:port (gRPC) or http://host:port. Without one, a server is started "
+            "here and stopped afterwards.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="cpu, gpu:0 …, for a server started here.", show_default=False),
+    ] = None,
+    use_hpip: Annotated[
+        bool, typer.Option("--use_hpip", help="Accepted for PaddleX's sake: always on.", hidden=True)
+    ] = False,
+    jobs_in_flight: Annotated[
+        int, typer.Option("--jobs", min=1, help="Files in flight at once.")
+    ] = DEFAULT_JOBS,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", min=0.001, help="Seconds that one file may take.")
+    ] = DEFAULT_TIMEOUT_S,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Search directories below the given ones too.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run into the same --save_path.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    use_doc_orientation_classify: Annotated[Switch | None, _option("use_doc_orientation_classify")] = None,
+    use_doc_unwarping: Annotated[Switch | None, _option("use_doc_unwarping")] = None,
+    use_textline_orientation: Annotated[Switch | None, _option("use_textline_orientation")] = None,
+    text_det_limit_side_len: Annotated[int | None, _option("text_det_limit_side_len")] = None,
+    text_det_limit_type: Annotated[str | None, _option("text_det_limit_type")] = None,
+    text_det_thresh: Annotated[float | None, _option("text_det_thresh")] = None,
+    text_det_box_thresh: Annotated[float | None, _option("text_det_box_thresh")] = None,
+    text_det_unclip_ratio: Annotated[float | None, _option("text_det_unclip_ratio")] = None,
+    text_rec_score_thresh: Annotated[float | None, _option("text_rec_score_thresh")] = None,
+    text_detection_model_name: Annotated[str | None, _option("text_detection_model_name")] = None,
+    text_recognition_model_name: Annotated[str | None, _option("text_recognition_model_name")] = None,
+    lang: Annotated[str | None, _option("lang")] = None,
+    return_word_box: Annotated[Switch | None, _option("return_word_box")] = None,
+    max_pages: Annotated[int | None, _option("max_pages")] = None,
+) -> None:
+    """Read the text of images and PDFs.
+
+    Examples:
+        tritonocr predict --input page.jpg
+
+        tritonocr predict --url localhost:8001 --input scans/ --format json --save_path out --resume
+
+        tritonocr predict --input contract.pdf --max_pages 200 --format pdf > searchable.pdf
+
+        cat page.png | tritonocr predict --input - --use_doc_unwarping False --format text
+
+    Exit codes: 0 all files were read; 1 some failed, each is named on standard error; 2 the command is wrong;
+    3 there is no server; 130 interrupted.
+    """
+    given = locals()
+    options = checked_options({name: _value(given.get(name)) for name in OPTIONS})
+    names = [*(input or []), *(inputs or [])]
+    if not names:
+        raise typer.BadParameter("give at least one input", param_hint="--input")
+    if resume and save_path is None:
+        raise typer.BadParameter("needs --save_path, where the earlier results are", param_hint="--resume")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        _say_warnings()
+        depends_on = {**options, "format": output.value, "pipeline": pipeline}
+        journal = stack.enter_context(Journal(save_path, depends_on, resume=resume)) if save_path else None
+        planned = jobs(names, recursive=recursive, stems=journal.stems if journal else {})
+        todo = [job for job in planned if journal is None or not journal.has(job)]
+        if save_path is None:
+            check_printable(output, len(todo))
+        client = stack.enter_context(_pipeline(pipeline, url, device, timeout_s))
+        prediction = Prediction(
+            client,
+            options={**options, "return_page_images": needs_pictures(output, save_path)},
+            raises=False,
+            jobs=jobs_in_flight,
+            timeout_s=timeout_s,
+            progress=False if quiet else None,
+        )
+        work = _Run(output, save_path, journal, with_names=len(planned) > 1)
+        failed = work.do(prediction, todo)
+    if not quiet and len(planned) > 1:
+        work.say_summary(len(planned) - len(todo))
+    if failed:
+        raise typer.Exit(int(ExitCode.FILES_FAILED))
+
+
+def _value(given: object) -> object:
+    return given is Switch.on if isinstance(given, Switch) else given
+
+
+@dataclass
+class _Run:
+    """One run over a list of jobs."""
+
+    output: Format
+    save_path: Path | None
+    journal: Journal | None
+    with_names: bool
+    files: int = 0
+    pages: int = 0
+    failures: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def do(self, prediction: Prediction, todo: Sequence[Job]) -> int:
+        """Read the files and put out their results; returns how many failed."""
+        batches = prediction.by_file([job.source for job in todo])
+        try:
+            for job, results in zip(todo, batches, strict=True):
+                self._finish(job, results)
+        except KeyboardInterrupt:
+            fail(f"interrupted after {self.files} files", ExitCode.INTERRUPTED)
+        except BrokenPipeError:
+            sys.stderr.close()  # whoever read the output has gone: nobody to tell
+            raise typer.Exit(int(ExitCode.FILES_FAILED)) from None
+        return self.failures
+
+    def _finish(self, job: Job, results: Sequence[OCRResult | OCRFailure]) -> None:
+        self.files += 1
+        pages = [result for result in results if isinstance(result, OCRResult)]
+        if len(pages) < len(results):
+            self.failures += 1
+            return
+        self.pages += len(pages)
+        for page in pages:
+            page.file_stem = job.stem
+        if self.save_path is None or self.output is Format.table:
+            show(self.output, pages, with_names=self.with_names)
+        if self.save_path is not None:
+            save(self.output, self.save_path / job.folder, pages)
+        if self.journal is not None:
+            self.journal.add(job)
+
+    def say_summary(self, skipped: int) -> None:
+        """Tell what was done, and how fast."""
+        seconds = time.monotonic() - self.started
+        before = f" ({skipped} done before)" if skipped else ""
+        say(
+            f"{self.files} files{before}, {self.pages} pages, {self.failures} failed; "
+            f"{seconds:.1f} s, {self.pages / seconds:.1f} pages/s"
+        )
+
+
+@contextlib.contextmanager
+def _pipeline(pipeline: str, url: str | None, device: str | None, timeout_s: float) -> Iterator[OCRPipeline]:
+    if url is None and sys.stderr.isatty():
+        say("no --url, so a server is started here; this takes some seconds")
+    with create_pipeline(pipeline, device=device, url=url, timeout_s=timeout_s) as client:
+        yield client
+
+
+def _say_warnings() -> None:
+    """Print warnings as the command's own lines, without Python's line numbers."""
+    warnings.showwarning = lambda message, *_, **__: say(str(message))
