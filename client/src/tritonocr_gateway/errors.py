@@ -10,11 +10,10 @@ import logging
 import uuid
 from dataclasses import dataclass
 
+import tritonocr
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-
-import tritonocr
 
 _logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What goes in and out of `POST /ocr`: PaddleX's fields, spelled as PaddleX spells them, and a few of ours."""
+"""What goes in and out of `POST /ocr`: PaddleX's fields in PaddleX's spelling, and a few of ours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, create_model
 from pydantic.alias_generators import to_camel
-
 from tritonocr import OPTIONS
 
 _PYTHON_TYPES: dict[str, type] = {"BOOL": bool, "INT32": int, "FP32": float, "BYTES": str}
@@ -21,7 +20,7 @@ class _Model(BaseModel):
 def _option_fields() -> dict[str, Any]:
     """The client's options as fields: each has its type or null, which means the server's own value."""
     return {
-        option.name: (_PYTHON_TYPES[option.datatype] | None, Field(None, description=option.help))
+        option.name: (_PYTHON_TYPES[option.datatype] | None, Field(default=None, description=option.help))
         for option in OPTIONS.values()
         if option.name not in _OWN_FIELDS
     }
@@ -36,18 +35,23 @@ class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
     model_config = ConfigDict(extra="allow")
 
     file_type: Literal[0, 1] | None = Field(
-        None, description="0: a PDF; 1: an image. Told from the file itself where it is not given."
+        default=None, description="0: a PDF; 1: an image. Told from the file itself where it is not given."
     )
-    visualize: bool | None = Field(None, description="Whether to draw pictures of the result.")
-    log_id: str | None = Field(None, max_length=128, description="Identifies the request; else made up.")
-    max_pages: int | None = Field(None, ge=1, description="Pages to read, at most what the gateway allows.")
+    visualize: bool | None = Field(default=None, description="Whether to draw pictures of the result.")
+    log_id: str | None = Field(
+        default=None, max_length=128, description="Identifies the request; else made up."
+    )
+    max_pages: int | None = Field(
+        default=None, ge=1, description="Pages to read, at most what the gateway allows."
+    )
     return_page_image: bool | None = Field(
-        None, description="Whether to return `pageImage`, the picture that all coordinates refer to."
+        default=None, description="Whether to return `pageImage`, the picture that all coordinates refer to."
     )
 
     def options(self) -> dict[str, Any]:
         """The options that the request gives, under the client's names."""
-        return self.model_dump(include=set(PipelineOptions.model_fields), exclude_none=True)
+        given: dict[str, Any] = self.model_dump(include=set(PipelineOptions.model_fields), exclude_none=True)
+        return given
 
 
 class OCRRequest(OCRFields):
@@ -59,6 +63,12 @@ class OCRRequest(OCRFields):
     file: str = Field(
         description="The file in Base64, with or without a `data:` prefix; or its URL, where that is allowed."
     )
+
+
+class OCRForm(OCRFields):
+    """The form of `POST /ocr`."""
+
+    file: bytes = Field(description="The file.", json_schema_extra={"format": "binary"})
 
 
 class PageInfo(_Model):
@@ -86,10 +96,10 @@ class PageResult(_Model):
     """One page; its pictures are JPEG (PNG where a side exceeds JPEG's limit of 65500 pixels), in Base64."""
 
     pruned_result: dict[str, Any] = Field(description="The result as in Python, less where it came from.")
-    ocr_image: str | None = Field(None, description="What was read, drawn.")
-    doc_preprocessing_image: str | None = Field(None, description="The page's preprocessing, drawn.")
-    input_image: str | None = Field(None, description="The page as it came.")
-    page_image: str | None = Field(None, description="The page after preprocessing, if asked for.")
+    ocr_image: str | None = Field(default=None, description="What was read, drawn.")
+    doc_preprocessing_image: str | None = Field(default=None, description="The page's preprocessing, drawn.")
+    input_image: str | None = Field(default=None, description="The page as it came.")
+    page_image: str | None = Field(default=None, description="The page after preprocessing, if asked for.")
 
 
 class OCRResults(_Model):
@@ -97,7 +107,7 @@ class OCRResults(_Model):
 
     ocr_results: list[PageResult]
     data_info: ImageInfo | DocumentInfo
-    warnings: list[str] | None = Field(None, description="What was left out, a sentence each.")
+    warnings: list[str] | None = Field(default=None, description="What was left out, a sentence each.")
 
 
 class Success(_Model):
@@ -130,3 +140,8 @@ class ServedModels(_Model):
 
     text_detection: list[str]
     text_recognition: list[str]
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of a body that FastAPI does not read itself."""
+    return model.model_json_schema(by_alias=True)

@@ -17,25 +17,33 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True)
 
-    url: str = Field("localhost:8001", description="Triton's address, as OCRClient takes it.")
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    url: str = Field(default="localhost:8001", description="Triton's address, as OCRClient takes it.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="Keys of which a request must show one, separated by commas; none asks for none."
+        default=(),
+        description="Keys of which a request must show one, separated by commas; none asks for none.",
     )
     max_body_bytes: int = Field(
-        100 * _MIB, ge=1024, le=2048 * _MIB, description="Largest request body, in bytes."
+        default=100 * _MIB, ge=1024, le=2048 * _MIB, description="Largest request body, in bytes."
     )
     max_concurrent_requests: int = Field(
-        32, ge=1, le=10_000, description="Requests worked on at once; one more is refused with 429."
+        default=32, ge=1, le=10_000, description="Requests worked on at once; one more is refused with 429."
     )
     timeout_s: float = Field(
-        300, gt=0, le=86_400, description="Seconds in which Triton must answer, or the client gets 504."
+        default=300,
+        gt=0,
+        le=86_400,
+        description="Seconds in which Triton must answer, or the client gets 504.",
     )
-    upload_timeout_s: float = Field(60, gt=0, le=86_400, description="Seconds in which a body must arrive.")
-    retry_after_s: int = Field(1, ge=1, le=3600, description="Seconds that 429 and 503 ask to wait.")
-    max_pages: int = Field(10, ge=1, le=100_000, description="Pages read of a file.")
-    visualize: bool = Field(True, description="Whether pictures are drawn when a request does not say.")
+    upload_timeout_s: float = Field(
+        default=60, gt=0, le=86_400, description="Seconds in which a body must arrive."
+    )
+    retry_after_s: int = Field(default=1, ge=1, le=3600, description="Seconds that 429 and 503 ask to wait.")
+    max_pages: int = Field(default=10, ge=1, le=100_000, description="Pages read of a file.")
+    visualize: bool = Field(
+        default=True, description="Whether pictures are drawn when a request does not say."
+    )
     picture_threads: int = Field(
         default_factory=lambda: min(4, os.cpu_count() or 1),
         ge=1,
@@ -43,13 +51,15 @@ class Settings(BaseSettings):
         description="Threads that draw and encode pictures.",
     )
     fetch_urls: bool = Field(
-        False, description="Whether a request may name the public http(s) URL of its file."
+        default=False, description="Whether a request may name the public http(s) URL of its file."
     )
     fetch_max_bytes: int = Field(
-        100 * _MIB, ge=1, le=2048 * _MIB, description="Largest file fetched from a URL, in bytes."
+        default=100 * _MIB, ge=1, le=2048 * _MIB, description="Largest file fetched from a URL, in bytes."
     )
-    fetch_timeout_s: float = Field(20, gt=0, le=3600, description="Seconds that fetching a URL may take.")
-    fetch_max_redirects: int = Field(3, ge=0, le=20, description="Redirects followed for a URL.")
+    fetch_timeout_s: float = Field(
+        default=20, gt=0, le=3600, description="Seconds that fetching a URL may take."
+    )
+    fetch_max_redirects: int = Field(default=3, ge=0, le=20, description="Redirects followed for a URL.")
 
     @field_validator("api_keys", mode="before")
     @classmethod
