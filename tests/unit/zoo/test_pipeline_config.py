@@ -48,6 +48,10 @@ def _load(text: str, tmp_path: Path) -> PipelineConfig:
     return pipeline_config.load(path)
 
 
+def test_the_default_without_a_file_is_that_of_the_printed_one(tmp_path: Path) -> None:
+    assert pipeline_config.default().settings() == _load(default_text(), tmp_path).settings()
+
+
 def test_the_printed_default_is_the_default(tmp_path: Path) -> None:
     config = _load(default_text(), tmp_path)
     assert config.settings() == PipelineSettings()

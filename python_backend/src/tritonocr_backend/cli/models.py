@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,14 +12,15 @@ from rich.table import Table
 
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
 from tritonocr_backend.contracts import Role
-from tritonocr_backend.zoo import registry
+from tritonocr_backend.errors import ServerError
+from tritonocr_backend.zoo import registry, running
 from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.fetch import fetch_model
 from tritonocr_backend.zoo.importing import import_model
 from tritonocr_backend.zoo.layout import FileFormat
 from tritonocr_backend.zoo.listing import Listed, listing
 
-app = typer.Typer(no_args_is_help=True, help="The models: list, fetch, import.")
+app = typer.Typer(no_args_is_help=True, help="The models: list, fetch, import, add, remove.")
 
 _METRICS = {
     "top1_accuracy_percent": "{} % top-1",
@@ -29,17 +30,50 @@ _METRICS = {
 }
 
 
+Url = Annotated[str, typer.Option(help="The server's gRPC endpoint, host:port.")]
+Repository = Annotated[
+    Path | None, typer.Option(help="The server's model repository; found out for a server on this machine.")
+]
+
+
 @app.command("list")
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    served: Annotated[
+        bool, typer.Option("--served", help="Only what a running server serves, with memory and load time.")
+    ] = False,
+    url: Url = running.DEFAULT_URL,
 ) -> None:
     """List the models of PaddleX's OCR tutorial, of PP-OCRv5 and PP-OCRv6, and the imported ones."""
+    if served:
+        with exit_on_error():
+            costs = running.costs(url)
+        _print(costs.as_json(), _cost_table(costs), as_json)
+        return
+    try:
+        models = listing(running.served_models(url))
+    except ServerError:
+        models = listing(None)  # no server need run for this
+    _print([listed.as_json() for listed in models], _table(models), as_json)
+
+
+@app.command()
+def add(name: str, url: Url = running.DEFAULT_URL, repository: Repository = None) -> None:
+    """Give a model to a running server, without a restart; it is fetched first where need be."""
     with exit_on_error():
-        models = listing(None)
-    if as_json:
-        typer.echo(json.dumps([listed.as_json() for listed in models], indent=2, ensure_ascii=False))
-    else:
-        _wide_console().print(_table(models))
+        directory = repository or running.repository_of(url)
+        with progress_bar(name) as progress:
+            model_dir = fetch_model(name, progress=progress)
+        running.add_model(name, model_dir, directory, url)
+    typer.echo(f"{name}: served by {url}")
+
+
+@app.command()
+def remove(name: str, url: Url = running.DEFAULT_URL, repository: Repository = None) -> None:
+    """Take a model from a running server, once the requests that use it are answered; the cache keeps it."""
+    with exit_on_error():
+        running.remove_model(name, repository or running.repository_of(url), url)
+    typer.echo(f"{name}: no longer served by {url}")
 
 
 @app.command()
@@ -89,13 +123,20 @@ def import_(
     )
 
 
-def _wide_console() -> Console:
+def _print(values: Any, table: Table, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(values, indent=2, ensure_ascii=False))
+        return
     console = Console()
-    return console if console.is_terminal else Console(width=200)  # a pipe has no width to keep to
+    if not console.is_terminal:
+        console = Console(width=200)  # a pipe has no width to keep to
+    console.print(table)
 
 
 def _table(models: list[Listed]) -> Table:
-    table = Table("name", "role", "languages", "characters", "accuracy", "MB", "licence", "source", "fetched")
+    table = Table("name", "role", "languages", "characters", "accuracy", "MB", "licence", "source")
+    table.add_column("fetched")
+    table.add_column("served")
     for listed in models:
         model = listed.model
         table.add_row(
@@ -108,5 +149,20 @@ def _table(models: list[Listed]) -> Table:
             model.licence,
             "\n".join("official archive" if source == model.archive else source for source in listed.sources),
             " ".join(listed.fetched) or "no",
+            {None: "?", True: "yes", False: "no"}[listed.served],
         )
     return table
+
+
+def _cost_table(costs: running.Costs) -> Table:
+    table = Table("model", "memory MB", "load s", title=f"served by {costs.url}")
+    for model in costs.models:
+        table.add_row(model.name, _number(model.memory_bytes, 1e6, 0), _number(model.load_time_s, 1, 2))
+    table.add_section()
+    table.add_row("tritonserver", _number(costs.server_memory_bytes, 1e6, 0), "")
+    table.add_row("all", _number(costs.memory_bytes, 1e6, 0), "")
+    return table
+
+
+def _number(value: float | None, unit: float, digits: int) -> str:
+    return "?" if value is None else f"{value / unit:.{digits}f}"

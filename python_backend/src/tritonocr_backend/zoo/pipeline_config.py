@@ -42,6 +42,11 @@ class PipelineConfig:
         return PipelineSettings(networks=dict(self.networks), options={**defaults.options, **self.options})
 
 
+def default() -> PipelineConfig:
+    """The tutorial's pipeline, where no file states anything."""
+    return PipelineConfig(networks=DEFAULT_NETWORKS, model_dirs={}, options={})
+
+
 class _Section(BaseModel):
     """A mapping of the file. Its keys that are options of `ocr`, given a prefix, are checked as those."""
 
@@ -273,6 +278,11 @@ SubModules:
     model_dir: null
     score_thresh: {text_rec_score_thresh}
 """
+
+
+def default() -> PipelineConfig:
+    """The default pipeline's configuration."""
+    return PipelineConfig(networks=DEFAULT_NETWORKS, model_dirs={}, options={})
 
 
 def default_text() -> str:

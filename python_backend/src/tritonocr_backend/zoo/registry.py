@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.zoo import cache
 from tritonocr_backend.zoo.errors import UnknownModelError
-from tritonocr_backend.zoo.layout import FileFormat
+from tritonocr_backend.zoo.layout import FileFormat as FileFormat  # part of this module's vocabulary
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
