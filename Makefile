@@ -19,6 +19,14 @@ $(VENV)/.dev: $(VENV)/.server
 	$(BIN)/pip install --quiet --disable-pip-version-check -e "client[cli,http,viz,gateway]" -e ".[dev]"
 	touch $@
 
+demo: $(VENV)/.server ## read a page on a server of its own; IMAGE=path reads yours
+	mkdir -p output
+ifndef IMAGE
+	$(BIN)/python -m tritonocr.demo output/demo_page.png
+endif
+	$(BIN)/tritonocr predict --input $(or $(IMAGE),output/demo_page.png) --save_path output
+	@echo "The picture and the JSON are in output/"
+
 env: $(VENV)/.dev ## make the environment of the tests
 
 check: $(VENV)/.dev ## ruff, formatting, mypy --strict
@@ -32,4 +40,4 @@ test: $(VENV)/.dev ## the whole suite, with a real tritonserver
 clean: ## remove what was built here (the model cache stays)
 	rm -rf $(VENV) output build dist
 
-.PHONY: help env check test clean
+.PHONY: help demo env check test clean

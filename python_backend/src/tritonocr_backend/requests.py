@@ -18,6 +18,12 @@ from tritonocr_backend.repository_view import RepositoryView
 from tritonocr_backend.settings import PAGE_OPTIONS, OptionValue, PipelineSettings
 from tritonocr_backend.text_detection import LimitType
 
+_ROLE_OF_FLAG = {
+    "use_doc_orientation_classify": Role.DOC_ORIENTATION,
+    "use_doc_unwarping": Role.DOC_UNWARPING,
+    "use_textline_orientation": Role.TEXTLINE_ORIENTATION,
+}
+
 AFTER_DETECTION = frozenset(
     {
         "textline_orientation_angles",
@@ -75,6 +81,7 @@ def parse_request(
         networks[Role.TEXT_DETECTION], Role.TEXT_DETECTION, "text_detection_model_name"
     )
     options = {**settings.options, **detection.options, **given}
+    _check_networks(options, networks)
     page_settings = _page_settings(options, networks, settings, requested)
     document = _document(inputs, settings.max_pixels)
     return OcrRequest(document, page_settings, int(options["max_pages"]), bool(options["return_page_images"]))
@@ -109,6 +116,15 @@ def _networks(
     if lang:
         networks[Role.TEXT_RECOGNITION] = repository.for_language(lang, networks[Role.TEXT_RECOGNITION]).name
     return networks
+
+
+def _check_networks(options: Mapping[str, Any], networks: Mapping[Role, str]) -> None:
+    """Raise InvalidInputError where a step is asked for whose network the server does not have."""
+    for name, role in _ROLE_OF_FLAG.items():
+        if options[name] and role not in networks:
+            raise InvalidInputError(
+                f"{name}: got true, but this server has no {role.value} model; expected false"
+            )
 
 
 def _page_settings(

