@@ -227,7 +227,9 @@ def _page(
 
 
 def _picture(columns: _Tensors, name: str, row: int) -> bytes | None:
-    pictures = columns.get(name, ())
+    pictures, pages = columns.get(name, ()), len(columns["doc_angle"])
+    if len(pictures) not in (0, pages):
+        raise ProtocolError(f"The answer's {name!r} has {len(pictures)} rows for {pages} pages.")
     return bytes(pictures[row]) if len(pictures) else None
 
 

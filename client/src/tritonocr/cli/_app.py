@@ -96,8 +96,13 @@ def _app(
 
 
 def with_command(arguments: Sequence[str]) -> list[str]:
-    """Read `--pipeline OCR --input …` without a command, PaddleX's spelling, as `predict`."""
+    """Put in the command that PaddleX's spelling leaves out.
+
+    `--pipeline OCR --input …` means `predict`, `--get_pipeline_config OCR --save_path …` means `config`.
+    """
     first = arguments[0] if arguments else "--help"
+    if first == "--get_pipeline_config":
+        return ["config", *arguments[2:]]
     is_option = first.startswith("-") and first.split("=")[0] not in _APP_OPTIONS
     return ["predict", *arguments] if is_option else list(arguments)
 

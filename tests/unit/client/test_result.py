@@ -1,0 +1,197 @@
+"""OCRResult against what PaddleX itself answered, and its files."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from kserve_fake import answer_with_lines, blank_answer
+from shared_files import REFERENCE, tutorial
+from tritonocr import InvalidInputError, OCRFailure, OCRResult
+from tritonocr._options import DEFAULTS
+from tritonocr._protocol import decode_response
+
+RECORDED = sorted(REFERENCE.glob("paddlex_*/*/*.json"))
+# Keys of PaddleX 3.7 that 3.0 has not; `return_word_box` is ours too where words were asked for.
+NEWER_KEYS = ("return_word_box",)
+
+
+def tensors_of(recorded: dict[str, Any]) -> dict[str, Any]:
+    """What our server would answer for a recorded result."""
+    boxes, lines = len(recorded["dt_polys"]), len(recorded["rec_texts"])
+    angle = recorded.get("doc_preprocessor_res", {}).get("angle", -1)
+    return {
+        **blank_answer(),
+        "doc_angle": np.array([angle], np.int32),
+        "dt_page_index": np.zeros(boxes, np.int32),
+        "dt_polys": np.array(recorded["dt_polys"], np.int32).reshape(-1, 4, 2),
+        "dt_scores": np.full(boxes, 0.75, np.float32),
+        "textline_orientation_angles": np.array(recorded.get("textline_orientation_angles", []), np.int32),
+        "page_index": np.zeros(lines, np.int32),
+        "rec_texts": np.array([text.encode() for text in recorded["rec_texts"]], np.object_),
+        "rec_scores": np.array(recorded["rec_scores"], np.float32),
+        "rec_polys": np.array(recorded["rec_polys"], np.int32).reshape(-1, 4, 2),
+        "rec_boxes": np.array(recorded["rec_boxes"], np.int32).reshape(-1, 4),
+    }
+
+
+def settings_of(recorded: dict[str, Any]) -> dict[str, Any]:
+    settings = recorded.get("doc_preprocessor_res", {}).get("model_settings", {})
+    off = {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
+    model_settings = {"use_textline_orientation": recorded["model_settings"]["use_textline_orientation"]}
+    return {**DEFAULTS, **off, **settings, **model_settings}
+
+
+def expected_of(recorded: dict[str, Any]) -> dict[str, Any]:
+    """The recorded result without newer keys, with those that it leaves out and the tutorial promises."""
+    expected = {}
+    for key, value in recorded.items():
+        if key == "text_det_params":
+            value = {name: number for name, number in value.items() if name != "max_side_limit"}
+        if key not in NEWER_KEYS:
+            expected[key] = value
+        if key == "dt_polys":
+            expected["dt_scores"] = [0.75] * len(value)
+        if key == "text_type":  # 3.7 leaves the empty list out
+            expected["textline_orientation_angles"] = []
+    return expected
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: "/".join(file.parts[-3:]))
+def test_a_recorded_answer_comes_out_as_paddlex_wrote_it(file: Path) -> None:
+    recorded = json.loads(file.read_text(encoding="utf-8"))["res"]
+    (result,) = decode_response(
+        tensors_of(recorded), settings_of(recorded), input_path=recorded["input_path"], is_pdf=False
+    )
+    ours, expected = result.json["res"], expected_of(recorded)
+    assert ours == expected
+    assert list(ours) == list(expected)
+    assert json.loads(json.dumps(ours)) == ours
+
+
+def result_of(*lines: str, input_path: str | None = "scans/page 1.jpg", **changes: Any) -> OCRResult:
+    settings = {**DEFAULTS, "use_doc_unwarping": False}
+    tensors = {**answer_with_lines(list(lines)), **changes}
+    (result,) = decode_response(
+        tensors, settings, input_path=input_path, is_pdf=False, request_id="0123456789abcdef"
+    )
+    return result
+
+
+def test_word_boxes_come_out_as_paddlex_wrote_them() -> None:
+    recorded = json.loads((REFERENCE / "word_box_example.json").read_text(encoding="utf-8"))["res"]
+    words = [(line, word, box) for line, (texts, boxes) in enumerate(
+        zip(recorded["text_word"], recorded["text_word_boxes"], strict=True)
+    ) for word, box in zip(texts, boxes, strict=True)]  # fmt: skip
+    tensors = tensors_of(recorded) | {
+        "word_line_index": np.array([line for line, _, _ in words], np.int32),
+        "word_texts": np.array([word.encode() for _, word, _ in words], np.object_),
+        "word_boxes": np.array([box for _, _, box in words], np.int32),
+    }
+    settings = {**settings_of(recorded), "return_word_box": True}
+    (result,) = decode_response(tensors, settings, input_path=recorded["input_path"], is_pdf=False)
+    expected = expected_of(recorded)
+    expected["return_word_box"] = True
+    assert result.json["res"] == expected
+    order = [key for key in recorded if key in ("rec_boxes", "text_word_boxes", "text_word")]
+    assert [key for key in result if key in order] == order
+
+
+def test_the_fields_are_the_tutorials() -> None:
+    start = tutorial().index("- 调用`print()` 方法会将结果打印到终端")
+    listed = re.findall(r"^    - `(\w+)`:", tutorial()[start:], flags=re.MULTILINE)
+    assert len(listed) == 13
+    (result,) = decode_response(answer_with_lines(["a"]), DEFAULTS, input_path="a.png", is_pdf=False)
+    assert set(listed) | {"text_type"} == set(result)
+
+
+@pytest.mark.parametrize(("edge", "dtype"), [(32767, np.int16), (32768, np.int32)])
+def test_coordinates_are_int16_where_they_fit(edge: int, dtype: type) -> None:
+    polys = np.array([[[0, 0], [edge, 0], [edge, 9], [0, 9]]], np.int32)
+    boxes = np.array([[0, 0, edge, 9]], np.int32)
+    result = result_of("a", dt_polys=polys, rec_polys=polys, rec_boxes=boxes)
+    assert result["dt_polys"][0].dtype == result["rec_polys"][0].dtype == result["rec_boxes"].dtype == dtype
+    assert result["rec_boxes"].tolist() == boxes.tolist()
+
+
+def test_print_writes_json_or_python(capsys: pytest.CaptureFixture[str]) -> None:
+    result = result_of("ä")
+    result.print()
+    assert json.loads(capsys.readouterr().out) == result.json
+    result.print(indent=1, ensure_ascii=True)
+    assert '\n "res": {\n' in (text := capsys.readouterr().out)
+    assert "\\u00e4" in text
+    result.print(format_json=False)
+    assert "array([[0, 0]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("save_path", "written"),
+    [
+        ("out", "out/page 1_res.json"),
+        ("out/deeper/", "out/deeper/page 1_res.json"),
+        ("out/mine.json", "out/mine.json"),
+    ],
+)
+def test_json_goes_where_the_tutorial_says(tmp_path: Path, save_path: str, written: str) -> None:
+    result = result_of("ä")
+    assert result.save_to_json(tmp_path / save_path) == tmp_path / written
+    content = (tmp_path / written).read_text(encoding="utf-8")
+    assert json.loads(content) == result.json["res"]
+    assert "ä" in content
+    assert content.startswith('{\n    "input_path"')
+
+
+def test_a_directory_with_a_suffix_is_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "results.d").mkdir()
+    assert result_of("a").save_to_json(tmp_path / "results.d").name == "page 1_res.json"
+
+
+def test_pages_of_a_pdf_are_named_with_their_number(tmp_path: Path) -> None:
+    results = decode_response(blank_answer(2), DEFAULTS, input_path="a.pdf", is_pdf=True)
+    assert [result.save_to_json(tmp_path).name for result in results] == ["a_0_res.json", "a_1_res.json"]
+
+
+def test_pixels_have_a_name_of_their_request(tmp_path: Path) -> None:
+    assert result_of("a", input_path=None).save_to_text(tmp_path).name == "image_01234567_res.txt"
+
+
+def test_nothing_half_written_is_left(tmp_path: Path) -> None:
+    result_of("a").save_to_json(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["page 1_res.json"]
+
+
+def test_pictures_that_were_not_asked_for_are_an_error_that_says_how() -> None:
+    with pytest.raises(InvalidInputError, match="return_page_images=True"):
+        _ = result_of("a").img
+
+
+def test_text_and_markdown_follow_the_reading_order(tmp_path: Path) -> None:
+    boxes = np.array([[50, 0, 90, 10], [0, 1, 40, 11], [0, 12, 40, 22], [0, 60, 40, 70]], np.int32)
+    result = result_of("right", "left", "*below*", "1. far", rec_boxes=boxes)
+    assert result.text == "left right\n*below*\n1. far"
+    assert result.markdown == "left right  \n\\*below\\*\n\n1\\. far"
+    assert result.save_to_markdown(tmp_path).read_text() == result.markdown + "\n"
+    assert result.save_to_text(tmp_path).read_text() == result.text + "\n"
+
+
+def test_a_failure_prints_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    failure = OCRFailure("a.jpg", InvalidInputError("file: the JPEG is truncated"))
+    failure.print()
+    for name in ("json", "img", "pdf", "markdown", "text"):
+        getattr(failure, f"save_to_{name}")(tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert capsys.readouterr().out == ""
+    assert str(failure) == "a.jpg: file: the JPEG is truncated"
+    assert failure.json["error"]["type"] == "InvalidInputError"
+    assert not failure.ok
+    assert result_of("a").ok
+
+
+def test_a_failure_has_every_method_of_a_result() -> None:
+    public = [
+        name for name in vars(OCRResult) if name.startswith(("save_to", "print", "json", "img", "text"))
+    ]
+    assert [name for name in public if not hasattr(OCRFailure, name)] == []
