@@ -280,11 +280,6 @@ SubModules:
 """
 
 
-def default() -> PipelineConfig:
-    """The default pipeline's configuration."""
-    return PipelineConfig(networks=DEFAULT_NETWORKS, model_dirs={}, options={})
-
-
 def default_text() -> str:
     """The default pipeline's configuration, as an `OCR.yaml` to edit."""
     models = {role.value: name for role, name in DEFAULT_NETWORKS.items()}

@@ -155,7 +155,7 @@ def _load_times_s(server: psutil.Process) -> dict[str, float]:
 def add_model(name: str, model_dir: Path, repository: Path, url: str = DEFAULT_URL) -> None:
     """Write a network's folder into the repository and have the running server load it.
 
-    Requests see it once it is loaded. It is run as the networks that are there already: same engine, device
+    Requests see it once it is loaded; one of that name that is there already is replaced. It is run as the networks that are there already: same engine, device
     and precision.
 
     Args:
@@ -168,20 +168,27 @@ def add_model(name: str, model_dir: Path, repository: Path, url: str = DEFAULT_U
         ModelFormatError: The model does not fit its role.
         ServerError: No server answers, it does not allow models to be loaded, or the model does not load.
     """
-    with tempfile.TemporaryDirectory(dir=repository.parent, prefix=f".{repository.name}-add-") as directory:
-        built = Path(directory, "repository")
+    target = repository / name
+    # Beside the repository: renaming stays on one file system, and Triton does not take it for a model.
+    with tempfile.TemporaryDirectory(dir=repository.parent, prefix=f".{repository.name}-") as directory:
+        built, previous = Path(directory, "repository"), Path(directory, "previous")
         built.mkdir()
         add_network(built, name, model_dir, _serving_settings(repository))
-        (built / name / HIDDEN_FILE).touch()
-        with _client(url) as client:
-            remove_network(repository, name)
-            (built / name).rename(repository / name)
-            try:
+        if target.exists():  # Triton answers with the earlier one until the new one is loaded
+            target.rename(previous)
+        else:
+            (built / name / HIDDEN_FILE).touch()
+        (built / name).rename(target)
+        try:
+            with _client(url) as client:
                 client.load_model(name)
-            except InferenceServerException:
-                remove_network(repository, name)
-                raise
-    _show(repository, name)
+        except ServerError:
+            remove_network(repository, name)
+            if previous.exists():
+                previous.rename(target)
+            raise
+    (target / HIDDEN_FILE).unlink(missing_ok=True)
+    _touch(repository)
 
 
 def remove_model(name: str, repository: Path, url: str = DEFAULT_URL) -> None:
@@ -208,11 +215,6 @@ def remove_model(name: str, repository: Path, url: str = DEFAULT_URL) -> None:
         _drain(client, name)
         client.unload_model(name)
     remove_network(repository, name)
-
-
-def _show(repository: Path, name: str) -> None:
-    (repository / name / HIDDEN_FILE).unlink(missing_ok=True)
-    _touch(repository)
 
 
 def _touch(repository: Path) -> None:
