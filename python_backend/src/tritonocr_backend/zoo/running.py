@@ -155,8 +155,8 @@ def _load_times_s(server: psutil.Process) -> dict[str, float]:
 def add_model(name: str, model_dir: Path, repository: Path, url: str = DEFAULT_URL) -> None:
     """Write a network's folder into the repository and have the running server load it.
 
-    Requests see it once it is loaded; one of that name that is there already is replaced. It is run as the networks that are there already: same engine, device
-    and precision.
+    Requests see it once it is loaded; one of that name is replaced. It is run as the networks that are there
+    already: same engine, device and precision.
 
     Args:
         name: The name to serve it under.
