@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, create_model
+from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, StringConstraints, create_model
 from pydantic.alias_generators import to_camel
 from tritonocr import OPTIONS
 
-_PYTHON_TYPES: dict[str, type] = {"BOOL": bool, "INT32": int, "FP32": float, "BYTES": str}
+# A limit on its length also makes pydantic refuse text that is not valid Unicode.
+_Name = Annotated[str, StringConstraints(max_length=200)]
+_PYTHON_TYPES: dict[str, Any] = {"BOOL": bool, "INT32": int, "FP32": float, "BYTES": _Name}
 _OWN_FIELDS = {"return_page_images", "max_pages"}  # the gateway's to decide
 _CAMEL = AliasGenerator(to_camel)
 
@@ -39,7 +41,10 @@ class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
     )
     visualize: bool | None = Field(default=None, description="Whether to draw pictures of the result.")
     log_id: str | None = Field(
-        default=None, max_length=128, description="Identifies the request; else made up."
+        default=None,
+        max_length=128,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="Identifies the request; else made up.",
     )
     max_pages: int | None = Field(
         default=None, ge=1, description="Pages to read, at most what the gateway allows."

@@ -1,0 +1,165 @@
+"""What `POST /ocr` takes: JSON and forms, with PaddleX's fields."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from conftest import picture
+from hypothesis import given
+from hypothesis import strategies as st
+from tritonocr import OPTIONS
+from tritonocr_gateway.errors import InvalidRequestError
+from tritonocr_gateway.files import from_base64, is_url
+from tritonocr_gateway.schemas import OCRRequest
+
+PDF = b"%PDF-1.7\n..."
+BOUNDARY = {"content-type": "multipart/form-data; boundary=b"}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+def test_every_option_of_the_client_is_a_field() -> None:
+    fields = OCRRequest.model_json_schema(by_alias=True)["properties"]
+    options = {_camel(name) for name in OPTIONS if name != "return_page_images"}
+    assert options <= fields.keys()
+    assert fields.keys() - options == {"file", "fileType", "visualize", "logId", "returnPageImage"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "name", "sent"),
+    [
+        ("useDocOrientationClassify", False, "use_doc_orientation_classify", False),
+        ("useDocUnwarping", True, "use_doc_unwarping", True),
+        ("useTextlineOrientation", False, "use_textline_orientation", False),
+        ("textDetLimitSideLen", 736, "text_det_limit_side_len", 736),
+        ("textDetLimitType", "min", "text_det_limit_type", b"min"),
+        ("textDetThresh", 0, "text_det_thresh", 0.0),
+        ("textDetBoxThresh", 0.5, "text_det_box_thresh", 0.5),
+        ("textDetUnclipRatio", 1.5, "text_det_unclip_ratio", 1.5),
+        ("textRecScoreThresh", 0.25, "text_rec_score_thresh", 0.25),
+        ("textDetectionModelName", "det", "text_detection_model_name", b"det"),
+        ("textRecognitionModelName", "rec", "text_recognition_model_name", b"rec"),
+        ("lang", "de", "lang", b"de"),
+        ("returnWordBox", True, "return_word_box", True),
+        ("maxPages", 3, "max_pages", 3),
+    ],
+)
+@pytest.mark.parametrize("as_form", [False, True])
+def test_options_reach_triton(
+    serve: Any,
+    triton: Any,
+    body: dict[str, Any],
+    field: str,
+    value: Any,
+    name: str,
+    sent: Any,
+    as_form: bool,
+) -> None:
+    if as_form:
+        answer = serve().post("/ocr", data={field: json.dumps(value).strip('"')}, files={"file": picture()})
+    else:
+        answer = serve().post("/ocr", json={**body, field: value})
+    assert answer.status_code == 200, answer.text
+    assert triton.sent()[name] == sent
+
+
+def test_an_option_of_null_is_left_to_the_server(serve: Any, triton: Any, body: dict[str, Any]) -> None:
+    serve().post("/ocr", json={**body, "textDetThresh": None})
+    assert triton.sent().keys() == {"file", "max_pages", "return_page_images"}
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (base64.b64encode(picture()).decode(), "plain Base64"),
+        (base64.encodebytes(picture()).decode(), "lines of 76"),
+        ("data:image/jpeg;base64," + base64.b64encode(picture()).decode(), "from FileReader"),
+    ],
+)
+def test_base64_is_read(serve: Any, triton: Any, content: str, why: str) -> None:
+    assert serve().post("/ocr", json={"file": content, "visualize": False}).status_code == 200, why
+    assert triton.sent()["file"] == picture()
+
+
+@given(st.binary(min_size=1, max_size=200))
+def test_base64_gives_what_was_encoded(content: bytes) -> None:
+    text = base64.b64encode(content).decode()
+    assert from_base64(text) == content
+    assert not is_url(text)
+
+
+@pytest.mark.parametrize("text", ["", " ", "data:image/png;base64,", "!!!!", "abc", "a-_b", "é", "AAAA=AAA"])
+def test_what_is_not_base64_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequestError, match=r"^The file is (empty|not Base64)"):
+        from_base64(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "file_type", "message"),
+    [
+        (picture(), 0, "fileType is 0, which means a PDF"),
+        (PDF, 1, "fileType is 1, which means an image"),
+        (PDF, 0, None),
+        (picture(), 1, None),
+        (b"\n" * 1000 + PDF, 0, None),
+        (PDF, None, None),
+    ],
+)
+def test_the_file_type_must_be_right(serve: Any, content: bytes, file_type: Any, message: str | None) -> None:
+    file = base64.b64encode(content).decode()
+    answer = serve().post("/ocr", json={"file": file, "fileType": file_type, "visualize": False})
+    assert answer.status_code == (422 if message else 200)
+    assert (message or "Success") in answer.json()["errorMsg"]
+
+
+JSON = {"content-type": "application/json"}
+FORM_WITHOUT_FILE = b'--b\r\nContent-Disposition: form-data; name="lang"\r\n\r\nen\r\n--b--\r\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "message"),
+    [
+        (b"", {"content-type": "text/plain"}, 415, "is text/plain; expected application/json"),
+        (b"{}", {}, 415, "The Content-Type is missing"),
+        (b'{"file": ', JSON, 422, '"loc": "body[9]"'),
+        (b"[" * 100_000, JSON, 400, "parsing the body"),
+        (b"9" * 5_000, JSON, 400, "parsing the body"),
+        (b"\xff\xff\xff\xff", JSON, 400, "parsing the body"),
+        (b'{"file": "\\ud800"}', JSON, 422, "not Base64"),
+        (b'{"file": "AAAA", "lang": "\\ud800"}', JSON, 422, "body.lang"),
+        (b'{"file": "AAAA", "textDetThresh": NaN}', JSON, 422, "finite"),
+        (b'{"file": "AAAA", "textDetLimitSideLen": 1e30}', JSON, 422, "SideLen"),
+        (b'{"file": "AAAA", "textDetLimitSideLen": 3e9}', JSON, 422, "at most"),
+        (b'{"file": "AAAA", "maxPages": 11}', JSON, 422, "at most 10"),
+        (b'{"file": "AAAA", "maxPages": 0}', JSON, 422, "body.maxPages"),
+        (b'{"file": "AAAA", "logId": "a\\nb"}', JSON, 422, "body.logId"),
+        (b"", {"content-type": "multipart/form-data"}, 400, "boundary"),
+        (FORM_WITHOUT_FILE, BOUNDARY, 422, '"loc": "body.file"'),
+        (b"--b\r\nrubbish", BOUNDARY, 422, '"loc": "body.file"'),
+    ],
+)  # fmt: skip
+def test_a_wrong_body_is_refused_by_name(
+    serve: Any, content: bytes, headers: dict[str, str], status: int, message: str
+) -> None:
+    answer = serve().post("/ocr", content=content, headers=headers)
+    assert (answer.status_code, answer.json()["errorCode"]) == (status, status)
+    assert message in answer.json()["errorMsg"]
+
+
+def test_a_field_that_means_nothing_is_named(serve: Any, body: dict[str, Any]) -> None:
+    answer = serve().post("/ocr", json={**body, "useDocUnwrapping": True})
+    assert answer.json()["result"]["warnings"] == [
+        "The field 'useDocUnwrapping' means nothing here and was ignored."
+    ]
+
+
+def test_a_form_may_hold_base64(serve: Any, triton: Any, body: dict[str, Any]) -> None:
+    answer = serve().post("/ocr", files={"file": (None, body["file"]), "fileType": (None, "1")})
+    assert answer.status_code == 200, answer.text
+    assert triton.sent()["file"] == picture()
