@@ -12,7 +12,7 @@ from ._exceptions import OverloadedError, ServerUnavailableError, TritonOCRError
 from ._inputs import File, Source, is_single, sources
 from ._models import names_by_role
 from ._options import checked_options, settings_from_model_config
-from ._predict import AHEAD, RETRY_PAUSES_S, failure_of, in_order_async, warn_of_skipped_pages
+from ._predict import AHEAD, RETRY_PAUSES_S, in_order_async, report
 from ._progress import progress_bar
 from ._result import OCRFailure, OCRResult
 from ._transports import AsyncTransport, Health, connect_async
@@ -121,7 +121,7 @@ class _AsyncPrediction:
         with progress_bar(files, self.progress) as advance:
             async for results in batches:
                 advance(len(results))
-                warn_of_skipped_pages(results)
+                report(results)
                 for result in results:
                     yield result
 
@@ -133,7 +133,7 @@ class _AsyncPrediction:
         except TritonOCRError as error:
             if self.raises:
                 raise
-            return [failure_of(source, error)]
+            return [OCRFailure(source.input_path, error)]
 
     async def _read(self, source: Source, file: File) -> list[OCRResult]:
         for pause_s in RETRY_PAUSES_S:

@@ -13,7 +13,7 @@ from ._exceptions import OverloadedError, RequestCancelledError, ServerUnavailab
 from ._inputs import File, Source, is_single, looks_like_pdf, sources
 from ._models import names_by_role
 from ._options import checked_options, settings_from_model_config
-from ._predict import AHEAD, RETRY_PAUSES_S, failure_of, in_order, warn_of_skipped_pages
+from ._predict import AHEAD, RETRY_PAUSES_S, in_order, report
 from ._progress import progress_bar
 from ._protocol import Request, decode_response, encode_request
 from ._result import OCRFailure, OCRResult
@@ -242,7 +242,7 @@ class Prediction:
     def by_page(self, files: Iterable[Source]) -> Iterator[OCRResult | OCRFailure]:
         """Yield every page, or its file's failure, in order."""
         for results in self.by_file(files):
-            warn_of_skipped_pages(results)
+            report(results)
             yield from results
 
     def by_file(self, files: Iterable[Source]) -> Iterator[Sequence[OCRResult | OCRFailure]]:
@@ -257,7 +257,7 @@ class Prediction:
             self.stopped.set()
             for call in list(self.calls):
                 call.cancel()
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _results(self, source: Source) -> Sequence[OCRResult | OCRFailure]:
         try:
@@ -267,7 +267,7 @@ class Prediction:
         except TritonOCRError as error:
             if self.raises:
                 raise
-            return [failure_of(source, error)]
+            return [OCRFailure(source.input_path, error)]
 
     def _read(self, source: Source, file: File) -> list[OCRResult]:
         for pause_s in RETRY_PAUSES_S:
@@ -284,6 +284,8 @@ class Prediction:
             file, input_path=source.input_path, timeout_s=self.timeout_s, **self.options
         )
         self.calls.add(call)
+        if self.stopped.is_set():  # since the check above
+            call.cancel()
         try:
             return wait(call)
         finally:

@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from concurrent.futures import Executor, Future
 from typing import TypeVar
 
-from ._exceptions import TritonOCRError
-from ._inputs import Source
 from ._result import OCRFailure, OCRResult
 
 _T = TypeVar("_T")
@@ -66,20 +64,19 @@ async def in_order_async(
         await asyncio.gather(*pending, return_exceptions=True)
 
 
-def failure_of(source: Source, error: TritonOCRError) -> OCRFailure:
-    """Log a file's error and make what stands in the file's place."""
-    failure = OCRFailure(source.input_path, error)
-    _logger.error("%s", failure)
-    return failure
+def report(results: Iterable[OCRResult | OCRFailure]) -> None:
+    """Log a file's failure, and warn once for a file of which pages were left unread."""
+    for result in results:
+        if isinstance(result, OCRFailure):
+            _logger.error("%s", result)
+    if sentence := skipped_pages(results):
+        warnings.warn(sentence, PagesSkippedWarning, stacklevel=3)
 
 
-def warn_of_skipped_pages(results: Iterable[OCRResult | OCRFailure]) -> None:
-    """Warn once for a file of which `max_pages` left pages unread."""
+def skipped_pages(results: Iterable[OCRResult | OCRFailure]) -> str | None:
+    """Say that `max_pages` left pages of a file unread; None where it did not."""
     pages = [result for result in results if isinstance(result, OCRResult)]
-    if pages and len(pages) < pages[0].page_count:
-        name, count = pages[0].input_path or "The file", pages[0].page_count
-        warnings.warn(
-            f"{name} has {count} pages, of which {len(pages)} were read; max_pages={count} reads them all.",
-            PagesSkippedWarning,
-            stacklevel=3,
-        )
+    if not pages or len(pages) == pages[0].page_count:
+        return None
+    name, count = pages[0].input_path or "The file", pages[0].page_count
+    return f"{name} has {count} pages, of which {len(pages)} were read; max_pages={count} reads them all."

@@ -135,10 +135,12 @@ def _add_output(response: Any, name: str, array: NDArray[Any]) -> None:
 
 
 @contextmanager
-def serving(answer: Answer) -> Iterator[tuple[str, FakeServicer]]:
+def serving(
+    answer: Answer, servicer_class: type[FakeServicer] = FakeServicer
+) -> Iterator[tuple[str, FakeServicer]]:
     """Run the fake on a free port; yields its address and the servicer."""
-    servicer = FakeServicer(answer)
-    server = grpc.server(ThreadPoolExecutor(16))
+    servicer = servicer_class(answer)
+    server = grpc.server(ThreadPoolExecutor(16), options=[("grpc.max_receive_message_length", -1)])
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

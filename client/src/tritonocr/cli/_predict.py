@@ -17,6 +17,7 @@ import typer
 from .._client import DEFAULT_JOBS, DEFAULT_TIMEOUT_S, Prediction
 from .._options import OPTIONS, checked_options
 from .._pipeline import OCRPipeline, create_pipeline
+from .._predict import skipped_pages
 from .._result import OCRFailure, OCRResult
 from ._errors import ExitCode, fail, say
 from ._jobs import Job, jobs
@@ -195,10 +196,14 @@ class _Run:
 
     def _finish(self, job: Job, results: Sequence[OCRResult | OCRFailure]) -> None:
         self.files += 1
+        for failure in results:
+            if isinstance(failure, OCRFailure):
+                self.failures += 1
+                say(f"{job.name}: {failure.error}")
+                return
         pages = [result for result in results if isinstance(result, OCRResult)]
-        if len(pages) < len(results):
-            self.failures += 1
-            return
+        if sentence := skipped_pages(pages):
+            say(sentence)
         self.pages += len(pages)
         for page in pages:
             page.file_stem = job.stem
