@@ -137,7 +137,8 @@ def fetch(url: str) -> bytes:
             content: bytes = response.read(MAX_URL_BYTES + 1)
     except urllib.error.HTTPError as error:
         error.close()
-        raise FetchError(f"Cannot fetch {url!r}: the server answered {error.code} {error.reason}.") from error
+        reason = str(error.reason).splitlines()[0].rstrip(".")
+        raise FetchError(f"Cannot fetch {url!r}: the server answered {error.code} {reason}.") from error
     except (OSError, ValueError) as error:
         raise FetchError(f"Cannot fetch {url!r}: {getattr(error, 'reason', error)}.") from error
     if len(content) > MAX_URL_BYTES:
