@@ -20,7 +20,6 @@ from tritonocr_gateway.settings import Settings
 
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 # Addresses of clouds' metadata services that are not private, link-local or shared already.
 _METADATA = frozenset(map(ipaddress.ip_address, ("168.63.129.16", "192.0.0.192")))
 _CHUNK_BYTES = 1 << 16
@@ -30,18 +29,12 @@ def is_public(address: Address) -> bool:
     """Whether an address is one of the public internet, also if another is wrapped in it."""
     if address in _METADATA or not address.is_global:
         return False
-    if address.is_multicast or address.is_reserved or address.is_link_local or address.is_unspecified:
+    if address.is_multicast or address.is_reserved:  # IPv6's has NAT64 and IPv4-compatible addresses in it
         return False
     if isinstance(address, ipaddress.IPv4Address):
         return True
-    return not address.is_site_local and all(map(is_public, _wrapped(address)))
-
-
-def _wrapped(address: ipaddress.IPv6Address) -> list[Address]:
-    """IPv4 addresses that traffic to an IPv6 address may end at."""
-    nat64 = ipaddress.IPv4Address(address.packed[-4:]) if address in _NAT64 else None
-    tunnelled = (address.ipv4_mapped, address.sixtofour, *(address.teredo or ()), nat64)
-    return [inner for inner in tunnelled if inner is not None]
+    tunnelled = (address.ipv4_mapped, address.sixtofour, *(address.teredo or ()))
+    return not address.is_site_local and all(is_public(inner) for inner in tunnelled if inner is not None)
 
 
 class UrlFetcher:
@@ -78,6 +71,8 @@ class UrlFetcher:
             raise FetchError("The file's URL is not an http:// or https:// one.")
         try:
             return await self._get(url)
+        except FetchError:
+            raise
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise FetchError(self._sentence(error)) from error
 

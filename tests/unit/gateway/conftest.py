@@ -1,108 +1,19 @@
-"""A gateway without Triton: the client's transport is a fake that answers, fails or waits as it is told."""
+"""A gateway on a real socket, without Triton."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
+from fake_triton import FakeTransport, picture
 from fastapi import FastAPI
-from numpy.typing import NDArray
-from PIL import Image
 from running_gateway import running
-from tritonocr import AsyncOCRClient, Health
+from tritonocr import AsyncOCRClient
 from tritonocr_gateway import Settings, create_app
-
-Tensors = dict[str, NDArray[Any]]
-
-WIDTH_PX, HEIGHT_PX = 200, 100
-
-
-def picture(image_format: str = "JPEG", size: tuple[int, int] = (WIDTH_PX, HEIGHT_PX)) -> bytes:
-    """A white page."""
-    output = io.BytesIO()
-    Image.new("RGB", size, "white").save(output, image_format)
-    return output.getvalue()
-
-
-def answer(pages: int = 1, page_count: int | None = None, preprocessed: bool = False) -> Tensors:
-    """One line a page, "line of page N"."""
-    polys = np.array([[[10, 10], [90, 10], [90, 30], [10, 30]]] * pages, np.int32)
-    index = np.arange(pages, dtype=np.int32)
-    images = np.array([picture()] * pages, np.object_)
-    return {
-        "page_sizes": np.array([[HEIGHT_PX, WIDTH_PX]] * pages, np.int32),
-        "doc_angle": np.full(pages, 180 if preprocessed else -1, np.int32),
-        "max_candidates_reached": np.zeros(pages, np.bool_),
-        "page_count": np.array([page_count or pages], np.int32),
-        "dt_page_index": index,
-        "dt_polys": polys,
-        "dt_scores": np.full(pages, 0.75, np.float32),
-        "textline_orientation_angles": np.full(pages, -1, np.int32),
-        "page_index": index,
-        "rec_texts": np.array([f"line of page {page}".encode() for page in index], np.object_),
-        "rec_scores": np.full(pages, 0.5, np.float32),
-        "rec_polys": polys,
-        "rec_boxes": np.array([[10, 10, 90, 30]] * pages, np.int32),
-        "word_line_index": np.zeros(0, np.int32),
-        "word_texts": np.zeros(0, np.object_),
-        "word_boxes": np.zeros((0, 4), np.int32),
-        "input_images": images,
-        "preprocessed_images": images if preprocessed else np.zeros(0, np.object_),
-    }
-
-
-class FakeTransport:
-    """Stands for Triton.
-
-    Attributes:
-        tensors: the answer.
-        error: raised instead.
-        wait: whether requests stay unanswered.
-        requests: those that came.
-        cancelled: how many were cancelled.
-    """
-
-    def __init__(self) -> None:
-        self.tensors = answer()
-        self.error: Exception | None = None
-        self.wait = False
-        self.ready = True
-        self.requests: list[Any] = []
-        self.cancelled = 0
-
-    async def infer(self, request: Any, timeout_s: float | None) -> Tensors:
-        self.requests.append(request)
-        if self.wait:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self.cancelled += 1
-        if self.error:
-            raise self.error
-        return self.tensors
-
-    async def model_config(self, model_name: str) -> dict[str, Any]:
-        return {"name": model_name, "output": [{"name": "indices"}] if model_name.endswith("_rec") else []}
-
-    async def model_names(self) -> list[str]:
-        return ["ocr", "PP-OCRv4_mobile_rec"]
-
-    async def health(self, model_name: str) -> Health:
-        return Health(self.ready, self.ready, self.ready)
-
-    async def close(self) -> None:
-        pass
-
-    def sent(self) -> dict[str, Any]:
-        """The inputs of the last request."""
-        return {tensor.name: tensor.array[0] for tensor in self.requests[-1].inputs}
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from conftest import picture
+from fake_triton import picture
 from hypothesis import given
 from hypothesis import strategies as st
 from tritonocr import OPTIONS

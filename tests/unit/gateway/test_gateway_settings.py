@@ -1,0 +1,55 @@
+"""Settings: declared once, shown by the command line and the docs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from tritonocr_gateway import Settings
+from tritonocr_gateway.cli import gateway
+from tritonocr_gateway.settings import ENV_PREFIX
+from typer import Typer
+from typer.testing import CliRunner
+
+DOCS = (Path(__file__).parents[3] / "docs" / "rest.md").read_text(encoding="utf-8")
+LIMITS = ("max_body_bytes", "max_concurrent_requests", "timeout_s", "upload_timeout_s", "max_pages")
+
+
+def _run(*arguments: str) -> tuple[int, str]:
+    app = Typer()
+    app.command()(gateway)
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "250", "TERM": "dumb"})
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_described_on_the_command_line_and_in_the_docs(name: str) -> None:
+    description = Settings.model_fields[name].description
+    assert description
+    assert f"--{name.replace('_', '-')}" in _run("--help")[1]
+    assert f"| `{name}` |" in DOCS
+    assert description in DOCS
+
+
+def test_the_environment_sets_what_the_command_line_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{ENV_PREFIX}MAX_PAGES", "7")
+    monkeypatch.setenv(f"{ENV_PREFIX}API_KEYS", "a, b,")
+    settings = Settings(timeout_s=3)
+    assert (settings.max_pages, settings.timeout_s) == (7, 3)
+    assert [key.get_secret_value() for key in settings.api_keys] == ["a", "b"]
+    assert "a" not in repr(settings.api_keys).replace("SecretStr", "")
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_limit_has_a_range(name: str) -> None:
+    with pytest.raises(ValidationError):
+        Settings(**{name: 0})
+    with pytest.raises(ValidationError):
+        Settings(**{name: 10**12})
+
+
+def test_a_value_out_of_range_is_named() -> None:
+    code, output = _run("--max-pages", "0")
+    assert code == 2
+    assert "max_pages is 0" in output
