@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
-from tritonocr_backend.settings import DEFAULT_NETWORKS, PipelineSettings
+from tritonocr_backend.settings import DEFAULT_NETWORKS
 from tritonocr_backend.zoo.fetch import fetch_model
-from tritonocr_backend.zoo.repository import ServingSettings, build_repository
+from tritonocr_backend.zoo.repository import build_repository
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,23 +32,6 @@ def server(
     """A server with the default settings."""
     directory = tmp_path_factory.mktemp("server")
     repository = build_repository(directory / "repository", default_models)
-    options = ServerOptions(log_level="info", log_file=directory / "server.log")
-    with EmbeddedServer(repository, options) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def exact_server(
-    default_models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmbeddedServer]:
-    """A server that computes as PaddleX does at recognition batch size 1: exact line widths, f32."""
-    directory = tmp_path_factory.mktemp("exact")
-    repository = build_repository(
-        directory / "repository",
-        default_models,
-        PipelineSettings(line_padding="exact"),
-        ServingSettings(precision="f32"),
-    )
     options = ServerOptions(log_level="info", log_file=directory / "server.log")
     with EmbeddedServer(repository, options) as running:
         yield running
