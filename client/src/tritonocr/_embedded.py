@@ -50,18 +50,17 @@ def start_server(config: Mapping[str, Any] | None, device: str | None) -> tuple[
 
 def _build(directory: Path, config: Mapping[str, Any] | None, device: str | None) -> Path:
     """Write the model repository that a configuration asks for."""
+    from tritonocr_backend.serving import prepare_repository
     from tritonocr_backend.zoo import pipeline_config
-    from tritonocr_backend.zoo.fetch import fetch_model
-    from tritonocr_backend.zoo.repository import ServingSettings, build_repository
+    from tritonocr_backend.zoo.repository import ServingSettings
 
     file = directory / "OCR.yaml"
-    if config is None:
-        file.write_text(pipeline_config.default_text(), encoding="utf-8")
-    else:
-        file.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
+    # JSON is YAML.
+    file.write_text(
+        pipeline_config.default_text() if config is None else json.dumps(config), encoding="utf-8"
+    )
     asked = pipeline_config.load(file)
     for sentence in asked.warnings:
-        warnings.warn(sentence, stacklevel=4)
-    models = {name: asked.model_dirs.get(name) or fetch_model(name) for name in asked.networks.values()}
+        warnings.warn(sentence, stacklevel=5)
     serving = ServingSettings(device=device) if device else ServingSettings()
-    return build_repository(directory / "repository", models, asked.settings(), serving)
+    return prepare_repository(directory / "repository", asked, serving=serving)
