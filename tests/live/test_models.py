@@ -215,6 +215,27 @@ class TestComingAndGoing:
         assert tuple(result["rec_texts"]) == LINES["en"]
 
 
+def test_paddle_files_are_converted_and_read_the_same(
+    zoo_server: EmbeddedServer, client: OCRClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = fetch_model("PP-OCRv4_mobile_rec", file_format="paddle")
+    environments = cache.home() / "environments"  # large: kept from one run to the next
+    environments.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setenv("TRITONOCR_HOME", str(tmp_path))
+    (tmp_path / "environments").symlink_to(environments)
+    import_model(source, "converted", convert=True)
+    repository = running.repository_of(zoo_server.grpc_url)
+    assert (fetch_model("converted") / "inference.onnx").exists()
+    running.add_model("converted", fetch_model("converted"), repository, zoo_server.grpc_url)
+    try:
+        ours = _read(client, "ch", text_recognition_model_name="converted")
+        published = _read(client, "ch", text_recognition_model_name="PP-OCRv4_mobile_rec")
+    finally:
+        running.remove_model("converted", repository, zoo_server.grpc_url)
+    assert tuple(ours["rec_texts"]) == LINES["ch"]
+    assert ours["rec_scores"] == pytest.approx(published["rec_scores"], abs=1e-2)
+
+
 class TestArchives:
     """Models that only the official archive holds, from archives that the test makes of real networks."""
 

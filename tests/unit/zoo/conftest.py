@@ -3,6 +3,11 @@ from pathlib import Path
 
 import pytest
 from file_server import FileServer
+from hypothesis import settings
+
+# These tests share two cores with whatever else runs; how long one example takes says nothing.
+settings.register_profile("shared cores", deadline=None)
+settings.load_profile("shared cores")
 
 
 @pytest.fixture(autouse=True)

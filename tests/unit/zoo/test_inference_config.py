@@ -74,6 +74,18 @@ def test_settings_that_differ_are_written() -> None:
     assert config.postprocess.max_candidates == 3000
 
 
+def test_plain_letters_of_a_dictionary_stay_letters(tmp_path: Path) -> None:
+    # As PyYAML, which wrote the official files, leaves them; other parsers take y and n for booleans.
+    plain = ["y", "n", "Y", "N", "e", "E", "o", ".", "/", ";", "\\", "^", "_", "(", ")", "+", "$", "é", "一"]
+    lines = "\n".join(f"  - {character}" for character in plain)
+    text = (
+        "Global: {model_name: PP-OCRv4_mobile_rec}\n"
+        "PreProcess: {transform_ops: [{RecResizeImg: {image_shape: [3, 48, 320]}}]}\n"
+        f"PostProcess:\n  name: CTCLabelDecode\n  character_dict:\n{lines}\n"
+    )
+    assert _load(text, tmp_path).characters == tuple(plain)
+
+
 # YAML takes some characters for line ends, for its own syntax, or for other types; none may change.
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3), min_size=1))
 def test_every_character_survives_the_file(characters: list[str]) -> None:
@@ -136,6 +148,40 @@ def test_a_wrong_file_is_refused_with_the_reason(text: str, message: str, tmp_pa
     with pytest.raises(ModelFormatError, match=message) as caught:
         _load(text, tmp_path)
     assert str(tmp_path / "inference.yml") in str(caught.value)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
+    max_leaves=5,
+)
+PLACES = [
+    ("Global",),
+    ("Global", "model_name"),
+    ("PreProcess",),
+    ("PreProcess", "transform_ops"),
+    ("PreProcess", "transform_ops", 3),
+    ("PreProcess", "transform_ops", 3, "NormalizeImage"),
+    ("PreProcess", "transform_ops", 3, "NormalizeImage", "scale"),
+    ("PreProcess", "transform_ops", 3, "NormalizeImage", "mean"),
+    ("PostProcess",),
+    ("PostProcess", "name"),
+    ("PostProcess", "thresh"),
+]
+
+
+@given(st.sampled_from(PLACES), VALUES)
+def test_any_value_anywhere_is_either_understood_or_refused(place: tuple[Any, ...], value: Any) -> None:
+    content: Any = YAML(typ="safe").load(DETECTION)
+    parent = content
+    for key in place[:-1]:
+        parent = parent[key]
+    parent[place[-1]] = value
+    try:
+        role = inference_config.parse(content).role
+    except ModelFormatError:
+        return  # any other error would be a crash
+    assert role is Role.TEXT_DETECTION
 
 
 def test_a_missing_file_and_another_encoding_are_named(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """OCR.yaml: PaddleX's files work unchanged, wrong values are refused with their line."""
 
+import json
+import re
 from pathlib import Path
 
 import networks
@@ -146,6 +148,7 @@ def test_what_is_stated_is_what_is_set(
             "  TextDetection:", "  TextDetection: 5\n  A:", "got 5, expected a mapping", id="no mapping"
         ),
         pytest.param("general", "a: b", "not valid YAML: mapping values", id="not YAML"),
+        pytest.param("pipeline_name: OCR", "a: 2001-13-45", "cannot be read .month must be", id="no date"),
         pytest.param("text_type:", "pipeline_name:", "not valid YAML: found duplicate key", id="a key twice"),
     ],
 )
@@ -156,6 +159,26 @@ def test_a_wrong_value_is_refused_with_its_line(old: str, new: str, message: str
         _load(before + new + after, tmp_path)
     line = before.count("\n") + 1
     assert str(caught.value).startswith(f"{tmp_path}/OCR.yaml:{line}: ")
+
+
+VALUES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.lists(st.integers())
+)
+KEYS = [line.strip().partition(":")[0] for line in default_text().splitlines() if line.strip()]
+
+
+@given(key=st.sampled_from(KEYS), value=VALUES)
+def test_any_value_anywhere_is_either_understood_or_refused(
+    key: str, value: object, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    before, _, after = default_text().partition(f"{key}:")
+    text = f"{before}{key}: {json.dumps(value)}\n{after.partition(chr(10))[2]}"
+    message = ""
+    try:
+        _load(text, tmp_path_factory.mktemp("config"))
+    except PipelineConfigError as error:
+        message = str(error)
+    assert re.match(r"(/.*/OCR\.yaml:\d+: .+)?$", message)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -116,6 +116,8 @@ def import_(
     ] = False,
 ) -> None:
     """Import a model of your own, a fine-tuned one for example, under a name of your choice."""
+    if convert:
+        typer.echo("Converting; the first time this makes an environment of about 1 GB for it.", err=True)
     with exit_on_error():
         model = import_model(source, name, role=role, dictionary_file=dictionary, convert=convert)
     typer.echo(

@@ -9,14 +9,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.network_card import Normalisation
-from tritonocr_backend.zoo import layout, registry
+from tritonocr_backend.zoo import layout, registry, yaml_text
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
 from tritonocr_backend.zoo.registry import DetectionSettings
 from tritonocr_backend.zoo.validation import describe
+from tritonocr_backend.zoo.yaml_text import YamlProblem
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,13 @@ def load(model_dir: Path) -> InferenceConfig:
     """
     path = model_dir / layout.CONFIG
     try:
-        return parse(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
+        return parse(yaml_text.parse(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ModelFormatError(f"{model_dir} has no {layout.CONFIG}") from None
     except UnicodeDecodeError as error:
         raise ModelFormatError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from None
-    except YAMLError as error:
-        raise ModelFormatError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except YamlProblem as problem:
+        raise ModelFormatError(f"{path}:{problem.line}: {problem}") from None
     except ModelFormatError as error:
         raise ModelFormatError(f"{path}: {error}") from None
 
@@ -119,6 +119,8 @@ def parse(content: object) -> InferenceConfig:
         return _view(file)
     except ValidationError as error:
         raise ModelFormatError(describe(error)) from None
+    except UnicodeEncodeError:  # an escape in YAML can stand for half a character
+        raise ModelFormatError("a text in it holds a lone surrogate, which is no character") from None
 
 
 def _view(file: _File) -> InferenceConfig:

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.errors import InvalidInputError
 from tritonocr_backend.settings import DEFAULT_NETWORKS, PAGE_OPTIONS, OptionValue, PipelineSettings
-from tritonocr_backend.zoo import layout, registry
+from tritonocr_backend.zoo import layout, registry, yaml_text
 from tritonocr_backend.zoo.errors import PipelineConfigError, ZooError
 from tritonocr_backend.zoo.validation import describe
+from tritonocr_backend.zoo.yaml_text import YamlProblem
 
 
 @dataclass(frozen=True)
@@ -168,24 +167,21 @@ def load(path: Path) -> PipelineConfig:
         PipelineConfigError: The file cannot be read, is not YAML, or holds a wrong value; the message
             names the file, the line and the key.
     """
-    yaml: Any = YAML(typ="rt")  # keeps line numbers
-    yaml.version = (1, 1)  # as PaddleX reads it: yes and no are booleans
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"))
+        content = yaml_text.parse(path.read_text(encoding="utf-8"), keep_lines=True)
     except (OSError, UnicodeDecodeError) as error:
         raise PipelineConfigError(f"{path} cannot be read: {error}") from None
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise PipelineConfigError(
-            f"{path}:{line}: not valid YAML: {error.problem or error.context}"
-        ) from None
-    except YAMLError as error:
-        raise PipelineConfigError(f"{path}: not valid YAML: {error}") from None
+    except YamlProblem as problem:
+        raise PipelineConfigError(f"{path}:{problem.line}: {problem}") from None
     try:
         file = _File.model_validate(content)
     except ValidationError as error:
         line = _line(content, error.errors()[0]["loc"])
         raise PipelineConfigError(f"{path}:{line}: {describe(error)}") from None
+    except UnicodeEncodeError:  # an escape in YAML can stand for half a character
+        raise PipelineConfigError(
+            f"{path}:1: a text in it holds a lone surrogate, which is no character"
+        ) from None
     return _config(file, _warnings(file, content, path))
 
 
