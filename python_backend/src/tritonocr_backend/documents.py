@@ -25,10 +25,14 @@ from tritonocr_backend.arrays import Image
 from tritonocr_backend.errors import InvalidInputError
 
 PDF_SCALE = 2.0  # 144 dpi
-OPENCV_FORMATS = frozenset({"PNG", "WEBP", "BMP", "PPM"})
+MAX_SIDE_PX = 1_000_000  # libpng's own limit; OpenCV's is hardly larger
+# What Pillow may open: it knows more, some of them through other programs.
+PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
+OPENCV_FORMATS = frozenset({"PNG", "BMP", "PPM"})
 READABLE = "a JPEG, PNG, WebP, BMP, TIFF, GIF, PPM, JPEG 2000 or AVIF image or a PDF"
 SNIFFED_BYTES = 1024
 JPEG_FORMATS = frozenset({"JPEG", "MPO"})
+JPEG_SCAN = b"\xff\xda"
 JPEG_END = b"\xff\xd9"
 JPEG_FILLER = b"\x55" * 64
 SIGNATURES = {
@@ -73,15 +77,19 @@ def open_document(data: bytes, max_pixels: int) -> Document:
     if not data:
         raise InvalidInputError(f"file: got 0 bytes, expected {READABLE}")
     data = _without_base64(data)
-    if b"%PDF-" in data[:SNIFFED_BYTES]:
+    if b"%PDF-" in data[:SNIFFED_BYTES] and not data.startswith(tuple(SIGNATURES)):
         return _open_pdf(data, max_pixels)
     return _open_image(data, max_pixels)
 
 
 def check_pixels(name: str, height: int, width: int, max_pixels: int) -> None:
-    """Raise InvalidInputError where an image is empty or has more than `max_pixels`."""
+    """Raise InvalidInputError where an image is empty, too long or has more than `max_pixels`."""
     if height < 1 or width < 1:
         raise InvalidInputError(f"{name}: got an image of {width}x{height} px, expected at least 1x1")
+    if max(height, width) > MAX_SIDE_PX:
+        raise InvalidInputError(
+            f"{name}: got {width}x{height} px, expected sides of at most {MAX_SIDE_PX} px"
+        )
     if height * width > max_pixels:
         raise InvalidInputError(
             f"{name}: got {width}x{height} px = {height * width / 1e6:.0f} megapixels, "
@@ -102,17 +110,17 @@ def _without_base64(data: bytes) -> bytes:
 
 def _open_image(data: bytes, max_pixels: int) -> Document:
     try:
-        image = PIL.Image.open(io.BytesIO(data))
+        image = PIL.Image.open(io.BytesIO(data), formats=PILLOW_FORMATS)
         # Only a TIFF's frames are pages; of an animation the first frame is the picture.
         page_count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:  # each of Pillow's decoders raises what it likes
         raise InvalidInputError(_unreadable(data)) from error
     check_pixels("file", image.height, image.width, max_pixels)
 
     def read_page(index: int) -> Image:
         if image.format in JPEG_FORMATS:
             return _decode_jpeg(data)
-        if image.format in OPENCV_FORMATS and not image.has_transparency_data:
+        if image.format in OPENCV_FORMATS and not image.has_transparency_data and image.mode != "F":
             return _decode_with_opencv(data, str(image.format))
         return _decode_with_pillow(image, index, max_pixels)
 
@@ -142,7 +150,7 @@ def _decode_jpeg(data: bytes) -> Image:
     The decoder fills what is missing of a cut file and does not say so. Whether anything was missing shows
     when other bytes stand in its place: they change the picture only if the decoder still needed some.
     """
-    if JPEG_END in data[-SNIFFED_BYTES:]:
+    if data.rfind(JPEG_END) > data.rfind(JPEG_SCAN):
         return _decode_with_opencv(data, "JPEG")
     data = data.rstrip(b"\xff")
     page = _decode_with_opencv(data + JPEG_END, "JPEG")
@@ -156,11 +164,15 @@ def _decode_with_pillow(image: PIL.Image.Image, index: int, max_pixels: int) -> 
     try:
         image.seek(index)
         check_pixels(f"page {index} of the file", image.height, image.width, max_pixels)
-        frame = PIL.ImageOps.exif_transpose(image)
-        return _to_bgr(frame)
+        if image.mode in ("I", "F"):
+            raise InvalidInputError(
+                f"file: got a {image.format} of 32-bit pixels (mode {image.mode}), "
+                "expected 8 or 16 bits a channel"
+            )
+        return _to_bgr(PIL.ImageOps.exif_transpose(image))
     except InvalidInputError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:  # each of Pillow's decoders raises what it likes
         raise InvalidInputError(f"file: the {image.format} is corrupt or truncated ({error})") from error
 
 
@@ -184,9 +196,7 @@ def _open_pdf(data: bytes, max_pixels: int) -> Document:
             raise InvalidInputError(
                 "file: the PDF is protected by a password, expected one without"
             ) from error
-        raise InvalidInputError(f"file: the PDF is corrupt ({error})") from error
-    if page_count == 0:
-        raise InvalidInputError("file: the PDF has no pages, expected at least 1")
+        raise InvalidInputError(f"file: the PDF is corrupt or has no pages ({error})") from error
 
     def read_page(index: int) -> Image:
         with _PDFIUM:
