@@ -12,6 +12,9 @@ from tritonocr import OPTIONS
 _Name = Annotated[str, StringConstraints(max_length=200)]
 _PYTHON_TYPES: dict[str, Any] = {"BOOL": bool, "INT32": int, "FP32": float, "BYTES": _Name}
 _OWN_FIELDS = {"return_page_images", "max_pages"}  # the gateway's to decide
+_ONE_PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
 _CAMEL = AliasGenerator(to_camel)
 
 
@@ -66,7 +69,8 @@ class OCRRequest(OCRFields):
     """
 
     file: str = Field(
-        description="The file in Base64, with or without a `data:` prefix; or its URL, where that is allowed."
+        description="The file in Base64, with or without a `data:` prefix; or its URL, where that is allowed.",
+        examples=[_ONE_PIXEL],
     )
 
 
