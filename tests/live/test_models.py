@@ -17,12 +17,13 @@ from tritonocr._fonts import draw_text, text_width
 from tritonocr_backend.cli.models import app
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
+from tritonocr_backend.serving import prepare_repository
 from tritonocr_backend.settings import DEFAULT_NETWORKS
-from tritonocr_backend.zoo import cache, registry, running
+from tritonocr_backend.zoo import cache, pipeline_config, registry, running
 from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.fetch import fetch, fetch_model
 from tritonocr_backend.zoo.importing import import_model
-from tritonocr_backend.zoo.repository import ServingSettings, build_repository
+from tritonocr_backend.zoo.repository import STAGES, ServingSettings, build_repository
 from typer.testing import CliRunner
 
 # Lines that every model of the language reads; the older ones write no blank between ideographs and digits.
@@ -287,6 +288,39 @@ class TestArchives:
         finally:
             for name in self.STAND_INS:
                 running.remove_model(name, repository, zoo_server.grpc_url)
+
+
+OCR_YAML = """\
+pipeline_name: OCR
+use_doc_preprocessor: False
+use_textline_orientation: False
+SubModules:
+  TextDetection:
+    module_name: text_detection
+    model_name: PP-OCRv6_tiny_det
+    model_dir: null
+    thresh: 0.2
+    unclip_ratio: 1.4
+  TextRecognition:
+    module_name: text_recognition
+    model_name: my_recogniser
+    model_dir: {directory}
+    batch_size: 6
+"""
+
+
+def test_a_file_of_paddlex_is_served_with_its_models_alone(tmp_path: Path) -> None:
+    path = tmp_path / "OCR.yaml"
+    path.write_text(OCR_YAML.format(directory=fetch_model("PP-OCRv6_tiny_rec")))
+    config = pipeline_config.load(path)
+    assert len(config.warnings) == 1  # batch_size
+    repository = prepare_repository(tmp_path / "repository", config)
+    options = ServerOptions(log_level="info", log_file=tmp_path / "server.log")
+    with EmbeddedServer(repository, options) as server, OCRClient(server.grpc_url) as client:
+        networks = {"PP-OCRv6_tiny_det", "my_recogniser"}
+        assert {name for name in running.served_models(server.grpc_url) if name not in STAGES} == networks
+        for language in ("ch", "en", "latin"):
+            assert tuple(client.ocr(_page(LINES[language]))[0]["rec_texts"]) == LINES[language]
 
 
 def test_a_server_that_lets_no_models_come_says_so(server: EmbeddedServer) -> None:

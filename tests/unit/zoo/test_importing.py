@@ -11,7 +11,8 @@ from tritonocr_backend.contracts import Role
 from tritonocr_backend.zoo import conversion, inference_config, probe, registry
 from tritonocr_backend.zoo.errors import ModelFormatError
 from tritonocr_backend.zoo.fetch import fetch_model
-from tritonocr_backend.zoo.importing import STAGES, import_model
+from tritonocr_backend.zoo.importing import import_model
+from tritonocr_backend.zoo.repository import STAGES
 
 RECOGNITION = {
     "inference.yml": networks.inference_yml(Role.TEXT_RECOGNITION, "en_PP-OCRv3_mobile_rec", "abc"),

@@ -11,10 +11,8 @@ from tritonocr_backend.zoo import cache, conversion, dictionary, inference_confi
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
 from tritonocr_backend.zoo.inference_config import InferenceConfig
 from tritonocr_backend.zoo.registry import DetectionSettings, Model
+from tritonocr_backend.zoo.repository import STAGES
 
-STAGES = frozenset(
-    {"ocr", "ocr_stream", "text_detection_postprocess", "text_crop", "text_recognition_decode"}
-)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _METADATA_KEY = "character"
 
