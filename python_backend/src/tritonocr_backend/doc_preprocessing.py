@@ -9,16 +9,26 @@ from tritonocr_backend.arrays import Floats, Image
 
 SHORT_SIDE_PX = 256
 CROP_PX = 224
+MAX_ASPECT = 64
 
 
 def resize_for_doc_orientation(page: Image) -> Image:
     """Short side to 256 px (bilinear), then the centre crop: uint8 [224, 224, 3]."""
+    page = _middle(page)
     height, width = page.shape[:2]
     ratio = SHORT_SIDE_PX / min(height, width)
     resized_height, resized_width = round(height * ratio), round(width * ratio)
     resized = cv2.resize(page, (resized_width, resized_height))
     x, y = max(0, (resized_width - CROP_PX) // 2), max(0, (resized_height - CROP_PX) // 2)
     return np.ascontiguousarray(resized[y : y + CROP_PX, x : x + CROP_PX], dtype=np.uint8)
+
+
+def _middle(page: Image) -> Image:
+    """A page's middle, at most 64 times as long as short: a strip of pixels would grow beyond all memory."""
+    height, width = page.shape[:2]
+    longest = MAX_ASPECT * min(height, width)
+    y, x = max(0, height - longest) // 2, max(0, width - longest) // 2
+    return page[y : y + longest, x : x + longest]
 
 
 def doc_angle(probabilities: Floats) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, hypot
 from typing import Literal
 
 import cv2
@@ -20,7 +20,7 @@ MAX_WIDTH_PX = 3200
 WIDTH_STEP_PX = 32
 VERTICAL_RATIO = 1.5
 ORIENTATION_SIZE_PX = (160, 80)
-MAX_WARP_SIDE_PX = 32767  # OpenCV's warps address pixels with int16
+MAX_WARP_SIDE_PX = 32766  # OpenCV's warps address pixels with int16
 CUBIC_MARGIN_PX = 3
 
 LinePadding = Literal["buckets", "exact"]
@@ -58,8 +58,9 @@ def crop_quad(page: Image, quad: Quads) -> Image | None:
     height = int(max(np.linalg.norm(corners[0] - corners[3]), np.linalg.norm(corners[1] - corners[2])))
     if width == 0 or height == 0:
         return None
-    if max(page.shape[:2]) > MAX_WARP_SIDE_PX:
-        page, corners = _cut_around(page, corners)
+    if hypot(*page.shape[:2]) > MAX_WARP_SIDE_PX:
+        page, corners, scale = _cut_around(page, corners)
+        width, height = ceil(width * scale), ceil(height * scale)
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
     transform = cv2.getPerspectiveTransform(corners, target)
     crop = cv2.warpPerspective(
@@ -69,11 +70,19 @@ def crop_quad(page: Image, quad: Quads) -> Image | None:
     return np.asarray(upright, dtype=np.uint8)
 
 
-def _cut_around(page: Image, corners: NDArray[np.float32]) -> tuple[Image, NDArray[np.float32]]:
+def _cut_around(page: Image, corners: NDArray[np.float32]) -> tuple[Image, NDArray[np.float32], float]:
+    """The part of a page around a quad, and the quad in it; shrunk where that part is still too long to warp.
+
+    Recognition shrinks such a line much further anyway.
+    """
     height, width = page.shape[:2]
     x, y = np.clip(np.floor(corners.min(axis=0)).astype(int) - CUBIC_MARGIN_PX, 0, (width - 1, height - 1))
     x_end, y_end = np.ceil(corners.max(axis=0)).astype(int) + CUBIC_MARGIN_PX
-    return page[y:y_end, x:x_end], corners - np.array([x, y], dtype=np.float32)
+    part = page[y:y_end, x:x_end]
+    scale = min(1.0, MAX_WARP_SIDE_PX / hypot(*part.shape[:2]))
+    if scale < 1:
+        part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale), dtype=np.uint8)
+    return part, (corners - np.array([x, y], dtype=np.float32)) * np.float32(scale), scale
 
 
 def line_width(height: int, width: int, padding: LinePadding) -> tuple[int, int]:

@@ -1,0 +1,221 @@
+"""Cutting lines out of a page, and packing them so that equal widths lie side by side."""
+
+from math import ceil
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from tritonocr_backend.contracts import PADDING_BGR
+from tritonocr_backend.text_crop import (
+    MAX_WARP_SIDE_PX,
+    LinePadding,
+    crop_quad,
+    line_width,
+    pack_lines,
+    resize_for_line_orientation,
+    split_lines,
+    turn_upside_down,
+)
+
+RANDOM = np.random.default_rng(0)
+PAGE = cv2.GaussianBlur(RANDOM.integers(0, 256, (120, 160, 3), dtype=np.uint8), (0, 0), 2)
+
+
+def box(x: int, y: int, width: int, height: int) -> NDArray[np.int32]:
+    return np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], np.int32)
+
+
+def crop(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+class TestCrop:
+    def test_an_upright_box_is_cut_out_as_it_is(self) -> None:
+        cut = crop_quad(PAGE, box(20, 30, 60, 20))
+        assert cut is not None
+        assert (cut == PAGE[30:50, 20:80]).all()
+
+    @pytest.mark.parametrize(
+        ("size", "shape"),
+        [
+            pytest.param((60, 20), (20, 60), id="wide stays"),
+            pytest.param((20, 29), (29, 20), id="under one and a half times as high stays"),
+            pytest.param((20, 30), (20, 30), id="from there on it is turned"),
+            pytest.param((10, 60), (10, 60), id="high is turned"),
+        ],
+    )
+    def test_high_boxes_are_turned_counter_clockwise(
+        self, size: tuple[int, int], shape: tuple[int, int]
+    ) -> None:
+        cut = crop_quad(PAGE, box(20, 30, *size))
+        assert cut is not None
+        plain = PAGE[30 : 30 + size[1], 20 : 20 + size[0]]
+        assert cut.shape[:2] == shape
+        assert (cut == (np.rot90(plain) if shape != plain.shape[:2] else plain)).all()
+
+    def test_a_slanted_box_comes_out_straight(self) -> None:
+        page = np.full((200, 200, 3), 255, np.uint8)
+        corners = cv2.boxPoints(((100, 100), (120, 30), 20))
+        cv2.fillPoly(page, [np.round(corners).astype(np.int32)], (0, 0, 200))
+        cut = crop_quad(page, np.round(corners).astype(np.int32))
+        assert cut is not None
+        assert abs(cut.shape[0] - 30) <= 1
+        assert abs(cut.shape[1] - 120) <= 1
+        assert np.abs(cut[4:-4, 4:-4].astype(int) - (0, 0, 200)).max() <= 10
+
+    def test_a_box_over_the_edge_repeats_the_edge(self) -> None:
+        cut = crop_quad(PAGE, box(140, 100, 40, 20))
+        assert cut is not None
+        assert (cut[:, 20:] == PAGE[100:120, 159:160]).all()
+
+    @pytest.mark.parametrize(
+        "quad",
+        [
+            pytest.param(box(20, 30, 0, 20), id="no width"),
+            pytest.param(box(20, 30, 20, 0), id="no height"),
+            pytest.param(box(20, 30, 0, 0), id="a point"),
+            pytest.param(np.array([[0, 0], [30, 30], [30, 30], [0, 0]], np.int32), id="a slanted line"),
+        ],
+    )
+    def test_a_box_without_an_area_gives_nothing(self, quad: NDArray[np.int32]) -> None:
+        assert crop_quad(PAGE, quad) is None
+
+    def test_beyond_opencvs_coordinates_a_line_reads_as_anywhere_else(self) -> None:
+        x = MAX_WARP_SIDE_PX + 2000
+        page = np.zeros((120, x + 160, 3), np.uint8)
+        page[:, x:] = PAGE
+        slanted = np.array([[20, 30], [80, 40], [77, 59], [17, 49]], np.int32)
+        for quad in (box(20, 30, 60, 20), slanted):
+            here, there = crop_quad(PAGE, quad), crop_quad(page, quad + np.array([x, 0], np.int32))
+            assert here is not None
+            assert there is not None
+            assert here.shape == there.shape
+            assert np.abs(here.astype(int) - there).max() <= 1
+
+    def test_a_line_longer_than_opencvs_coordinates_is_cut_out_too(self) -> None:
+        page = np.zeros((40, MAX_WARP_SIDE_PX + 5000, 3), np.uint8)
+        page[:, : MAX_WARP_SIDE_PX // 2] = 255
+        cut = crop_quad(page, box(0, 5, MAX_WARP_SIDE_PX + 4000, 30))
+        assert cut is not None
+        assert cut.shape[1] / cut.shape[0] == pytest.approx((MAX_WARP_SIDE_PX + 4000) / 30, rel=0.1)
+        assert (cut > 127).all(axis=(0, 2)).mean() == pytest.approx(
+            MAX_WARP_SIDE_PX / 2 / (MAX_WARP_SIDE_PX + 4000), rel=1e-2
+        )
+
+    def test_the_widest_page_that_opencv_does_not_take(self) -> None:
+        page = np.zeros((60, 32767, 3), np.uint8)
+        assert crop_quad(page, box(20, 30, 60, 20)) is not None
+
+
+class TestLineWidth:
+    @pytest.mark.parametrize(
+        ("size", "padding", "expected"),
+        [
+            pytest.param((48, 200), "exact", (200, 320), id="PaddleX's least width"),
+            pytest.param((48, 320), "exact", (320, 320), id="exactly that"),
+            pytest.param((48, 321), "exact", (321, 321), id="beyond it its own"),
+            pytest.param((32, 300), "exact", (450, 450), id="scaled to 48 px high"),
+            pytest.param((31, 300), "exact", (464, 464), id="464.5: the width is cut, the content with it"),
+            pytest.param((10, 1000), "exact", (3200, 3200), id="squeezed into 3200"),
+            pytest.param((48, 200), "buckets", (200, 224), id="up to a multiple of 32"),
+            pytest.param((48, 224), "buckets", (224, 224), id="one already"),
+            pytest.param((48, 1), "buckets", (1, 32), id="at least one"),
+            pytest.param((10, 1000), "buckets", (3200, 3200), id="squeezed into 3200 too"),
+            pytest.param((1000, 1), "buckets", (1, 32), id="never without content"),
+        ],
+    )
+    def test_content_and_padded_width(
+        self, size: tuple[int, int], padding: LinePadding, expected: tuple[int, int]
+    ) -> None:
+        assert line_width(*size, padding) == expected
+
+    @given(st.integers(1, 500), st.integers(1, 40_000), st.sampled_from(["exact", "buckets"]))
+    def test_content_fits_and_keeps_the_aspect_ratio(
+        self, height: int, width: int, padding: LinePadding
+    ) -> None:
+        content, padded = line_width(height, width, padding)
+        assert 1 <= content <= padded <= 3200
+        assert content in (ceil(48 * width / height), padded)
+        assert padding == "exact" or padded % 32 == 0
+
+
+SIZES = st.lists(st.tuples(st.integers(1, 80), st.integers(1, 400)), max_size=8)
+PADDINGS = st.sampled_from(["exact", "buckets"])
+
+
+def packed_images(crops: list[NDArray[np.uint8]], padding: LinePadding) -> dict[int, NDArray[np.uint8]]:
+    """Each crop's line, by the crop's number."""
+    packed = pack_lines(crops, list(range(len(crops))), padding)
+    images = split_lines(packed.pixels, packed.widths)
+    return dict(zip(packed.line_index.tolist(), images, strict=True))
+
+
+class TestPacking:
+    @given(SIZES, PADDINGS)
+    def test_a_line_is_the_same_alone_and_among_others(
+        self, sizes: list[tuple[int, int]], padding: LinePadding
+    ) -> None:
+        crops = [crop(*size, seed) for seed, size in enumerate(sizes)]
+        together = packed_images(crops, padding)
+        assert sorted(together) == list(range(len(crops)))
+        for number, one in enumerate(crops):
+            assert (packed_images([one], padding)[0] == together[number]).all()
+
+    @given(SIZES, PADDINGS)
+    def test_lines_lie_narrowest_first_and_fill_the_pixels(
+        self, sizes: list[tuple[int, int]], padding: LinePadding
+    ) -> None:
+        packed = pack_lines([crop(*size) for size in sizes], list(range(len(sizes))), padding)
+        assert packed.widths.tolist() == sorted(packed.widths.tolist())
+        assert packed.pixels.shape == (int(packed.widths.sum()) * 48 * 3,)
+        assert packed.pixels.dtype == np.uint8
+        for number, width in zip(packed.line_index, packed.widths, strict=True):
+            assert line_width(*sizes[number], padding)[1] == width
+
+    def test_equal_widths_keep_their_order(self) -> None:
+        packed = pack_lines([crop(48, 200)] * 3 + [crop(48, 20)], [4, 6, 7, 9], "buckets")
+        assert packed.line_index.tolist() == [9, 4, 6, 7]
+
+    def test_a_line_is_resized_and_then_padded_on_the_right(self) -> None:
+        one = crop(24, 50)
+        (line,) = packed_images([one], "buckets").values()
+        assert line.shape == (48, 128, 3)
+        assert (line[:, :100] == cv2.resize(one, (100, 48))).all()
+        assert (line[:, 100:] == PADDING_BGR).all()
+
+    def test_images_are_views_so_that_turning_one_turns_the_packed_line(self) -> None:
+        packed = pack_lines([crop(48, 40)], [0], "buckets")
+        split_lines(packed.pixels, packed.widths)[0][:] = 7
+        assert (packed.pixels == 7).all()
+
+    def test_no_lines(self) -> None:
+        packed = pack_lines([], [], "buckets")
+        assert packed.pixels.shape == packed.widths.shape == packed.line_index.shape == (0,)
+        assert split_lines(packed.pixels, packed.widths) == []
+
+
+class TestTurning:
+    @given(st.integers(1, 64))
+    def test_turns_the_content_and_leaves_the_padding_on_the_right(self, content: int) -> None:
+        line = crop(48, 64)
+        line[:, content:] = PADDING_BGR
+        before = line.copy()
+        turn_upside_down(line, content)
+        assert (line[:, :content] == np.rot90(before[:, :content], 2)).all()
+        assert (line[:, content:] == before[:, content:]).all()
+
+    def test_a_line_turned_is_the_turned_crop_packed(self) -> None:
+        """Turning after resizing may stand in for turning before: bilinear resizing is symmetric."""
+        one = crop(31, 173)
+        line, turned = (packed_images([c], "buckets")[0] for c in (one, np.rot90(one, 2)))
+        turn_upside_down(line, line_width(31, 173, "buckets")[0])
+        assert np.abs(line.astype(int) - turned).max() <= 1
+
+
+def test_orientation_wants_80_by_160_whatever_the_aspect_ratio() -> None:
+    resized = resize_for_line_orientation(crop(30, 500))
+    assert resized.shape == (80, 160, 3)
+    assert (resized == cv2.resize(crop(30, 500), (160, 80))).all()
