@@ -1,0 +1,162 @@
+"""What a server must hold while it serves: the same answers under load, no growth, a clean end."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tritonocr import OCRClient, OCRResult, OverloadedError, demo_page
+from tritonocr._demo import DEMO_LINES
+from tritonocr_backend.server import EmbeddedServer, ServerOptions
+from tritonocr_backend.serving import prepare_repository
+from tritonocr_backend.settings import DEFAULT_NETWORKS
+from tritonocr_backend.text_crop import LinePadding
+from tritonocr_backend.zoo import pipeline_config
+from tritonocr_backend.zoo.repository import ServingSettings
+
+PLAIN: dict[str, Any] = {
+    "use_doc_orientation_classify": False,
+    "use_doc_unwarping": False,
+    "use_textline_orientation": False,
+}
+IDLE_LIMIT_BYTES = 2_500_000_000
+
+
+def started(directory: Path, padding: LinePadding = "buckets", **settings: Any) -> EmbeddedServer:
+    """A server of these settings, not yet running."""
+    repository = prepare_repository(
+        directory / "repository",
+        pipeline_config.default(),
+        serving=ServingSettings(**settings),
+        line_padding=padding,
+    )
+    return EmbeddedServer(repository, ServerOptions(log_level="info", log_file=directory / "server.log"))
+
+
+@pytest.fixture(scope="module")
+def images(corpus: Path) -> list[bytes]:
+    """Real pages of few lines, so that many can be read in little time."""
+    paths = [*sorted((corpus / "scenes").iterdir()), *sorted((corpus / "scripts").iterdir())]
+    return [path.read_bytes() for path in paths]
+
+
+def fields(result: Any) -> tuple[list[Any], list[str]]:
+    assert isinstance(result, OCRResult), result
+    return [np.asarray(quad).tolist() for quad in result["dt_polys"]], result["rec_texts"]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("padding", ["buckets", "exact"])
+def test_serial_equals_concurrent(tmp_path: Path, images: list[bytes], padding: LinePadding) -> None:
+    with started(tmp_path, padding) as server, OCRClient(server.grpc_url) as client:
+        one_by_one = list(client.predict(images, jobs=1, **PLAIN))
+        at_once = list(client.predict(images * 2, jobs=16, **PLAIN))
+    for alone, loaded in zip(one_by_one * 2, at_once, strict=True):
+        assert fields(alone) == fields(loaded)
+        assert np.allclose(alone["rec_scores"], loaded["rec_scores"], atol=1e-4)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime", "paddle"])
+def test_every_engine_reads_the_demo_page(tmp_path: Path, engine: str) -> None:
+    with started(tmp_path, engine=engine) as server, OCRClient(server.grpc_url) as client:
+        [page] = client.ocr(demo_page())
+    assert sorted(page["rec_texts"]) == sorted(line.text for line in DEMO_LINES)
+    cards = [path.read_text() for path in tmp_path.glob("repository/PP-OCR*/1/network.json")]
+    assert len(cards) == 2
+    assert all(f'"engine": "{engine}"' in card for card in cards)
+
+
+def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
+    server = started(tmp_path, instances={"ocr": 1})
+    config = tmp_path / "repository" / "ocr" / "config.pbtxt"
+    config.write_text(re.sub(r"max_queue_size: \d+", "max_queue_size: 2", config.read_text()))
+    with server, OCRClient(server.grpc_url) as client, ThreadPoolExecutor(12) as threads:
+        outcomes = list(threads.map(lambda _: refused(client), range(12)))
+        assert 0 < outcomes.count(True) < 12
+        assert len(client.ocr(demo_page())[0]["rec_texts"]) == len(DEMO_LINES)
+
+
+def refused(client: OCRClient) -> bool:
+    """Whether a page was refused; then it was so within a second."""
+    started_s = time.monotonic()
+    try:
+        client.ocr(demo_page())
+    except OverloadedError:
+        assert time.monotonic() - started_s < 1
+        return True
+    return False
+
+
+@pytest.mark.timeout(900)
+def test_memory_is_small_and_does_not_grow(tmp_path: Path, images: list[bytes]) -> None:
+    with started(tmp_path) as server, OCRClient(server.grpc_url) as client:
+        assert memory_bytes(server) < IDLE_LIMIT_BYTES
+        pages = (images[number % len(images)] for number in range(500))
+        after_100 = 0
+        for count, _ in enumerate(client.predict(pages, jobs=4, **PLAIN), start=1):
+            if count == 100:
+                after_100 = memory_bytes(server)
+        assert memory_bytes(server) <= after_100 * 1.05
+
+
+def memory_bytes(server: EmbeddedServer) -> int:
+    """Memory of all of the server's processes, what they share counted once."""
+    return sum(proportional_bytes(pid) for pid in family(server.pid))
+
+
+def proportional_bytes(pid: int) -> int:
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
+
+
+def family(session: int) -> list[int]:
+    """Processes of a session, which the server's leader started."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "-s", str(session)], capture_output=True, text=True, check=False
+    )
+    return [int(pid) for pid in listed.stdout.split()]
+
+
+@pytest.fixture
+def serve_command() -> Iterator["subprocess.Popen[str]"]:
+    """`tritonocr serve` on free ports, ready."""
+    ports = [f"--{name}-port=0" for name in ("http", "grpc", "metrics")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tritonocr", "serve", "--log-level=error", *ports],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    yield process
+    process.kill()
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_says_when_and_where_and_ends_with_every_child(
+    serve_command: "subprocess.Popen[str]", number: int
+) -> None:
+    assert serve_command.stdout is not None
+    line = next(line for line in serve_command.stdout if "is ready" in line)
+    found = re.search(r"gRPC ([\d.]+:\d+), HTTP ([\d.]+:\d+), metrics http://[\d.]+:\d+/metrics", line)
+    assert found
+    with OCRClient(found[1]) as client:
+        assert client.health().ready
+    [leader] = subprocess.run(
+        ["pgrep", "-P", str(serve_command.pid), "tritonserver"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert len(family(int(leader))) > len(DEFAULT_NETWORKS)
+    serve_command.send_signal(number)
+    assert serve_command.wait(timeout=60) == 0
+    assert family(int(leader)) == []
