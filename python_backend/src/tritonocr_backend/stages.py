@@ -6,14 +6,16 @@ Each checks what it is given, since each can be called alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tritonocr_backend import text_crop, text_detection, text_recognition
-from tritonocr_backend.arrays import Tensors
+from tritonocr_backend.arrays import Image, Quads, Tensors
 from tritonocr_backend.errors import InvalidInputError
+from tritonocr_backend.settings import PAGE_OPTIONS
 from tritonocr_backend.text_crop import LinePadding
 
 
@@ -26,20 +28,34 @@ def text_detection_postprocess(inputs: Tensors) -> dict[str, NDArray[Any]]:
 
     Returns:
         polys INT32 [n, 4, 2], scores FP32 [n], max_candidates_reached BOOL [1].
+
+    Raises:
+        InvalidInputError: a size is 0 or a number out of range.
     """
+    probability, max_candidates = inputs["probability"], int(inputs["max_candidates"][0])
     height, width = inputs["page_size"].tolist()
     if height < 1 or width < 1:
         raise InvalidInputError(f"page_size: got {height}x{width}, expected at least 1x1")
+    if not probability.size:
+        raise InvalidInputError(f"probability: got shape {list(probability.shape)}, expected no side of 0")
+    if max_candidates < 1:
+        raise InvalidInputError(f"max_candidates: got {max_candidates}, expected at least 1")
     boxes = text_detection.db_postprocess(
-        inputs["probability"],
+        probability,
         (height, width),
-        thresh=float(inputs["thresh"][0]),
-        box_thresh=float(inputs["box_thresh"][0]),
-        unclip_ratio=float(inputs["unclip_ratio"][0]),
-        max_candidates=int(inputs["max_candidates"][0]),
+        thresh=_detection_option("thresh", inputs),
+        box_thresh=_detection_option("box_thresh", inputs),
+        unclip_ratio=_detection_option("unclip_ratio", inputs),
+        max_candidates=max_candidates,
     )
     reached = np.array([boxes.max_candidates_reached])
     return {"polys": boxes.quads, "scores": boxes.scores, "max_candidates_reached": reached}
+
+
+def _detection_option(name: str, inputs: Tensors) -> float:
+    """An input that is a `predict()` option without its prefix, checked as that option is."""
+    option = replace(PAGE_OPTIONS[f"text_det_{name}"], name=name)
+    return float(option.check(float(inputs[name][0])))
 
 
 def text_crop_lines(inputs: Tensors) -> dict[str, NDArray[Any]]:
@@ -52,11 +68,15 @@ def text_crop_lines(inputs: Tensors) -> dict[str, NDArray[Any]]:
     Returns:
         pixels UINT8 [-1], widths, content_widths and line_index INT32 [k] (see text_crop.PackedLines), and
         orientation_images UINT8 [k or 0, 80, 160, 3] in the same order.
+
+    Raises:
+        InvalidInputError: the page has no pixels, a quad is not on it, or the padding is unknown.
     """
     page, quads = inputs["image"], inputs["polys"]
     padding = str(inputs["line_padding"][0])
     if padding not in ("buckets", "exact"):
         raise InvalidInputError(f"line_padding: got {padding!r}, expected buckets or exact")
+    _check_on_page(page, quads)
     crops = {i: crop for i, quad in enumerate(quads) if (crop := text_crop.crop_quad(page, quad)) is not None}
     packed = text_crop.pack_lines(list(crops.values()), list(crops), cast(LinePadding, padding))
     wanted: list[int] = packed.line_index.tolist() if inputs["orientation_images"][0] else []
@@ -68,6 +88,20 @@ def text_crop_lines(inputs: Tensors) -> dict[str, NDArray[Any]]:
         "line_index": packed.line_index,
         "orientation_images": np.array(images, dtype=np.uint8).reshape(-1, 80, 160, 3),
     }
+
+
+def _check_on_page(page: Image, quads: Quads) -> None:
+    height, width = page.shape[:2]
+    if not page.size:
+        raise InvalidInputError(f"image: got an image of {width}x{height} px, expected at least 1x1")
+    if not len(quads):
+        return
+    (left, top), (right, bottom) = quads.min(axis=(0, 1)), quads.max(axis=(0, 1))
+    if left < 0 or top < 0 or right > width or bottom > height:
+        raise InvalidInputError(
+            f"polys: got x of {left} to {right} and y of {top} to {bottom}, "
+            f"expected them on the page of {width}x{height} px"
+        )
 
 
 def text_recognition_decode(inputs: Tensors, characters: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -82,17 +116,30 @@ def text_recognition_decode(inputs: Tensors, characters: Sequence[str]) -> dict[
     Returns:
         texts STRING [n], scores FP32 [n]; a row a word: word_line_index INT32 [w], word_texts STRING [w],
         word_spans FP32 [w, 2], where it starts and ends, in columns.
+
+    Raises:
+        InvalidInputError: a class is not in the dictionary, or the shapes do not fit each other.
     """
-    indices = inputs["indices"]
+    indices, confidences, column_counts = (
+        inputs[name] for name in ("indices", "confidences", "column_counts")
+    )
+    if confidences.shape != indices.shape:
+        raise InvalidInputError(
+            f"confidences: got shape {list(confidences.shape)}, expected {list(indices.shape)} as indices"
+        )
+    if len(column_counts) != len(indices):
+        raise InvalidInputError(
+            f"column_counts: got {len(column_counts)} values, expected {len(indices)}, one a line"
+        )
     if indices.size and not 0 <= indices.min() <= indices.max() < len(characters):
         raise InvalidInputError(
             f"indices: got {indices.min()} to {indices.max()}, expected 0 to {len(characters) - 1}"
         )
     lines = [
-        text_recognition.ctc_decode(row, confidences, characters)
-        for row, confidences in zip(indices, inputs["confidences"], strict=True)
+        text_recognition.ctc_decode(row, row_confidences, characters)
+        for row, row_confidences in zip(indices, confidences, strict=True)
     ]
-    words = _words(lines, inputs["column_counts"]) if inputs["return_words"][0] else []
+    words = _words(lines, column_counts) if inputs["return_words"][0] else []
     return {
         "texts": np.array([line.text for line in lines], dtype=object),
         "scores": np.array([line.score for line in lines], dtype=np.float32),
