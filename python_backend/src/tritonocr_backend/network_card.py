@@ -14,6 +14,8 @@ from tritonocr_backend.contracts import Role
 
 CARD_FILE = "network.json"
 CHARACTERS_FILE = "characters.json"
+HIDDEN_FILE = "hidden"
+"""In a network's folder: loaded or not, requests must not be given to it (yet, or any more)."""
 
 
 @dataclass(frozen=True)

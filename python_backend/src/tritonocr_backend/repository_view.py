@@ -6,11 +6,22 @@ It is read again when a model folder comes or goes, so that a model added to a r
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.errors import InvalidInputError
-from tritonocr_backend.network_card import CARD_FILE, CHARACTERS_FILE, NetworkCard, read_card
+from tritonocr_backend.network_card import (
+    CARD_FILE,
+    CHARACTERS_FILE,
+    HIDDEN_FILE,
+    NetworkCard,
+    read_card,
+)
+
+SETTLED_NS = 10**9
 
 
 class RepositoryView:
@@ -19,6 +30,7 @@ class RepositoryView:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._modified_ns = -1
+        self._loaded: dict[str, NetworkCard] = {}
         self._cards: dict[str, NetworkCard] = {}
         self._characters: dict[str, tuple[int, tuple[str, ...]]] = {}
 
@@ -28,13 +40,23 @@ class RepositoryView:
         return cls(Path(model_directory).parent)
 
     def cards(self) -> dict[str, NetworkCard]:
-        """The networks by name."""
-        modified_ns = self._directory.stat().st_mtime_ns
-        if modified_ns != self._modified_ns:
-            found = (read_card(path.parent) for path in sorted(self._directory.glob(f"*/1/{CARD_FILE}")))
-            self._cards = {card.name: card for card in found}
-            self._modified_ns = modified_ns
+        """The networks that requests may be given to, by name."""
+        self._look()
         return self._cards
+
+    def _look(self) -> None:
+        modified_ns = self._directory.stat().st_mtime_ns
+        if modified_ns == self._modified_ns:
+            return
+        self._loaded = {card.name: card for card in _read_cards(self._directory)}
+        self._cards = {
+            name: card
+            for name, card in self._loaded.items()
+            if not (self._directory / name / HIDDEN_FILE).exists()
+        }
+        # The next change may come within the same tick of the file system's clock.
+        settled = time.time_ns() - modified_ns > SETTLED_NS
+        self._modified_ns = modified_ns if settled else -1
 
     def find(self, name: str, role: Role, option: str) -> NetworkCard:
         """The network of that name and role.
@@ -47,12 +69,7 @@ class RepositoryView:
         Raises:
             InvalidInputError: it is not served; the message lists those that are.
         """
-        served = {card.name: card for card in self.cards().values() if card.role is role}
-        if name not in served:
-            raise InvalidInputError(
-                f"{option}: got {name!r}, which is not served; served are {', '.join(served)}"
-            )
-        return served[name]
+        return _find(self.cards(), name, role, option)
 
     def for_language(self, language: str, preferred: str) -> NetworkCard:
         """A recognition network that reads a language: one made for it, else one that also reads it.
@@ -72,10 +89,32 @@ class RepositoryView:
         return min(able, key=lambda c: (c.languages.index(language) > 0, c.name != preferred, c.name))
 
     def characters(self, name: str) -> tuple[str, ...]:
-        """The dictionary of a recognition network, without blank and closing space."""
-        self.find(name, Role.TEXT_RECOGNITION, "model_name")
+        """The dictionary of a recognition network, without blank and closing space.
+
+        Also of one that is hidden: it may still be reading what it was given before.
+
+        Raises:
+            InvalidInputError: no such network is served.
+        """
+        self._look()
+        _find(self._loaded, name, Role.TEXT_RECOGNITION, "model_name")
         path = self._directory / name / "1" / CHARACTERS_FILE
         modified_ns = path.stat().st_mtime_ns
         if self._characters.get(name, (0, ()))[0] != modified_ns:
             self._characters[name] = (modified_ns, tuple(json.loads(path.read_text(encoding="utf-8"))))
         return self._characters[name][1]
+
+
+def _find(cards: Mapping[str, NetworkCard], name: str, role: Role, option: str) -> NetworkCard:
+    served = {card.name: card for card in cards.values() if card.role is role}
+    if name not in served:
+        raise InvalidInputError(
+            f"{option}: got {name!r}, which is not served; served are {', '.join(served)}"
+        )
+    return served[name]
+
+
+def _read_cards(directory: Path) -> Iterator[NetworkCard]:
+    for path in sorted(directory.glob(f"*/1/{CARD_FILE}")):
+        with suppress(FileNotFoundError):  # removed since it was listed
+            yield read_card(path.parent)

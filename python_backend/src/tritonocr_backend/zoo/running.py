@@ -21,15 +21,13 @@ import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
 from tritonocr_backend.errors import ServerError
-from tritonocr_backend.network_card import NetworkCard, read_card
+from tritonocr_backend.network_card import HIDDEN_FILE, NetworkCard, read_card
 from tritonocr_backend.settings import read_pipeline_settings
 from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.repository import ServingSettings, add_network, remove_network
 
 DEFAULT_URL = "localhost:8001"
 LOAD_TIME_METRIC = "tritonocr_load_time_seconds"
-HIDDEN_FILE = "hidden"
-"""In a network's folder: loaded or not, requests must not be given to it (yet, or any more)."""
 
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "[::1]"})  # noqa: S104
 _QUIET_S = 1.0
