@@ -32,6 +32,7 @@ class Read:
         log_id: the request's.
         visualize: whether pictures are drawn.
         return_page_image: whether the page that coordinates refer to is returned.
+        return_text: whether the lines in reading order are returned.
         unknown_fields: names of the request's fields that mean nothing here.
     """
 
@@ -40,6 +41,7 @@ class Read:
     log_id: str
     visualize: bool
     return_page_image: bool
+    return_text: bool
     unknown_fields: Sequence[str]
 
 
@@ -95,6 +97,7 @@ def _page_result(result: OCRResult, read: Read) -> dict[str, Any]:
         "prunedResult": _pruned(result.json["res"]),
         **(_pictures(result) if read.visualize else {}),
         **({"pageImage": _base64(result.page_picture())} if read.return_page_image else {}),
+        **({"text": result.text} if read.return_text else {}),
     }
 
 

@@ -55,6 +55,9 @@ class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
     return_page_image: bool | None = Field(
         default=None, description="Whether to return `pageImage`, the picture that all coordinates refer to."
     )
+    return_text: bool | None = Field(
+        default=None, description="Whether to return `text`, a page's lines in reading order."
+    )
 
     def options(self) -> dict[str, Any]:
         """The options that the request gives, under the client's names."""
@@ -69,7 +72,7 @@ class OCRRequest(OCRFields):
     """
 
     file: str = Field(
-        description="The file in Base64, with or without a `data:` prefix; or its URL, where that is allowed.",
+        description="The file in Base64, with or without a `data:` prefix; or its URL, where allowed.",
         examples=[_ONE_PIXEL],
     )
 
@@ -109,6 +112,7 @@ class PageResult(_Model):
     doc_preprocessing_image: str | None = Field(default=None, description="The page's preprocessing, drawn.")
     input_image: str | None = Field(default=None, description="The page as it came.")
     page_image: str | None = Field(default=None, description="The page after preprocessing, if asked for.")
+    text: str | None = Field(default=None, description="The lines in reading order, if asked for.")
 
 
 class OCRResults(_Model):
@@ -149,6 +153,12 @@ class ServedModels(_Model):
 
     text_detection: list[str]
     text_recognition: list[str]
+
+
+class OptionValues(PipelineOptions):  # type: ignore[valid-type,misc]
+    """The value that each option has when a request does not give it."""
+
+    max_pages: int = Field(description="Pages read of a file.")
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:

@@ -1,21 +1,28 @@
-"""`GET /models`."""
+"""What a request may choose: `GET /models` and `GET /options`."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Depends
 
-from tritonocr_gateway.schemas import Failure, ServedModels
+from tritonocr_gateway.schemas import Failure, OptionValues, ServedModels
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import ServiceDependency
 
 router = APIRouter(dependencies=[Depends(require_key)])
 
 
-@router.get(
-    "/models",
-    summary="The models that a request may name",
-    responses={401: {"model": Failure}, 503: {"model": Failure}},
-)
+_ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": Failure} for status in (401, 503, 504)}
+
+
+@router.get("/models", summary="The models that a request may name", responses=_ERRORS)
 async def models(service: ServiceDependency) -> ServedModels:
     """Ask Triton which detection and recognition models are loaded."""
     return ServedModels(**await service.client.models())
+
+
+@router.get("/options", summary="The options' values when nobody gives them", responses=_ERRORS)
+async def options(service: ServiceDependency) -> OptionValues:
+    """Ask Triton how the pipeline is set."""
+    return OptionValues(**{**await service.client.settings(), "max_pages": service.settings.max_pages})

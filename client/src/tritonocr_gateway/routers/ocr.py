@@ -63,20 +63,27 @@ async def ocr(request: Request, service: ServiceDependency) -> Response:
 
 
 async def _answer(service: Service, asked: Asked, log_id: str, media_type: str) -> Response:
-    content = await _content(service, asked)
-    check_file_type(content, asked.fields.file_type)
-    visualize = media_type == JSON and _or(asked.fields.visualize, service.settings.visualize)
-    with_page_image = media_type == JSON and bool(asked.fields.return_page_image)
+    fields, content = asked.fields, await _content(service, asked)
+    check_file_type(content, fields.file_type)
+    is_json = media_type == JSON
+    visualize = is_json and _or(fields.visualize, service.settings.visualize)
+    with_page_image = is_json and bool(fields.return_page_image)
     results = await service.client.ocr(
         content,
         request_id=log_id,
-        max_pages=_max_pages(asked.fields.max_pages, service.settings.max_pages),
+        max_pages=_max_pages(fields.max_pages, service.settings.max_pages),
         return_page_images=visualize or with_page_image or media_type == PDF,
-        **asked.fields.options(),
+        **fields.options(),
     )
     service.metrics.pages.inc(len(results))
     read = Read(
-        results, is_pdf(content), log_id, visualize, with_page_image, tuple(asked.fields.model_extra or ())
+        results=results,
+        is_pdf=is_pdf(content),
+        log_id=log_id,
+        visualize=visualize,
+        return_page_image=with_page_image,
+        return_text=bool(fields.return_text),
+        unknown_fields=tuple(fields.model_extra or ()),
     )
     return await asyncio.get_running_loop().run_in_executor(service.drawing, render, read, media_type)
 
