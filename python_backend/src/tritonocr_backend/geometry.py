@@ -30,6 +30,14 @@ def min_area_quad(points: NDArray[np.generic]) -> tuple[Floats, float]:
     return np.stack([top_left, top_right, bottom_right, bottom_left]), min(rectangle[1])
 
 
+def upright_size(corners: Floats) -> tuple[int, int]:
+    """Width and height in whole pixels of what a rectangle [4, 2] encloses, stood upright."""
+    top_left, top_right, bottom_right, bottom_left = corners
+    width = max(np.linalg.norm(top_left - top_right), np.linalg.norm(bottom_right - bottom_left))
+    height = max(np.linalg.norm(top_left - bottom_left), np.linalg.norm(top_right - bottom_right))
+    return int(width), int(height)
+
+
 def reading_order(quads: Quads) -> NDArray[np.intp]:
     """Indices that put quads in PaddleX's reading order.
 

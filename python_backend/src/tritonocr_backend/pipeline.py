@@ -81,7 +81,7 @@ class PageResult:
         size: (height, width) in pixels of the page as given.
         page: the page after rotation and unwarping, which all coordinates refer to.
         doc_angle: degrees it was turned counter-clockwise; -1 when not looked for.
-        boxes: detected boxes in reading order, those without an area left out.
+        boxes: detected boxes in reading order.
         line_angles: int32 [boxes], 1 where a line was upside down, -1 when not looked for.
         lines: in reading order, those that pass the recognition threshold.
     """
@@ -108,9 +108,6 @@ class OcrPipeline:
         lines: list[Line] = []
         if not settings.detection_only:
             cut = await self._cut_lines(flat, boxes.quads, settings)
-            # A box without an area gives no line and is dropped with it, as PaddleX drops it.
-            boxes = _only(boxes, np.sort(cut.box_index))
-            cut = cut.renumbered()
             angles = await self._turn_lines(cut, settings)
             lines = await self._recognise(cut, boxes.quads, settings)
         kept = (line for line in lines if line.score >= settings.score_thresh)
@@ -216,19 +213,10 @@ class _CutLines:
     box_index: Ints
     orientation_images: NDArray[np.uint8]
 
-    def renumbered(self) -> _CutLines:
-        """The same lines after boxes without a line have been left out."""
-        box_index = np.argsort(np.argsort(self.box_index)).astype(np.int32)
-        return _CutLines(self.images, self.content_widths, box_index, self.orientation_images)
-
     def equal_width_batches(self) -> Iterator[NDArray[np.uint8]]:
         """uint8 [k, 48, W, 3] of the lines of each width."""
         for _, run in groupby(self.images, key=lambda image: image.shape[1]):
             yield np.stack(list(run))
-
-
-def _only(boxes: DetectedBoxes, index: Ints) -> DetectedBoxes:
-    return DetectedBoxes(boxes.quads[index], boxes.scores[index], boxes.max_candidates_reached)
 
 
 def _stack(parts: list[NDArray[Any]]) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.arrays import Image, Ints, Quads
 from tritonocr_backend.contracts import PADDING_BGR
-from tritonocr_backend.geometry import min_area_quad
+from tritonocr_backend.geometry import min_area_quad, upright_size
 
 LINE_HEIGHT_PX = 48
 MIN_EXACT_WIDTH_PX = 320
@@ -54,8 +54,7 @@ def crop_quad(page: Image, quad: Quads) -> Image | None:
         uint8 [h, w, 3], or None where the quad has no area.
     """
     corners, _ = min_area_quad(quad.astype(np.int32))
-    width = int(max(np.linalg.norm(corners[0] - corners[1]), np.linalg.norm(corners[2] - corners[3])))
-    height = int(max(np.linalg.norm(corners[0] - corners[3]), np.linalg.norm(corners[1] - corners[2])))
+    width, height = upright_size(corners)
     if width == 0 or height == 0:
         return None
     if hypot(*page.shape[:2]) > MAX_WARP_SIDE_PX:

@@ -14,7 +14,7 @@ import numpy as np
 import pyclipper
 
 from tritonocr_backend.arrays import Floats, Image, Quads
-from tritonocr_backend.geometry import min_area_quad, reading_order
+from tritonocr_backend.geometry import min_area_quad, reading_order, upright_size
 
 STRIDE_PX = 32
 MIN_PADDED_SIDES_PX = 64
@@ -96,7 +96,8 @@ def db_postprocess(
         max_candidates: the largest number of contours looked at.
 
     Returns:
-        int32 quads clipped to the page (0..width and 0..height inclusive), and float32 scores.
+        int32 quads clipped to the page (0..width and 0..height inclusive), those without a whole pixel left
+        out, and float32 scores.
     """
     mask = (probability > thresh).astype(np.uint8)
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
@@ -120,8 +121,14 @@ def _in_reading_order(
     quads: list[Quads], scores: list[float], *, max_candidates_reached: bool
 ) -> DetectedBoxes:
     stacked = np.array(quads, dtype=np.int32).reshape(-1, 4, 2)
-    order = reading_order(stacked)
+    # PaddleX drops a box that nothing can be cut out of when it cuts, after sorting.
+    order = [i for i in reading_order(stacked) if _has_area(stacked[i])]
     return DetectedBoxes(stacked[order], np.array(scores, dtype=np.float32)[order], max_candidates_reached)
+
+
+def _has_area(quad: Quads) -> bool:
+    corners, _ = min_area_quad(quad)
+    return 0 not in upright_size(corners)
 
 
 def box_score(probability: Floats, quad: Floats) -> float:

@@ -20,10 +20,11 @@ def add(
     role: Role = Role.TEXT_RECOGNITION,
     languages: tuple[str, ...] = (),
     characters: str = "",
+    generation: int = 0,
 ) -> None:
     version = repository / name / "1"
     version.mkdir(parents=True)
-    NetworkCard(name, role, PLAIN, languages).write(version)
+    NetworkCard(name, role, PLAIN, languages, generation=generation).write(version)
     if characters:
         (version / CHARACTERS_FILE).write_text(json.dumps(list(characters)), encoding="utf-8")
 
@@ -73,23 +74,25 @@ class TestLanguages:
         ("language", "preferred", "expected"),
         [
             pytest.param("ch", "en_rec", "ch_rec", id="the only one that reads it"),
-            pytest.param("en", "ch_rec", "en_rec", id="made for it, before one that also reads it"),
-            pytest.param("en", "en_rec", "en_rec", id="and preferred"),
-            pytest.param("japan", "ch_rec", "japan_rec", id="again the one made for it"),
+            pytest.param("en", "ch_rec", "ch_rec", id="the preferred one, since it reads it"),
+            pytest.param(
+                "japan", "en_rec", "japan_rec", id="else one made for it, before one that also reads it"
+            ),
         ],
     )
     def test_chooses_a_model(self, repository: Path, language: str, preferred: str, expected: str) -> None:
         assert RepositoryView(repository).for_language(language, preferred).name == expected
 
     @pytest.mark.parametrize(
-        ("preferred", "expected"),
-        [("zz_rec", "zz_rec"), ("other", "en_rec")],
+        ("generation", "expected"),
+        [
+            pytest.param(5, "zz_rec", id="the newer one"),
+            pytest.param(0, "en_rec", id="else the first by name"),
+        ],
     )
-    def test_among_equals_the_preferred_one_then_the_first_name(
-        self, repository: Path, preferred: str, expected: str
-    ) -> None:
-        add(repository, "zz_rec", languages=("en",))
-        assert RepositoryView(repository).for_language("en", preferred).name == expected
+    def test_among_equals(self, repository: Path, generation: int, expected: str) -> None:
+        add(repository, "zz_rec", languages=("en",), generation=generation)
+        assert RepositoryView(repository).for_language("en", "det").name == expected
 
     def test_one_that_no_model_reads_is_refused_with_those_that_are(self, repository: Path) -> None:
         with pytest.raises(InvalidInputError) as error:

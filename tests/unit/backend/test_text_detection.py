@@ -183,6 +183,12 @@ class TestPostprocess:
         assert len(found.quads) == kept
         assert found.max_candidates_reached is reached
 
+    def test_a_box_without_a_whole_pixel_on_the_page_is_dropped_with_its_score(self) -> None:
+        probability = probability_map((10, 10, 60, 12), (10, 60, 60, 12), value=0.8)
+        probability[60:72, 10:70] = 0.9
+        assert len(boxes_of(probability).quads) == 2
+        assert boxes_of(probability, size=(3, 128)).scores == pytest.approx([0.8]), "the other is 0 px high"
+
     def test_nothing_found_is_empty_and_shaped(self) -> None:
         found = boxes_of(probability_map())
         assert found.quads.shape == (0, 4, 2)
