@@ -118,7 +118,7 @@ def reads_right_to_left(text: str) -> bool:
 def _font(face: Face, size_px: int) -> _Font:
     if face.path is None:
         return ImageFont.load_default(size_px)
-    return ImageFont.truetype(face.path, size_px, index=face.index)
+    return ImageFont.truetype(str(face.path), size_px, index=face.index)  # Pillow 10.1 wants a str
 
 
 def text_width(text: str, size_px: int) -> float:
