@@ -23,6 +23,13 @@ from types import TracebackType
 
 from tritonocr_backend.errors import ServerError
 
+# Pages go back to the system when they are done with; glibc would keep some in each thread's arena.
+MALLOC = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
+
 READY_POLL_S = 0.1
 LOG_TAIL_LINES = 10
 
@@ -265,6 +272,7 @@ def _environment(installation: Installation) -> dict[str, str]:
         **os.environ,
         "LD_LIBRARY_PATH": os.pathsep.join(filter(None, libraries)),
         "PATH": os.pathsep.join(filter(None, path)),
+        **MALLOC,
     }
 
 
