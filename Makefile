@@ -35,6 +35,7 @@ check: $(VENV)/.dev ## ruff, formatting, mypy --strict
 	$(BIN)/mypy
 
 test: $(VENV)/.dev ## the whole suite, with a real tritonserver
+	sh tests/install-browser.sh
 	$(BIN)/pytest
 
 clean: ## remove what was built here (the model cache stays)

@@ -28,7 +28,9 @@ def test_every_option_of_the_client_is_a_field() -> None:
     fields = OCRRequest.model_json_schema(by_alias=True)["properties"]
     options = {_camel(name) for name in OPTIONS if name != "return_page_images"}
     assert options <= fields.keys()
-    assert fields.keys() - options == {"file", "fileType", "visualize", "logId", "returnPageImage"}
+    assert fields.keys() - options == {
+        *("file", "fileType", "visualize", "logId", "returnPageImage", "returnText"),
+    }
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 from tritonocr_gateway import Settings
 from tritonocr_gateway.cli import gateway
+from tritonocr_gateway.errors import ANSWERS
+from tritonocr_gateway.schemas import OCRRequest, OCRResults, PageResult
 from tritonocr_gateway.settings import ENV_PREFIX
 from typer import Typer
 from typer.testing import CliRunner
@@ -30,6 +33,25 @@ def test_every_setting_is_described_on_the_command_line_and_in_the_docs(name: st
     assert f"--{name.replace('_', '-')}" in _run("--help")[1]
     assert f"| `{name}` |" in DOCS
     assert description in DOCS
+
+
+def test_every_field_is_in_the_docs() -> None:
+    fields = OCRRequest.model_json_schema(by_alias=True)["properties"]
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|$", DOCS, re.MULTILINE))
+    assert {name: rows.get(name) for name in fields} == {
+        name: found["description"] for name, found in fields.items()
+    }
+
+
+def test_every_field_of_an_answer_is_in_the_docs() -> None:
+    for model in (PageResult, OCRResults):
+        for name in model.model_json_schema(by_alias=True)["properties"]:
+            assert f"{name}` |" in DOCS, name
+
+
+@pytest.mark.parametrize("status", sorted({answer.status for answer in ANSWERS.values()} | {400}))
+def test_every_status_is_in_the_docs(status: int) -> None:
+    assert f"| {status} | " in DOCS
 
 
 def test_the_environment_sets_what_the_command_line_does_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ function item(text, score, index) {
   element.dataset.line = index;
   element.role = "option";
   element.tabIndex = index === 0 ? 0 : -1;
-  element.append(span(text, ""), span((100 * score).toFixed(1), score < LOW_SCORE ? "score low" : "score"));
+  element.append(text ? span(text, "") : span("nothing was read here", "none"), span((100 * score).toFixed(1), score < LOW_SCORE ? "score low" : "score"));
   element.lastChild.title = "Score in percent";
   return element;
 }
