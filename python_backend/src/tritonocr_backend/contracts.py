@@ -22,6 +22,15 @@ IMAGE: Final = "image"
 # colour of its own, which a recognition network takes as 0.
 PADDING_BGR: Final = (254, 1, 254)
 
+# (height, width) in pixels of the image that a network of each role is given; None where it takes any.
+IMAGE_SIZES: Final[dict[Role, tuple[int | None, int | None]]] = {
+    Role.DOC_ORIENTATION: (224, 224),
+    Role.DOC_UNWARPING: (None, None),
+    Role.TEXT_DETECTION: (None, None),
+    Role.TEXTLINE_ORIENTATION: (80, 160),
+    Role.TEXT_RECOGNITION: (48, None),
+}
+
 NETWORK_OUTPUTS: Final = {
     Role.DOC_ORIENTATION: ("probabilities",),
     Role.DOC_UNWARPING: ("unwarped",),
@@ -29,6 +38,8 @@ NETWORK_OUTPUTS: Final = {
     Role.TEXTLINE_ORIENTATION: ("probabilities",),
     Role.TEXT_RECOGNITION: ("indices", "confidences"),
 }
+
+LOAD_TIME_METRIC: Final = "tritonocr_load_time_seconds"
 
 POSTPROCESS: Final = "text_detection_postprocess"
 CROP: Final = "text_crop"

@@ -41,5 +41,7 @@ def run_stage(name: str, inputs: Tensors, repository: RepositoryView) -> dict[st
         return stages.text_detection_postprocess(inputs)
     if name == contracts.CROP:
         return stages.text_crop_lines(inputs)
-    dictionary = repository.characters(str(inputs["model_name"][0]))
-    return stages.text_recognition_decode(inputs, class_characters(dictionary))
+    name = str(inputs["model_name"][0])
+    characters = class_characters(repository.characters(name))
+    right_to_left = repository.is_right_to_left(name)
+    return stages.text_recognition_decode(inputs, characters, right_to_left=right_to_left)

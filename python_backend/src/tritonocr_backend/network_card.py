@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,6 +41,9 @@ class NetworkCard:
         precision: f32, bf16 or auto.
         threads: threads of one instance; 0 lets the engine choose.
         device: PaddleX's device name, cpu or gpu:0.
+        right_to_left: whether it reads a script that runs from right to left; recognition only.
+        generation: the N of PP-OCRvN; of two that read a language, the newer is taken. 0 is unknown.
+        own_size: (height, width) that Paddle files want their images resized to; None: as they come.
         options: the network's own values of `predict()` options (thresholds), under their names.
     """
 
@@ -52,6 +55,9 @@ class NetworkCard:
     precision: str = "auto"
     threads: int = 0
     device: str = "cpu"
+    right_to_left: bool = False
+    generation: int = 0
+    own_size: tuple[int, int] | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
     def write(self, directory: Path) -> None:
@@ -67,5 +73,7 @@ def read_card(directory: Path) -> NetworkCard:
     normalisation = Normalisation(
         norm["scale"], tuple(norm["mean"]), tuple(norm["std"]), norm["channel_order"]
     )
-    card = NetworkCard(**values, normalisation=normalisation)
-    return replace(card, role=Role(card.role), languages=tuple(card.languages))
+    values["role"] = Role(values["role"])
+    values["languages"] = tuple(values["languages"])
+    values["own_size"] = tuple(values["own_size"]) if values["own_size"] else None
+    return NetworkCard(**values, normalisation=normalisation)

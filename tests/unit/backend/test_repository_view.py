@@ -108,6 +108,18 @@ class TestDictionaries:
         with pytest.raises(InvalidInputError, match="model_name: got 'det', which is not served"):
             RepositoryView(repository).characters("det")
 
+    def test_of_a_network_that_has_just_gone_still_decode_what_it_read(self, repository: Path) -> None:
+        view = RepositoryView(repository)
+        view.characters("en_rec")
+        (repository / "en_rec" / "1" / CHARACTERS_FILE).unlink()
+        assert view.characters("en_rec") == ("a", "b")
+
+    def test_that_go_before_they_are_read_are_refused(self, repository: Path) -> None:
+        view = RepositoryView(repository)
+        (repository / "en_rec" / "1" / CHARACTERS_FILE).unlink()
+        with pytest.raises(InvalidInputError, match="got 'en_rec', which is not served; served are ch_rec"):
+            view.characters("en_rec")
+
     def test_follow_a_model_that_is_replaced(self, repository: Path) -> None:
         view = RepositoryView(repository)
         view.characters("en_rec")

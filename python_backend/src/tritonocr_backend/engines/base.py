@@ -61,6 +61,8 @@ class Network:
         role: the network's role.
         outputs: names of the contract's outputs.
         normalisation: applied by the Paddle engine, whose files do not contain it.
+        options: how it is run.
+        own_size: (height, width) that the Paddle engine resizes images to; None leaves them.
     """
 
     directory: Path
@@ -68,6 +70,7 @@ class Network:
     outputs: tuple[str, ...]
     normalisation: Normalisation
     options: EngineOptions = field(default_factory=EngineOptions)
+    own_size: tuple[int, int] | None = None
 
 
 _ENGINES = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from paddle import inference
@@ -30,12 +31,20 @@ class PaddleEngine:
 
     def infer(self, image: Image) -> list[NDArray[Any]]:
         """See Engine.infer."""
+        image = resize(image, self._network.own_size)
         values = normalise(image, self._network.normalisation)
         if self._network.role == Role.TEXT_RECOGNITION:
             values *= ~(image == PADDING_BGR).all(axis=3)[:, np.newaxis]
         self._input.copy_from_cpu(values)
         self._predictor.run()
         return self._finish(self._output.copy_to_cpu())
+
+
+def resize(image: Image, size: tuple[int, int] | None) -> Image:
+    """uint8 [B, H, W, 3] at (height, width), bilinear; None leaves it as it is."""
+    if size is None:
+        return image
+    return np.stack([np.asarray(cv2.resize(one, size[::-1]), dtype=np.uint8) for one in image])
 
 
 def normalise(image: Image, normalisation: Normalisation) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from tritonocr_backend.errors import InvalidInputError
 from tritonocr_backend.network_card import read_card
 from tritonocr_backend.text_detection import STRIDE_PX
 from tritonocr_backend.triton.errors import error_response
+from tritonocr_backend.triton.load_time import LoadTime
 from tritonocr_backend.triton.tensors import read_inputs, response
 
 
@@ -33,9 +34,10 @@ class NetworkModel:
         options = EngineOptions(card.device, card.precision, card.threads, Path(cache) if cache else None)
         self._outputs = NETWORK_OUTPUTS[card.role]
         self._check = _CHECKS.get(card.role, _check_nothing)
-        network = Network(directory, card.role, self._outputs, card.normalisation, options)
+        network = Network(directory, card.role, self._outputs, card.normalisation, options, card.own_size)
         self._engine = create_engine(card.engine, network)
         self._max_batch_size = json.loads(args["model_config"])["max_batch_size"]
+        self._load_time = LoadTime(args)
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """See Triton's Python backend."""

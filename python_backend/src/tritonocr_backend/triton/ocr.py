@@ -19,6 +19,7 @@ from tritonocr_backend.requests import OcrRequest, parse_request
 from tritonocr_backend.settings import read_pipeline_settings
 from tritonocr_backend.triton.bls import BlsCaller
 from tritonocr_backend.triton.errors import error_response
+from tritonocr_backend.triton.load_time import LoadTime
 from tritonocr_backend.triton.tensors import read_inputs, response
 
 CALLS_IN_FLIGHT = 16
@@ -36,6 +37,7 @@ class Ocr:
         caller = LocalStages(self._settings.local_stages, self._repository, BlsCaller(self._threads))
         self._pipeline = OcrPipeline(caller)
         self._loop = asyncio.new_event_loop()
+        self._load_time = LoadTime(args)
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> Any:
         """See Triton's Python backend."""

@@ -10,6 +10,7 @@ import triton_python_backend_utils as pb_utils
 from tritonocr_backend.local_stages import run_stage
 from tritonocr_backend.repository_view import RepositoryView
 from tritonocr_backend.triton.errors import error_response
+from tritonocr_backend.triton.load_time import LoadTime
 from tritonocr_backend.triton.tensors import decode_strings, read_inputs, response
 
 
@@ -23,6 +24,7 @@ class StageModel:
         self._name = args["model_name"]
         self._strings = {i["name"] for i in config["input"] if i["data_type"] == "TYPE_STRING"}
         self._repository = RepositoryView.beside(args["model_repository"])
+        self._load_time = LoadTime(args)
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """See Triton's Python backend."""

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tritonocr_backend.contracts import IMAGE, PADDING_BGR, Role
+from tritonocr_backend.contracts import IMAGE, IMAGE_SIZES, PADDING_BGR, Role
 from tritonocr_backend.network_card import Normalisation
 from tritonocr_backend.zoo.errors import ModelFormatError
 from tritonocr_backend.zoo.inference_config import InferenceConfig
@@ -42,10 +42,9 @@ def export_contract_graph(network: Path, config: InferenceConfig, target: Path) 
     if config.role is Role.DOC_UNWARPING:
         _fold_unwarping(graph, config.normalisation)
     else:
-        head = _normalise_line if config.role is Role.TEXT_RECOGNITION else _normalise
-        graph.feed(lambda image: head(graph, image, config.normalisation))
+        graph.feed(lambda image: _head(graph, image, config))
         _TAILS[config.role](graph)
-    onnx.save(graph.finish(*config.input_shape), target)
+    onnx.save(graph.finish(*IMAGE_SIZES[config.role]), target)
 
 
 class _Graph:
@@ -85,6 +84,11 @@ class _Graph:
         tensor = numpy_helper.from_array(np.asarray(value, dtype=dtype))
         return self.one("Constant", value=tensor)
 
+    def no_roi_and_scales(self) -> list[str]:
+        """The inputs of a Resize to given sizes that say nothing: left out since opset 13, empty before."""
+        opset = next(entry.version for entry in self.model.opset_import if entry.domain in ("", "ai.onnx"))
+        return ["", ""] if opset >= 13 else [self.constant([]), self.constant([])]
+
     def outputs(self, **outputs: tuple[str, int, list[int | str]]) -> None:
         """Name the graph's outputs: name=(tensor, element type, dims)."""
         del self.model.graph.output[:]
@@ -103,6 +107,13 @@ class _Graph:
         graph.input.insert(0, image)
         del graph.value_info[:]
         return self.model
+
+
+def _head(graph: _Graph, image: str, config: InferenceConfig) -> str:
+    if config.role is Role.TEXT_RECOGNITION:
+        return _normalise_line(graph, image, config.normalisation)
+    planes = _normalise(graph, image, config.normalisation)
+    return _resize_to(graph, planes, list(config.own_size)) if config.own_size else planes
 
 
 def _normalise(graph: _Graph, image: str, normalisation: Normalisation) -> str:
@@ -184,14 +195,19 @@ def _resize_to(graph: _Graph, planes: str, size: list[int]) -> str:
     """Bilinear without antialiasing, as cv2.resize does it."""
     batch = _shape(graph, planes, 0, 1)
     sizes = graph.one("Concat", batch, graph.constant([3, *size], np.int64), axis=0)
-    return graph.one("Resize", planes, "", "", sizes, mode="linear")
+    return graph.one("Resize", planes, *graph.no_roi_and_scales(), sizes, mode="linear")
 
 
 def _sample(graph: _Graph, planes: str, grid: str) -> str:
     """Enlarge a grid [B, 2, h, w] in -1..1 to the page's size, and sample the page with it."""
     sizes = graph.one("Concat", _shape(graph, grid, 0, 2), _shape(graph, planes, 2, 4), axis=0)
     fine = graph.one(
-        "Resize", grid, "", "", sizes, mode="linear", coordinate_transformation_mode="align_corners"
+        "Resize",
+        grid,
+        *graph.no_roi_and_scales(),
+        sizes,
+        mode="linear",
+        coordinate_transformation_mode="align_corners",
     )
     points = graph.one("Transpose", fine, perm=[0, 2, 3, 1])
     return graph.one("GridSample", planes, points, align_corners=1, mode="bilinear", padding_mode="zeros")

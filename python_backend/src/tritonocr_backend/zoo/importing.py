@@ -113,6 +113,7 @@ def _record(name: str, config: InferenceConfig, source: Path) -> Model:
         name=name,
         role=config.role,
         languages=base.languages if base else (),
+        generation=base.generation if base else 0,
         characters=len(config.characters) or None,
         postprocess=base.postprocess if base else DetectionSettings(),
         licence="as its author says",

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
-from tritonocr_backend.contracts import Role
+from tritonocr_backend.contracts import IMAGE_SIZES, Role
 from tritonocr_backend.network_card import Normalisation
 from tritonocr_backend.zoo import layout, registry, yaml_text
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
@@ -40,6 +40,14 @@ class InferenceConfig:
     characters: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     postprocess: DetectionSettings = field(default_factory=DetectionSettings)
+
+    @property
+    def own_size(self) -> tuple[int, int] | None:
+        """(height, width) to resize images to, where the network's size is not the one its role is given."""
+        height, width = self.input_shape
+        if height is None or width is None or self.input_shape == IMAGE_SIZES[self.role]:
+            return None
+        return height, width
 
 
 def _quotient(value: object) -> object:
@@ -169,8 +177,17 @@ def _input_shape(role: Role, ops: Mapping[str, Mapping[str, Any]]) -> tuple[int 
         width, height = _sizes(ops, "ResizeImage", "size", 2)
         return height, width
     if role is Role.TEXT_RECOGNITION:
-        return _sizes(ops, "RecResizeImg", "image_shape", 3)[1], None
+        return _line_height(_sizes(ops, "RecResizeImg", "image_shape", 3)[1]), None
     return None, None
+
+
+def _line_height(height: int) -> int:
+    expected = IMAGE_SIZES[Role.TEXT_RECOGNITION][0]
+    if height != expected:
+        raise ModelFormatError(
+            f"PreProcess RecResizeImg.image_shape: got lines of {height} px height, expected {expected} px"
+        )
+    return height
 
 
 def _sizes(ops: Mapping[str, Mapping[str, Any]], operator: str, key: str, count: int) -> list[int]:

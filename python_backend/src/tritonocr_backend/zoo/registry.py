@@ -14,6 +14,8 @@ from tritonocr_backend.zoo import cache
 from tritonocr_backend.zoo.errors import UnknownModelError
 from tritonocr_backend.zoo.layout import FileFormat as FileFormat  # part of this module's vocabulary
 
+_RIGHT_TO_LEFT = frozenset({"arabic"})
+
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -78,6 +80,7 @@ class Model(_Record):
 
     Attributes:
         languages: Codes as in the `lang` option, the one that the model is made for first.
+        generation: The N of PP-OCRvN; 0 where it belongs to none.
         characters: Lines of the recognition dictionary; the network has two classes more (blank, space).
         input_shape: Height and width of a line orientation model's input.
         size_mb: Storage size by the tutorial.
@@ -89,6 +92,7 @@ class Model(_Record):
     name: str
     role: Role
     languages: tuple[str, ...] = ()
+    generation: int = 0
     characters: int | None = None
     input_shape: tuple[int, int] = (80, 160)
     accuracy: Accuracy | None = None
@@ -99,6 +103,11 @@ class Model(_Record):
     imported_from: str | None = None
     postprocess: DetectionSettings = DetectionSettings()
     wheels: tuple[WheelSource, ...] = ()
+
+    @property
+    def right_to_left(self) -> bool:
+        """Whether the script that it is made for runs from right to left."""
+        return bool(self.languages) and self.languages[0] in _RIGHT_TO_LEFT
 
 
 class _Registry(_Record):

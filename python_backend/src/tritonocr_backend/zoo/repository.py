@@ -9,6 +9,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -18,14 +19,15 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from tritonocr_backend import contracts
-from tritonocr_backend.contracts import NETWORK_OUTPUTS, Role
+from tritonocr_backend.contracts import IMAGE_SIZES, NETWORK_OUTPUTS, Role
 from tritonocr_backend.engines.base import ONNX_FILE
 from tritonocr_backend.network_card import CHARACTERS_FILE, NetworkCard
-from tritonocr_backend.settings import PipelineSettings, write_pipeline_settings
+from tritonocr_backend.settings import OptionValue, PipelineSettings, write_pipeline_settings
 from tritonocr_backend.zoo import inference_config, registry
 from tritonocr_backend.zoo.errors import UnknownModelError
 from tritonocr_backend.zoo.export import export_contract_graph
 from tritonocr_backend.zoo.inference_config import InferenceConfig
+from tritonocr_backend.zoo.registry import Model
 
 STAGES = ("ocr", "ocr_stream", contracts.POSTPROCESS, contracts.CROP, contracts.DECODE)
 
@@ -51,6 +53,7 @@ class ServingSettings:
         precision: f32, bf16 or auto; by role in `precision_of_role`, which comes first.
         instances: instance count by model name or role; others keep what their config states.
         threads: threads of one network instance, by role; 0 lets the engine choose.
+        options: by a model's name, values of `predict()` options that come before the network's own.
     """
 
     engine: str = "auto"
@@ -59,13 +62,13 @@ class ServingSettings:
     precision_of_role: Mapping[Role, str] = field(default_factory=dict)
     instances: Mapping[str, int] = field(default_factory=dict)
     threads: Mapping[Role, int] = field(default_factory=dict)
+    options: Mapping[str, Mapping[str, OptionValue]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class _RoleServing:
     """How networks of one role are batched and run."""
 
-    dims: tuple[int, int]
     max_batch_size: int
     instances: int
 
@@ -79,11 +82,11 @@ _OUTPUT_TYPES: Mapping[str, tuple[str, tuple[int, ...]]] = {
 }
 
 _SERVING: Mapping[Role, _RoleServing] = {
-    Role.DOC_ORIENTATION: _RoleServing((224, 224), 8, 1),
-    Role.DOC_UNWARPING: _RoleServing((-1, -1), 1, 1),
-    Role.TEXT_DETECTION: _RoleServing((-1, -1), 4, 1),
-    Role.TEXTLINE_ORIENTATION: _RoleServing((80, 160), 64, 1),
-    Role.TEXT_RECOGNITION: _RoleServing((48, -1), 64, 2),
+    Role.DOC_ORIENTATION: _RoleServing(8, 1),
+    Role.DOC_UNWARPING: _RoleServing(1, 1),
+    Role.TEXT_DETECTION: _RoleServing(4, 1),
+    Role.TEXTLINE_ORIENTATION: _RoleServing(64, 1),
+    Role.TEXT_RECOGNITION: _RoleServing(64, 2),
 }
 
 # bf16 has 8 bits of mantissa: a sampling grid in it is off by pixels.
@@ -140,7 +143,7 @@ def add_network(
     with _Folder(repository, name) as folder:
         version = folder / "1"
         version.mkdir()
-        (folder / "config.pbtxt").write_text(network_config(name, config, serving), encoding="utf-8")
+        (folder / "config.pbtxt").write_text(network_config(name, config.role, serving), encoding="utf-8")
         (version / "model.py").write_text(_MODEL_SHIM, encoding="utf-8")
         card.write(version)
         if config.characters:
@@ -155,16 +158,15 @@ def remove_network(repository: Path, name: str) -> None:
     shutil.rmtree(repository / name, ignore_errors=True)
 
 
-def network_config(name: str, config: InferenceConfig, serving: ServingSettings) -> str:
+def network_config(name: str, role: Role, serving: ServingSettings) -> str:
     """The `config.pbtxt` of a network: its role's contract, and how it is run."""
-    role = _SERVING[config.role]
-    dims = (config.input_shape[0] or role.dims[0], config.input_shape[1] or role.dims[1], 3)
-    outputs = ",\n".join(_output(output) for output in NETWORK_OUTPUTS[config.role])
-    count = _instances(name, config.role, serving) or role.instances
+    dims = [*(size or -1 for size in IMAGE_SIZES[role]), 3]
+    outputs = ",\n".join(_output(output) for output in NETWORK_OUTPUTS[role])
+    count = _instances(name, role, serving) or _SERVING[role].instances
     return (
         f'name: "{name}"\n'
         f'backend: "python"\n'
-        f"max_batch_size: {role.max_batch_size}\n"
+        f"max_batch_size: {_SERVING[role].max_batch_size}\n"
         f'input [ {{ name: "image" data_type: TYPE_UINT8 dims: {_dims(dims)} }} ]\n'
         f"output [\n{outputs}\n]\n"
         f"dynamic_batching {{ }}\n"
@@ -196,32 +198,35 @@ def _card(name: str, model_dir: Path, config: InferenceConfig, serving: ServingS
     precision = serving.precision_of_role.get(config.role) or (
         _PRECISION_OF_ROLE.get(config.role, "auto") if serving.precision == "auto" else serving.precision
     )
+    model = _known(name, config)
     return NetworkCard(
         name=name,
         role=config.role,
         normalisation=config.normalisation,
-        languages=_languages(config.model_name),
+        languages=model.languages if model else (),
         engine=_engine(model_dir, serving.engine),
         precision=precision,
         threads=serving.threads.get(config.role, 0),
         device=serving.device,
-        options=_own_options(config.model_name),
+        right_to_left=model.right_to_left if model else False,
+        generation=model.generation if model else 0,
+        own_size=config.own_size,
+        options={**(_own_options(model) if model else {}), **serving.options.get(name, {})},
     )
 
 
-def _languages(model_name: str) -> tuple[str, ...]:
-    try:
-        return registry.find(model_name).languages
-    except UnknownModelError:
-        return ()
+def _known(name: str, config: InferenceConfig) -> Model | None:
+    """The registry's record: of the name it is served under (an imported model), else of its architecture."""
+    with suppress(UnknownModelError):
+        return registry.find(name)
+    with suppress(UnknownModelError):
+        return registry.find(config.model_name)
+    return None
 
 
-def _own_options(model_name: str) -> dict[str, Any]:
+def _own_options(model: Model) -> dict[str, Any]:
     """A known network's own thresholds, under the names of the options that override them."""
-    try:
-        settings = registry.find(model_name).postprocess.model_dump(exclude_none=True)
-    except UnknownModelError:
-        return {}
+    settings = model.postprocess.model_dump(exclude_none=True)
     return {_OPTION_OF_SETTING[name]: value for name, value in settings.items() if name in _OPTION_OF_SETTING}
 
 

@@ -20,6 +20,7 @@ import psutil
 import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
+from tritonocr_backend.contracts import LOAD_TIME_METRIC
 from tritonocr_backend.errors import ServerError
 from tritonocr_backend.network_card import HIDDEN_FILE, NetworkCard, read_card
 from tritonocr_backend.settings import read_pipeline_settings
@@ -27,7 +28,6 @@ from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.repository import ServingSettings, add_network, remove_network
 
 DEFAULT_URL = "localhost:8001"
-LOAD_TIME_METRIC = "tritonocr_load_time_seconds"
 
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "[::1]"})  # noqa: S104
 _QUIET_S = 1.0
