@@ -67,19 +67,22 @@ class Ocr:
     async def _pages(self, asked: OcrRequest) -> AsyncIterator[ReadPage]:
         """The pages in order, several of them being read at the same time."""
         in_flight: list[asyncio.Task[ReadPage]] = []
+        decoding = asyncio.Lock()  # a document is read by one thread at a time
         try:
             for index in asked.page_indices:
                 if len(in_flight) == self._settings.pages_in_flight:
                     yield await in_flight.pop(0)
-                page = await self._loop.run_in_executor(self._threads, asked.document.read_page, index)
-                in_flight.append(asyncio.create_task(self._read(asked, index, page)))
+                in_flight.append(asyncio.create_task(self._read(asked, index, decoding)))
             while in_flight:
                 yield await in_flight.pop(0)
         finally:
             for task in in_flight:
                 task.cancel()
+            await asyncio.gather(*in_flight, return_exceptions=True)
 
-    async def _read(self, asked: OcrRequest, index: int, page: Any) -> ReadPage:
+    async def _read(self, asked: OcrRequest, index: int, decoding: asyncio.Lock) -> ReadPage:
+        async with decoding:
+            page = await self._loop.run_in_executor(self._threads, asked.document.read_page, index)
         result = await self._pipeline.read(page, asked.page_settings)
         if not asked.return_page_images:
             return ReadPage(index, result)

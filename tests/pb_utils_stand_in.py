@@ -1,0 +1,109 @@
+"""What our code uses of `triton_python_backend_utils`, which is whole only inside Triton's processes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+TRITONSERVER_RESPONSE_COMPLETE_FINAL = 1
+
+
+class Tensor:
+    def __init__(self, name: str, array: NDArray[Any]) -> None:
+        self._name, self._array = name, array
+
+    def name(self) -> str:
+        return self._name
+
+    def as_numpy(self) -> NDArray[Any]:
+        return self._array
+
+
+class TritonError:
+    INTERNAL, NOT_FOUND, INVALID_ARG, UNAVAILABLE = 1, 2, 3, 4
+
+    def __init__(self, message: str, code: int = INTERNAL) -> None:
+        self._message, self._code = message, code
+
+    def message(self) -> str:
+        return self._message
+
+    def code(self) -> int:
+        return self._code
+
+
+class InferenceResponse:
+    def __init__(self, output_tensors: Sequence[Tensor] = (), error: TritonError | None = None) -> None:
+        self._tensors, self._error = list(output_tensors), error
+
+    def output_tensors(self) -> list[Tensor]:
+        return self._tensors
+
+    def has_error(self) -> bool:
+        return self._error is not None
+
+    def error(self) -> TritonError | None:
+        return self._error
+
+
+class ResponseSender:
+    """Remembers what was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[InferenceResponse] = []
+        self.final = False
+
+    def send(self, response: InferenceResponse | None = None, flags: int = 0) -> None:
+        assert not self.final, "nothing may follow the final flag"
+        if response is not None:
+            self.sent.append(response)
+        self.final = flags == TRITONSERVER_RESPONSE_COMPLETE_FINAL
+
+
+class InferenceRequest:
+    models: Callable[[InferenceRequest], InferenceResponse]
+    """Answers requests that our code makes itself: set by the test."""
+
+    def __init__(
+        self,
+        inputs: Sequence[Tensor],
+        requested_output_names: Collection[str],
+        model_name: str = "",
+    ) -> None:
+        self.model_name = model_name
+        self.sender = ResponseSender()
+        self._inputs, self._requested = list(inputs), list(requested_output_names)
+
+    def inputs(self) -> list[Tensor]:
+        return self._inputs
+
+    def requested_output_names(self) -> list[str]:
+        return self._requested
+
+    def get_response_sender(self) -> ResponseSender:
+        return self.sender
+
+    def exec(self) -> InferenceResponse:
+        return type(self).models(self)
+
+
+class MetricFamily:
+    GAUGE = 1
+
+    class Metric:
+        def __init__(self, labels: dict[str, str]) -> None:
+            self.labels = labels
+
+        def set(self, value: float) -> None:
+            self.value = value
+
+    def __init__(self, name: str, description: str, kind: int) -> None:
+        self.name = name
+
+
+def install() -> None:
+    """Let `import triton_python_backend_utils` find this module."""
+    sys.modules.setdefault("triton_python_backend_utils", sys.modules[__name__])
