@@ -1,0 +1,59 @@
+"""The default setting against ground truth: no worse than PaddleX with the same weights."""
+
+import importlib.util
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from tritonocr import OCRClient
+from tritonocr_backend.server import EmbeddedServer
+
+Lines = Mapping[str, list[tuple[Any, str]]]
+
+PLAIN: dict[str, Any] = {
+    "use_doc_orientation_classify": False,
+    "use_doc_unwarping": False,
+    "use_textline_orientation": False,
+}
+# bf16 and line widths of their own move single lines either way; PaddleX's own batch sizes do so by 0.3 %.
+NOISE = 0.003
+
+
+@pytest.fixture(scope="module")
+def scorer(corpus: Path) -> ModuleType:
+    """The corpus's own scorer."""
+    spec = importlib.util.spec_from_file_location("score", corpus / "score.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def lines_of(result: Mapping[str, Any]) -> list[tuple[Any, str]]:
+    return list(zip(result["rec_polys"], result["rec_texts"], strict=True))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the scorer leaves files open
+def test_receipts_are_read_as_well_as_by_paddlex(
+    server: EmbeddedServer, corpus: Path, scorer: ModuleType
+) -> None:
+    receipts = {path.stem: path for path in sorted((corpus / "receipts").glob("*.jpg"))}
+    truth = scorer.load_sroie(str(corpus / "receipts"), list(receipts))
+    with OCRClient(server.grpc_url) as client:
+        ours = {
+            name: lines_of(client.ocr(path.read_bytes(), **PLAIN)[0].json["res"])
+            for name, path in receipts.items()
+        }
+    recorded = corpus / "reference" / "paddlex_batch6" / "receipts"
+    theirs = {
+        name: lines_of(json.loads((recorded / f"{name}.jpg.json").read_text())["res"]) for name in receipts
+    }
+    our_score, their_score = scorer.score(truth, ours), scorer.score(truth, theirs)
+    print(our_score, their_score, sep="\n")
+    for figure in ("det_hmean", "e2e_1ned", "exact_of_matched"):
+        assert our_score[figure] >= their_score[figure] - NOISE, figure
+    assert our_score["cer_of_matched"] <= their_score["cer_of_matched"] + NOISE
