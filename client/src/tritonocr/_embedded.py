@@ -10,26 +10,30 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from ._exceptions import MissingExtraError, ServerUnavailableError
+from ._exceptions import InvalidInputError, MissingExtraError, ServerUnavailableError
 
 
-def start_server(config: Mapping[str, Any] | None, device: str | None) -> tuple[str, Callable[[], None]]:
+def start_server(
+    config: Mapping[str, Any] | Path | None, device: str | None
+) -> tuple[str, Callable[[], None]]:
     """Fetch the models, start tritonserver and wait until it is ready.
 
     Args:
-        config: PaddleX's configuration; None for the default one.
+        config: PaddleX's configuration, or the file that holds it; None for the default one.
         device: PaddleX's device name; None lets the server choose.
 
     Returns:
         The server's gRPC address, and what stops it.
 
     Raises:
+        InvalidInputError: the configuration is wrong; the message names the line and the key.
         MissingExtraError: `tritonocr-server` is not installed.
         ServerUnavailableError: a model cannot be had, or the server does not start; the message says why.
     """
     try:
         from tritonocr_backend.errors import TritonOcrError
         from tritonocr_backend.server import EmbeddedServer, ServerOptions
+        from tritonocr_backend.zoo.errors import PipelineConfigError
     except ImportError as error:
         raise MissingExtraError(
             "Without a url, a server is started here, which needs: pip install tritonocr-server.",
@@ -43,22 +47,24 @@ def start_server(config: Mapping[str, Any] | None, device: str | None) -> tuple[
             # Its log would stand between the results on the terminal; what goes wrong is in the error.
             server_options = ServerOptions(log_file=directory / "server.log")
             server = stack.enter_context(EmbeddedServer(repository, server_options))
+        except PipelineConfigError as error:
+            raise InvalidInputError(str(error)) from error
         except TritonOcrError as error:
             raise ServerUnavailableError(f"The embedded server did not start: {error}") from error
         return server.grpc_url, stack.pop_all().close
 
 
-def _build(directory: Path, config: Mapping[str, Any] | None, device: str | None) -> Path:
+def _build(directory: Path, config: Mapping[str, Any] | Path | None, device: str | None) -> Path:
     """Write the model repository that a configuration asks for."""
     from tritonocr_backend.serving import prepare_repository
     from tritonocr_backend.zoo import pipeline_config
     from tritonocr_backend.zoo.repository import ServingSettings
 
-    file = directory / "OCR.yaml"
-    # JSON is YAML.
-    file.write_text(
-        pipeline_config.default_text() if config is None else json.dumps(config), encoding="utf-8"
-    )
+    file = config if isinstance(config, Path) else directory / "OCR.yaml"
+    if config is None:
+        file.write_text(pipeline_config.default_text(), encoding="utf-8")
+    elif not isinstance(config, Path):
+        file.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
     asked = pipeline_config.load(file)
     for sentence in asked.warnings:
         warnings.warn(sentence, stacklevel=5)

@@ -6,7 +6,6 @@ Latin font is used for all. Neither is an error.
 
 from __future__ import annotations
 
-import unicodedata
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+
+from ._reading import reads_right_to_left
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -105,13 +106,6 @@ def runs(text: str) -> list[Run]:
         else:
             found.append(Run(face, character))
     return found[::-1] if reads_right_to_left(text) else found
-
-
-def reads_right_to_left(text: str) -> bool:
-    """Whether the first character with a direction goes right to left (Unicode Annex 9, rule P2)."""
-    directions = (unicodedata.bidirectional(character) for character in text)
-    strong = (direction for direction in directions if direction in ("L", "R", "AL"))
-    return next(strong, "L") != "L"
 
 
 @lru_cache(maxsize=256)

@@ -36,7 +36,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     try:
         from ruamel.yaml import YAML
-        from ruamel.yaml.error import YAMLError
+        from ruamel.yaml.error import MarkedYAMLError, YAMLError
     except ImportError as error:
         raise missing_extra("cli", "Reading a pipeline's configuration", error) from error
 
@@ -44,6 +44,9 @@ def read_config(path: Path) -> dict[str, Any]:
     reader.version = (1, 1)  # as PaddleX reads it: yes and no are booleans
     try:
         content = reader.load(path.read_text(encoding="utf-8"))
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise InvalidInputError(f"{path}:{line}: not valid YAML: {error.problem}") from error
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise InvalidInputError(f"Cannot read the pipeline's configuration {str(path)!r}: {error}") from error
     if not isinstance(content, dict):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._exceptions import missing_extra
-from ._reading import reading_quad
+from ._reading import reading_quad, reads_right_to_left
 from ._result import OCRResult
 
 try:
@@ -25,7 +25,6 @@ try:
 except ImportError as error:
     raise missing_extra("viz", "Writing PDFs", error) from error
 
-from ._fonts import reads_right_to_left
 
 _FONT = "TritonOCR-Blank"
 _ADVANCE_EM = 0.5

@@ -55,7 +55,8 @@ def create_pipeline(
     options = options_of(content or {})
     arguments: dict[str, Any] = {"jobs": jobs, "timeout_s": timeout_s, "headers": headers}
     if url is None:
-        address, stop = start_server(content, device)
+        # The file itself, so that an error in it names its line.
+        address, stop = start_server(content if config or not content else Path(pipeline), device)
         return OCRPipeline(address, device=device, stop=stop, options=options, **arguments)
     if device is not None:
         _warn_of_device(device, url)

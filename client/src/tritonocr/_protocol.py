@@ -5,6 +5,7 @@ The names, types and shapes are those of `model_repository/ocr/config.pbtxt`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +42,7 @@ PER_PAGE = {
     "doc_angle": Output("INT32"),
     "max_candidates_reached": Output("BOOL"),
 }
-PER_FILE = {"page_count": Output("INT32")}
+PER_FILE = {"page_count": Output("INT32"), "settings": Output("BYTES")}
 PER_BOX = {
     "dt_page_index": Output("INT32"),
     "dt_polys": Output("INT32", (4, 2)),
@@ -148,7 +149,7 @@ def decode_response(
 
     Args:
         tensors: the outputs that were asked for, by name.
-        settings: the value of every option that was in force, the pipeline's own included.
+        settings: the value of every option as the client knows it; the answer's own come first.
         input_path: what the results say they come from; None for pixels and bytes.
         is_pdf: whether a single page has an index, as PaddleX's PDF pages have.
         request_id: names the files of results that have no input path.
@@ -157,11 +158,11 @@ def decode_response(
         ProtocolError: a tensor is missing or does not have the contract's shape.
     """
     columns = {name: _column(tensors, name) for name in wanted_outputs(settings)}
-    if columns["page_count"].shape != (1,):
-        raise ProtocolError(
-            f"The answer's 'page_count' has shape {columns['page_count'].shape}; expected [1]."
-        )
+    for name in PER_FILE:
+        if columns[name].shape != (1,):
+            raise ProtocolError(f"The answer's {name!r} has shape {columns[name].shape}; expected [1].")
     page_count = int(columns["page_count"][0])
+    settings = {**settings, **_settings_in_force(_text(columns["settings"][0]))}
     box_pages, line_pages = columns["dt_page_index"], columns["page_index"]
     words = _words_by_line(columns) if "word_texts" in columns else None
     has_index = is_pdf or page_count > 1
@@ -176,6 +177,13 @@ def decode_response(
         )
         for number in range(len(columns["doc_angle"]))
     ]
+
+
+def _settings_in_force(text: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise ProtocolError(f"The answer's 'settings' is {text!r}; expected a JSON object.") from error
 
 
 def _column(tensors: _Tensors, name: str) -> NDArray[Any]:

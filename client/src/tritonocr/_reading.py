@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -76,3 +78,16 @@ def reading_quad(poly: NDArray[Any]) -> NDArray[np.float64]:
     corners = np.asarray(poly, dtype=np.float64)
     width, height = (float(np.linalg.norm(corners[corner] - corners[0])) for corner in (1, 3))
     return np.roll(corners, -1, axis=0) if height > 2 * width and height > 30 else corners
+
+
+def reads_right_to_left(text: str) -> bool:
+    """Whether the first character with a direction goes right to left (Unicode Annex 9, rule P2)."""
+    directions = (unicodedata.bidirectional(character) for character in text)
+    strong = (direction for direction in directions if direction in ("L", "R", "AL"))
+    return next(strong, "L") != "L"
+
+
+def joined(texts: Sequence[str]) -> str:
+    """Join the texts of a row, given from left to right, in the order in which they are read."""
+    from_right = 2 * sum(map(reads_right_to_left, texts)) > len(texts)
+    return " ".join(reversed(texts) if from_right else texts)

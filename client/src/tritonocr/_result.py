@@ -13,7 +13,7 @@ import numpy as np
 
 from ._exceptions import InvalidInputError, TritonOCRError
 from ._page import Page, result_fields
-from ._reading import paragraphs, reading_rows
+from ._reading import joined, paragraphs, reading_rows
 from ._saving import encoded_picture, escaped_markdown, output_path, picture_suffix, write_whole
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class OCRResult(dict[str, Any]):
         )
 
     def _row_text(self, row: list[int]) -> str:
-        return " ".join(self["rec_texts"][line] for line in row)
+        return joined([self["rec_texts"][line] for line in row])
 
     @property
     def img(self) -> dict[str, Image.Image]:

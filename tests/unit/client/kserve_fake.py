@@ -34,6 +34,7 @@ def blank_answer(pages: int = 1, page_count: int | None = None) -> Tensors:
         "doc_angle": np.full(pages, -1, np.int32),
         "max_candidates_reached": np.zeros(pages, np.bool_),
         "page_count": np.array([page_count or pages], np.int32),
+        "settings": texts(["{}"]),
     }
 
 

@@ -13,7 +13,7 @@ from kserve_fake import answer_with_lines
 from PIL import Image, ImageDraw, features
 from tritonocr import InvalidInputError, OCRResult, _fonts, demo_page, searchable_pdf
 from tritonocr._demo import DEMO_LINES
-from tritonocr._fonts import draw_text, fitted_size, reads_right_to_left, runs, text_picture, text_width
+from tritonocr._fonts import draw_text, fitted_size, runs, text_picture, text_width
 from tritonocr._options import DEFAULTS
 from tritonocr._pictures import ocr_picture, preprocessing_picture
 from tritonocr._protocol import decode_response
@@ -89,21 +89,6 @@ def test_missing_font_packages_are_said_and_pillows_own_font_is_used(monkeypatch
     with pytest.warns(UserWarning, match=r"pip install 'tritonocr\[viz\]'"):
         assert np.asarray(text_picture("Hello 中文", 200, 40)).min() < 100
     _fonts._package.cache_clear()
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("abc", False),
-        ("مرحبا", True),
-        ("123 שלום abc", True),
-        ("(abc) שלום", False),
-        ("123", False),
-        ("", False),
-    ],
-)
-def test_the_direction_is_the_first_strong_characters(text: str, expected: bool) -> None:
-    assert reads_right_to_left(text) is expected
 
 
 def test_text_that_reads_right_to_left_stands_at_the_right() -> None:

@@ -1,5 +1,6 @@
 """Requests as tensors, and results from tensors."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -122,6 +123,14 @@ def test_words_go_to_their_lines_across_pages() -> None:
     assert second["text_word"] == [["c"]]
 
 
+def test_the_settings_are_those_that_the_server_ran_with() -> None:
+    told = {"text_det_thresh": 0.2, "text_det_unclip_ratio": 1.4, "text_rec_score_thresh": 0.5}
+    (result,) = decode(blank_answer() | {"settings": np.array([json.dumps(told).encode()], object)})
+    assert result["text_det_params"]["thresh"] == 0.2
+    assert result["text_det_params"]["unclip_ratio"] == 1.4
+    assert result["text_rec_score_thresh"] == 0.5
+
+
 def test_pictures_go_to_their_pages() -> None:
     tensors = blank_answer(2) | {
         "input_images": np.array([b"one", b"two"], dtype=np.object_),
@@ -138,6 +147,8 @@ def test_pictures_go_to_their_pages() -> None:
         ({"rec_texts": None}, "lacks the tensor 'rec_texts'"),
         ({"rec_boxes": np.zeros((1, 2), np.int32)}, r"'rec_boxes' has shape \(1, 2\)"),
         ({"page_count": np.zeros(0, np.int32)}, "'page_count' has shape"),
+        ({"settings": np.array([b"nonsense"], object)}, "'settings' is 'nonsense'; expected a JSON object"),
+        ({"settings": np.array([b"[1]"], object)}, r"'settings' is '\[1\]'; expected a JSON object"),
         ({"input_images": np.array([b"a"], object)}, "'input_images' has 1 rows for 2 pages"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tritonocr._reading import paragraphs, reading_quad, reading_rows
+from tritonocr._reading import joined, paragraphs, reading_quad, reading_rows, reads_right_to_left
 
 
 def boxes(*rows: tuple[int, int, int, int]) -> np.ndarray:
@@ -61,3 +61,27 @@ def test_only_tall_boxes_are_read_downwards(width: int, height: int, turned: boo
     poly = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.int16)
     first = reading_quad(poly)[0].tolist()
     assert first == ([width, 0] if turned else [0, 0])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("abc", False),
+        ("مرحبا", True),
+        ("123 שלום abc", True),
+        ("(abc) שלום", False),
+        ("123", False),
+        ("", False),
+    ],
+)
+def test_the_direction_is_the_first_strong_characters(text: str, expected: bool) -> None:
+    assert reads_right_to_left(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [(["a", "b"], "a b"), (["שלום", "אב"], "אב שלום"), (["12", "שלום", "אב"], "אב שלום 12"), ([], "")],
+    ids=["from the left", "from the right", "a number among them", "nothing"],
+)
+def test_rows_are_read_from_the_side_of_their_script(texts: list[str], expected: str) -> None:
+    assert joined(texts) == expected
