@@ -34,6 +34,13 @@ def running(app: FastAPI, port: int = 0) -> Iterator[str]:
         thread.join()
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 class Line:
     """A line to a server on this machine, which can be cut: behind it the server is as if stopped."""
 

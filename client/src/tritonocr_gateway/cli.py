@@ -19,9 +19,12 @@ def gateway(**options: Any) -> None:
 
     Each option may be given as an environment variable instead.
 
-    For example: tritonocr gateway --url localhost:8001 --port 8080
+    Examples:
+        tritonocr gateway --url localhost:8001 --port 8080
 
-    Open to others: tritonocr gateway --host 0.0.0.0 --api-keys key1,key2 --max-concurrent-requests 64
+        tritonocr gateway --host 0.0.0.0 --max-concurrent-requests 64 --max-pages 100
+
+        TRITONOCR_GATEWAY_API_KEYS=key1,key2 tritonocr gateway --fetch-urls
     """
     given = {name: value for name, value in options.items() if value is not None}
     try:
