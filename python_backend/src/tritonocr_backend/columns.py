@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from tritonocr_backend.arrays import Image
 from tritonocr_backend.geometry import bounding_boxes
 from tritonocr_backend.pipeline import PageResult
+from tritonocr_backend.settings import OptionValue
 
 JPEG_QUALITY = 95
 JPEG_MAX_SIDE_PX = 65_500
@@ -35,10 +37,19 @@ def encode_picture(page: Image) -> bytes:
     return bytes(cv2.imencode(".jpg", page, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1])
 
 
-def output_tensors(pages: Sequence[ReadPage], page_count: int) -> dict[str, NDArray[Any]]:
-    """All outputs of `ocr` for pages in order; model_repository/README.md has the table."""
+def output_tensors(
+    pages: Sequence[ReadPage], page_count: int, options: Mapping[str, OptionValue]
+) -> dict[str, NDArray[Any]]:
+    """All outputs of `ocr` for pages in order; model_repository/README.md has the table.
+
+    Args:
+        pages: those that were read.
+        page_count: pages in the file, also those that were not read.
+        options: what they were read with.
+    """
     return {
         "page_count": np.array([page_count], dtype=np.int32),
+        "settings": _objects([json.dumps(dict(options))]),
         **_page_columns(pages),
         **_box_columns(pages),
         **_line_columns(pages),

@@ -48,12 +48,14 @@ class OcrRequest:
         page_settings: how each page is read.
         max_pages: how many pages are read.
         return_page_images: whether pictures of the pages are asked for.
+        options: every option's value in force, and the models chosen, under their names.
     """
 
     document: Document
     page_settings: PageSettings
     max_pages: int
     return_page_images: bool
+    options: Mapping[str, OptionValue]
 
     @property
     def page_indices(self) -> range:
@@ -80,11 +82,15 @@ def parse_request(
     detection = repository.find(
         networks[Role.TEXT_DETECTION], Role.TEXT_DETECTION, "text_detection_model_name"
     )
-    options = {**settings.options, **detection.options, **given}
+    options: dict[str, Any] = {**settings.options, **detection.options, **given}
+    options["text_detection_model_name"] = networks[Role.TEXT_DETECTION]
+    options["text_recognition_model_name"] = networks[Role.TEXT_RECOGNITION]
     _check_networks(options, networks)
     page_settings = _page_settings(options, networks, settings, requested)
     document = _document(inputs, settings.max_pixels)
-    return OcrRequest(document, page_settings, int(options["max_pages"]), bool(options["return_page_images"]))
+    return OcrRequest(
+        document, page_settings, int(options["max_pages"]), bool(options["return_page_images"]), options
+    )
 
 
 def _option_value(name: str, tensor: NDArray[Any]) -> OptionValue:
@@ -93,6 +99,8 @@ def _option_value(name: str, tensor: NDArray[Any]) -> OptionValue:
     value = tensor.reshape(-1)[0]
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
+    elif isinstance(value, np.float32):
+        value = float(str(value))  # 0.3 and not 0.30000001192092896, which was never meant
     return PAGE_OPTIONS[name].check(value.item() if isinstance(value, np.generic) else value)
 
 

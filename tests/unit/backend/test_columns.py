@@ -1,6 +1,7 @@
 """From records to the output tensors of `ocr`."""
 
 import io
+import json
 
 import numpy as np
 import PIL.Image
@@ -39,6 +40,7 @@ class TestColumns:
             ReadPage(4, result(1, (Line(0, "c", 0.25, (Word("c", (5, 6, 7, 8)),)),), angle=-1)),
         ],
         page_count=9,
+        options={"text_det_thresh": 0.2, "text_det_limit_type": "max"},
     )
 
     @pytest.mark.parametrize(
@@ -69,12 +71,18 @@ class TestColumns:
         assert self.TENSORS["dt_polys"].shape == (3, 4, 2)
         assert self.TENSORS["dt_scores"] == pytest.approx([0.9, 0.7, 0.9])
 
+    def test_the_settings_are_json(self) -> None:
+        assert json.loads(self.TENSORS["settings"][0]) == {
+            "text_det_thresh": 0.2,
+            "text_det_limit_type": "max",
+        }
+
     def test_no_page_and_no_line_keep_types_and_shapes(self) -> None:
-        full, empty = self.TENSORS, output_tensors([], page_count=0)
+        full, empty = self.TENSORS, output_tensors([], page_count=0, options={})
         for name, tensor in full.items():
             assert empty[name].dtype == tensor.dtype, name
             assert empty[name].shape[1:] == tensor.shape[1:], name
-            assert name == "page_count" or len(empty[name]) == 0, name
+            assert name in ("page_count", "settings") or len(empty[name]) == 0, name
 
 
 class TestPictures:
@@ -91,6 +99,6 @@ class TestPictures:
 
     def test_each_page_that_has_one_is_in_the_column(self) -> None:
         page = ReadPage(0, result(0, ()), input_image=b"jpeg", preprocessed_image=b"flat")
-        tensors = output_tensors([page, page], page_count=2)
+        tensors = output_tensors([page, page], page_count=2, options={})
         assert tensors["input_images"].tolist() == [b"jpeg"] * 2
         assert tensors["preprocessed_images"].tolist() == [b"flat"] * 2

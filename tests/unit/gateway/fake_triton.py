@@ -33,6 +33,7 @@ def answer(pages: int = 1, page_count: int | None = None, preprocessed: bool = F
         "doc_angle": np.full(pages, 180 if preprocessed else -1, np.int32),
         "max_candidates_reached": np.zeros(pages, np.bool_),
         "page_count": np.array([page_count or pages], np.int32),
+        "settings": np.array([b"{}"], np.object_),
         "dt_page_index": index,
         "dt_polys": polys,
         "dt_scores": np.full(pages, 0.75, np.float32),

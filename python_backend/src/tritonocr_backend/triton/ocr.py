@@ -56,7 +56,7 @@ class Ocr:
                 pages = [page async for page in self._pages(asked)]
             finally:
                 asked.document.close()
-            return response(output_tensors(pages, asked.document.page_count), names)
+            return response(output_tensors(pages, asked.document.page_count, asked.options), names)
         except Exception as error:  # becomes this request's answer
             return error_response(error)
 
@@ -104,7 +104,8 @@ class OcrStream(Ocr):
             asked = self._parse(request)
             try:
                 async for page in self._pages(asked):
-                    sender.send(response(output_tensors([page], asked.document.page_count), names))
+                    tensors = output_tensors([page], asked.document.page_count, asked.options)
+                    sender.send(response(tensors, names))
             finally:
                 asked.document.close()
         except Exception as error:  # becomes this request's answer

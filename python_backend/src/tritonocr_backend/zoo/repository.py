@@ -246,10 +246,21 @@ def _add_stage(repository: Path, name: str, pipeline: PipelineSettings, serving:
         text = (source / "config.pbtxt").read_text(encoding="utf-8")
         if count := serving.instances.get(name):
             text = _with_instances(text, count)
+        if name.startswith("ocr"):
+            text += _parameters(pipeline.options)
         (folder / "config.pbtxt").write_text(text, encoding="utf-8")
         shutil.copytree(source / "1", folder / "1", ignore=shutil.ignore_patterns("__pycache__"))
         if name.startswith("ocr"):
             write_pipeline_settings(pipeline, folder / "1")
+
+
+def _parameters(options: Mapping[str, OptionValue]) -> str:
+    """The pipeline's own values of the options, so that clients can ask Triton for them."""
+    return "".join(
+        f'parameters {{ key: "{name}" value: {{ string_value: {json.dumps(str(value))} }} }}\n'
+        for name, value in options.items()
+        if value != ""
+    )
 
 
 def _with_instances(config_text: str, count: int) -> str:
