@@ -77,7 +77,7 @@ class AsyncHttpTransport:
     async def health(self, model_name: str) -> Health:
         """Ask whether the server and the model are ready."""
         paths = ("v2/health/live", "v2/health/ready", f"v2/models/{model_name}/ready")
-        return Health(*[await self._is_ok(path) for path in paths])
+        return Health(*await asyncio.gather(*map(self._is_ok, paths)))
 
     async def close(self) -> None:
         """Close the session."""

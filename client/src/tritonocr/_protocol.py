@@ -26,6 +26,8 @@ NUMPY_DTYPES: dict[str, Any] = {
     "BYTES": np.object_,
 }
 
+MAX_INPUT_BYTES = 2**31 - 2**20  # gRPC's largest message, less room for the options
+
 _Tensors = Mapping[str, NDArray[Any]]
 
 
@@ -112,11 +114,21 @@ def wanted_outputs(options: Mapping[str, Any]) -> tuple[str, ...]:
 def _input_tensor(file: bytes | NDArray[np.uint8]) -> Tensor:
     if isinstance(file, np.ndarray):
         return Tensor("image", "UINT8", _checked_image(file))
+    return Tensor("file", "BYTES", np.array([_checked_file(file)], dtype=np.object_))
+
+
+def _checked_file(file: Any) -> bytes:
     if not isinstance(file, (bytes, bytearray, memoryview)):
         raise InvalidInputError(f"The file is a {type(file).__name__}; expected bytes or a numpy array.")
     if not file:
         raise InvalidInputError("The file is empty; expected the bytes of an image or PDF.")
-    return Tensor("file", "BYTES", np.array([bytes(file)], dtype=np.object_))
+    _check_size(len(file))
+    return bytes(file)
+
+
+def _check_size(byte_count: int) -> None:
+    if byte_count > MAX_INPUT_BYTES:
+        raise InvalidInputError(f"The input has {byte_count} bytes; gRPC carries at most {MAX_INPUT_BYTES}.")
 
 
 def _checked_image(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -128,6 +140,7 @@ def _checked_image(image: NDArray[Any]) -> NDArray[np.uint8]:
         raise InvalidInputError(
             f"The image has shape {image.shape}; expected [height, width, 3] in BGR order."
         )
+    _check_size(image.nbytes)
     return np.ascontiguousarray(image)
 
 
