@@ -24,6 +24,11 @@ _ROLE_OF_FLAG = {
     "use_textline_orientation": Role.TEXTLINE_ORIENTATION,
 }
 
+_OPTION_OF_ROLE = {
+    Role.TEXT_DETECTION: "text_detection_model_name",
+    Role.TEXT_RECOGNITION: "text_recognition_model_name",
+}
+
 AFTER_DETECTION = frozenset(
     {
         "textline_orientation_angles",
@@ -80,17 +85,22 @@ def parse_request(
     given = {name: _option_value(name, inputs[name]) for name in PAGE_OPTIONS if name in inputs}
     networks = _networks(given, settings, repository)
     detection = repository.find(
-        networks[Role.TEXT_DETECTION], Role.TEXT_DETECTION, "text_detection_model_name"
+        networks[Role.TEXT_DETECTION], Role.TEXT_DETECTION, _OPTION_OF_ROLE[Role.TEXT_DETECTION]
     )
     options: dict[str, Any] = {**settings.options, **detection.options, **given}
-    options["text_detection_model_name"] = networks[Role.TEXT_DETECTION]
-    options["text_recognition_model_name"] = networks[Role.TEXT_RECOGNITION]
+    options |= {option: networks[role] for role, option in _OPTION_OF_ROLE.items()}
     _check_networks(options, networks)
     page_settings = _page_settings(options, networks, settings, requested)
     document = _document(inputs, settings.max_pixels)
     return OcrRequest(
         document, page_settings, int(options["max_pages"]), bool(options["return_page_images"]), options
     )
+
+
+def check_served(networks: Mapping[Role, str], repository: RepositoryView) -> None:
+    """Raise InvalidInputError where a network that a request chose has been removed since it was parsed."""
+    for role, option in _OPTION_OF_ROLE.items():
+        repository.find(networks[role], role, option)
 
 
 def _option_value(name: str, tensor: NDArray[Any]) -> OptionValue:
@@ -108,10 +118,7 @@ def _networks(
     given: Mapping[str, OptionValue], settings: PipelineSettings, repository: RepositoryView
 ) -> dict[Role, str]:
     networks = dict(settings.networks)
-    detection, recognition, lang = (
-        str(given.get(name, ""))
-        for name in ("text_detection_model_name", "text_recognition_model_name", "lang")
-    )
+    detection, recognition, lang = (str(given.get(name, "")) for name in (*_OPTION_OF_ROLE.values(), "lang"))
     if recognition and lang:
         raise InvalidInputError(
             f"lang: got {lang!r} together with text_recognition_model_name {recognition!r}, expected one"

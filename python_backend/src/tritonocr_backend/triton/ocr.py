@@ -12,10 +12,11 @@ import cv2
 import triton_python_backend_utils as pb_utils
 
 from tritonocr_backend.columns import ReadPage, encode_picture, output_tensors
+from tritonocr_backend.errors import OverloadedError, StageError
 from tritonocr_backend.local_stages import LocalStages
 from tritonocr_backend.pipeline import OcrPipeline
 from tritonocr_backend.repository_view import RepositoryView
-from tritonocr_backend.requests import OcrRequest, parse_request
+from tritonocr_backend.requests import OcrRequest, check_served, parse_request
 from tritonocr_backend.settings import read_pipeline_settings
 from tritonocr_backend.triton.bls import BlsCaller
 from tritonocr_backend.triton.errors import error_response
@@ -83,7 +84,11 @@ class Ocr:
     async def _read(self, asked: OcrRequest, index: int, decoding: asyncio.Lock) -> ReadPage:
         async with decoding:
             page = await self._loop.run_in_executor(self._threads, asked.document.read_page, index)
-        result = await self._pipeline.read(page, asked.page_settings)
+        try:
+            result = await self._pipeline.read(page, asked.page_settings)
+        except (StageError, OverloadedError):
+            check_served(asked.page_settings.networks, self._repository)
+            raise
         if not asked.return_page_images:
             return ReadPage(index, result)
         preprocessed = None if result.page is page else encode_picture(result.page)

@@ -154,8 +154,10 @@ def add_network(
 
 
 def remove_network(repository: Path, name: str) -> None:
-    """Remove a network's folder; one that is not there is fine."""
-    shutil.rmtree(repository / name, ignore_errors=True)
+    """Remove a network's folder, all of it in one moment; one that is not there is fine."""
+    beside = tempfile.TemporaryDirectory(dir=repository.parent, prefix=f".{repository.name}-")
+    with beside as directory, suppress(FileNotFoundError):
+        (repository / name).rename(Path(directory, name))
 
 
 def network_config(name: str, role: Role, serving: ServingSettings) -> str:

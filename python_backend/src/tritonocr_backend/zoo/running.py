@@ -240,13 +240,14 @@ def _serving_settings(repository: Path) -> ServingSettings:
     cards = list(_cards(repository).values())
     if not cards:
         return ServingSettings()
-    first = cards[0]
+    first, used = cards[0], read_pipeline_settings(repository / "ocr" / "1").networks.values()
     return replace(
         ServingSettings(),
         engine=first.engine,
         device=first.device,
         precision_of_role={card.role: card.precision for card in cards},
         threads={card.role: card.threads for card in cards},
+        options={card.name: card.options for card in cards if card.name in used},  # OCR.yaml's among them
     )
 
 
