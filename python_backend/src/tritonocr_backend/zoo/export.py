@@ -51,16 +51,16 @@ class _Graph:
     """An ONNX graph under construction: nodes to put before and after a network's own."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        self.model = model
+        if len(_inputs(model)) != 1:
+            raise ModelFormatError(f"a network takes 1 input, got {[i.name for i in _inputs(model)]}")
+        # Its tensors may be called as ours are: PaddleX's UVDoc calls its input `image`.
+        self.model = onnx.compose.add_prefix(model, "network/")
         self._head: list[onnx.NodeProto] = []
         self._tail: list[onnx.NodeProto] = []
         self._nodes = self._head
-        weights = {tensor.name for tensor in model.graph.initializer}
-        inputs = [value for value in model.graph.input if value.name not in weights]
-        if len(inputs) != 1:
-            raise ModelFormatError(f"a network takes 1 input, got {[value.name for value in inputs]}")
-        self.input = inputs[0]
-        self.output = model.graph.output[0].name
+        (self.input,) = _inputs(self.model)
+        self.output = self.model.graph.output[0].name
+        self.opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
 
     def feed(self, build: Callable[[str], str]) -> None:
         """Compute the network's input from the uint8 image; what is added after goes behind the network."""
@@ -86,8 +86,7 @@ class _Graph:
 
     def no_roi_and_scales(self) -> list[str]:
         """The inputs of a Resize to given sizes that say nothing: left out since opset 13, empty before."""
-        opset = next(entry.version for entry in self.model.opset_import if entry.domain in ("", "ai.onnx"))
-        return ["", ""] if opset >= 13 else [self.constant([]), self.constant([])]
+        return ["", ""] if self.opset >= 13 else [self.constant([]), self.constant([])]
 
     def outputs(self, **outputs: tuple[str, int, list[int | str]]) -> None:
         """Name the graph's outputs: name=(tensor, element type, dims)."""
@@ -107,6 +106,12 @@ class _Graph:
         graph.input.insert(0, image)
         del graph.value_info[:]
         return self.model
+
+
+def _inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """The inputs that are no weights."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in weights]
 
 
 def _head(graph: _Graph, image: str, config: InferenceConfig) -> str:
@@ -155,11 +160,18 @@ def _recognise(graph: _Graph) -> None:
     """The best class of each column and its probability."""
     indices = graph.one("ArgMax", graph.output, axis=2, keepdims=0)
     indices = graph.one("Cast", indices, to=TensorProto.INT32)
-    confidences = graph.one("ReduceMax", graph.output, axes=[2], keepdims=0)
+    confidences = _maximum(graph, graph.output, axis=2)
     graph.outputs(
         indices=(indices, TensorProto.INT32, ["B", "T"]),
         confidences=(confidences, TensorProto.FLOAT, ["B", "T"]),
     )
+
+
+def _maximum(graph: _Graph, tensor: str, axis: int) -> str:
+    """ReduceMax, whose axes are an input since opset 18."""
+    if graph.opset >= 18:
+        return graph.one("ReduceMax", tensor, graph.constant([axis], np.int64), keepdims=0)
+    return graph.one("ReduceMax", tensor, axes=[axis], keepdims=0)
 
 
 _TAILS: dict[Role, Callable[[_Graph], None]] = {
@@ -210,7 +222,8 @@ def _sample(graph: _Graph, planes: str, grid: str) -> str:
         coordinate_transformation_mode="align_corners",
     )
     points = graph.one("Transpose", fine, perm=[0, 2, 3, 1])
-    return graph.one("GridSample", planes, points, align_corners=1, mode="bilinear", padding_mode="zeros")
+    mode = "linear" if graph.opset >= 20 else "bilinear"  # one thing, renamed
+    return graph.one("GridSample", planes, points, align_corners=1, mode=mode, padding_mode="zeros")
 
 
 def _shape(graph: _Graph, tensor: str, start: int, end: int) -> str:
