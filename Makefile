@@ -38,7 +38,10 @@ test: $(VENV)/.dev ## the whole suite, with a real tritonserver
 	sh tests/install-browser.sh
 	$(BIN)/pytest
 
+bench-serving-cost: $(VENV)/.dev ## what Triton costs: a receipt through it, against one process
+	$(BIN)/python tests/bench/serving_cost.py
+
 clean: ## remove what was built here (the model cache stays)
 	rm -rf $(VENV) output build dist
 
-.PHONY: help demo env check test clean
+.PHONY: help demo env check test bench-serving-cost clean
