@@ -1,6 +1,6 @@
 """What serving costs: a receipt through Triton at one client, against the same stages in one process.
 
-Run: make bench-serving-cost. Both read the same receipts by turns, so that a noisy machine disturbs both alike.
+Run: make bench-serving-cost. Both read the same receipts by turns, so that a noisy machine disturbs both.
 """
 
 from __future__ import annotations
