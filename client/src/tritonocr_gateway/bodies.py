@@ -58,11 +58,10 @@ async def read_request(request: Request, settings: Settings) -> Asked:
         raise UnsupportedMediaTypeError(
             f"The Content-Type is {media_type or 'missing'}; expected {JSON_TYPE} or {FORM_TYPE}."
         )
-    read = _read_json if media_type == JSON_TYPE else _read_form
+    limited = _limited(request, settings.max_body_bytes)
+    reading = _read_json(limited) if media_type == JSON_TYPE else _read_form(limited, settings.max_body_bytes)
     try:
-        asked = await asyncio.wait_for(
-            read(_limited(request, settings.max_body_bytes)), settings.upload_timeout_s
-        )
+        asked = await asyncio.wait_for(reading, settings.upload_timeout_s)
     except asyncio.TimeoutError as error:
         raise UploadTimeoutError(
             f"The body did not arrive within {settings.upload_timeout_s:g} s (setting upload_timeout_s)."
@@ -111,8 +110,8 @@ def _parsed(body: bytes) -> Any:
         raise HTTPException(400, "There was an error parsing the body") from error
 
 
-async def _read_form(request: Request) -> Asked:
-    async with request.form(max_files=1, max_fields=_MAX_FORM_FIELDS) as form:
+async def _read_form(request: Request, max_bytes: int) -> Asked:
+    async with request.form(max_files=1, max_fields=_MAX_FORM_FIELDS, max_part_size=max_bytes) as form:
         file = form.get("file")
         if file is None:
             raise _invalid("missing", ("file",), "Field required")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import tritonocr
@@ -114,7 +115,7 @@ def install_handlers(app: FastAPI, retry_after_s: int) -> None:
     def answer(request: Request, error: Exception) -> JSONResponse:
         found, log_id = answer_to(error), log_id_of(request)
         if found.status >= 500:
-            _logger.error("%s: %s: %s", log_id, type(error).__name__, error, exc_info=found is UNFORESEEN)
+            _logger.error("%s: %s: %s", log_id, type(error).__name__, error)
         return error_response(request, found.status, found.message or str(error), retry_after_s)
 
     def http_answer(request: Request, error: Exception) -> JSONResponse:
@@ -127,11 +128,14 @@ def install_handlers(app: FastAPI, retry_after_s: int) -> None:
 
 
 def error_response(
-    request: Request, status: int, message: str, retry_after_s: int, headers: object = None
+    request: Request,
+    status: int,
+    message: str,
+    retry_after_s: int,
+    headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """Build the error's answer."""
     body = {"logId": log_id_of(request), "errorCode": status, "errorMsg": message}
-    own = {401: {"WWW-Authenticate": "Bearer"}}.get(status, {})
-    if status in (429, 503):
-        own = {"Retry-After": str(retry_after_s)}
-    return JSONResponse(body, status, {**(dict(headers) if isinstance(headers, dict) else {}), **own})
+    retry = {"Retry-After": str(retry_after_s)}
+    own = {401: {"WWW-Authenticate": "Bearer"}, 429: retry, 503: retry}
+    return JSONResponse(body, status, {**(headers or {}), **own.get(status, {})})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tritonocr import Health
+from tritonocr import OPTIONS, Health
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -25,6 +26,8 @@ def picture(image_format: str = "JPEG", size: tuple[int, int] = (WIDTH_PX, HEIGH
 
 def answer(pages: int = 1, page_count: int | None = None, preprocessed: bool = False) -> Tensors:
     """One line a page, "line of page N"."""
+    settings = {name: option.default for name, option in OPTIONS.items()}
+    settings["use_doc_unwarping"] = preprocessed
     polys = np.array([[[10, 10], [90, 10], [90, 30], [10, 30]]] * pages, np.int32)
     index = np.arange(pages, dtype=np.int32)
     images = np.array([picture()] * pages, np.object_)
@@ -33,7 +36,7 @@ def answer(pages: int = 1, page_count: int | None = None, preprocessed: bool = F
         "doc_angle": np.full(pages, 180 if preprocessed else -1, np.int32),
         "max_candidates_reached": np.zeros(pages, np.bool_),
         "page_count": np.array([page_count or pages], np.int32),
-        "settings": np.array([b"{}"], np.object_),
+        "settings": np.array([json.dumps(settings).encode()], np.object_),
         "dt_page_index": index,
         "dt_polys": polys,
         "dt_scores": np.full(pages, 0.75, np.float32),

@@ -55,7 +55,7 @@ def test_pictures_are_jpeg_in_base64(
     serve: Any, triton: Any, body: dict[str, Any], preprocessed: bool, pictures: dict[str, Any]
 ) -> None:
     triton.tensors = answer(preprocessed=preprocessed)
-    (page,) = _post(serve, body, visualize=True, useDocUnwarping=False).json()["result"]["ocrResults"]
+    (page,) = _post(serve, body, visualize=True).json()["result"]["ocrResults"]
     assert page.keys() == {"prunedResult", *pictures}
     for name, size in pictures.items():
         image = Image.open(io.BytesIO(base64.b64decode(page[name])))

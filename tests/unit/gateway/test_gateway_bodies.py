@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import tritonocr_gateway
 from fake_triton import picture
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,7 +164,14 @@ def test_a_field_that_means_nothing_is_named(serve: Any, body: dict[str, Any]) -
     ]
 
 
-def test_a_form_may_hold_base64(serve: Any, triton: Any, body: dict[str, Any]) -> None:
-    answer = serve().post("/ocr", files={"file": (None, body["file"]), "fileType": (None, "1")})
+def test_a_form_may_hold_base64(serve: Any, triton: Any) -> None:
+    content = picture("BMP", (1000, 1000))
+    text = base64.b64encode(content).decode()
+    answer = serve().post("/ocr", files={"file": (None, text), "fileType": (None, "1")})
     assert answer.status_code == 200, answer.text
-    assert triton.sent()["file"] == picture()
+    assert triton.sent()["file"] == content
+
+
+def test_the_gateway_uses_the_client_s_public_names_alone() -> None:
+    sources = Path(tritonocr_gateway.__file__).parent.rglob("*.py")
+    assert not [path for path in sources if re.search(r"tritonocr\._[a-z]", path.read_text(encoding="utf-8"))]
