@@ -23,7 +23,7 @@ from tritonocr_backend.contracts import IMAGE_SIZES, NETWORK_OUTPUTS, Role
 from tritonocr_backend.engines.base import ONNX_FILE
 from tritonocr_backend.network_card import CHARACTERS_FILE, NetworkCard
 from tritonocr_backend.settings import OptionValue, PipelineSettings, write_pipeline_settings
-from tritonocr_backend.zoo import inference_config, registry
+from tritonocr_backend.zoo import inference_config, layout, registry
 from tritonocr_backend.zoo.errors import UnknownModelError
 from tritonocr_backend.zoo.export import export_contract_graph
 from tritonocr_backend.zoo.inference_config import InferenceConfig
@@ -191,9 +191,9 @@ def _instances(name: str, role: Role, serving: ServingSettings) -> int | None:
 
 def _engine(model_dir: Path, asked: str) -> str:
     """The engine asked for, or the one that can read what there is: Paddle's files, or ONNX."""
-    if (model_dir / "inference.onnx").exists():
-        return "auto" if asked == "paddle" else asked
-    return "paddle"
+    if layout.file_format(model_dir) == "paddle":
+        return "paddle"
+    return "auto" if asked == "paddle" else asked
 
 
 def _card(name: str, model_dir: Path, config: InferenceConfig, serving: ServingSettings) -> NetworkCard:
@@ -233,13 +233,11 @@ def _own_options(model: Model) -> dict[str, Any]:
 
 
 def _write_weights(model_dir: Path, config: InferenceConfig, version: Path) -> None:
-    network = model_dir / "inference.onnx"
-    if network.exists():
-        export_contract_graph(network, config, version / ONNX_FILE)
+    if layout.file_format(model_dir) == "onnx":
+        export_contract_graph(model_dir / layout.ONNX, config, version / ONNX_FILE)
         return
-    for path in model_dir.glob("inference.*"):
-        if path.suffix in (".json", ".pdmodel", ".pdiparams"):
-            shutil.copyfile(path, version / path.name)
+    for path in (layout.paddle_program(model_dir), model_dir / layout.PADDLE_WEIGHTS):
+        shutil.copyfile(path, version / path.name)
 
 
 def _add_stage(repository: Path, name: str, pipeline: PipelineSettings, serving: ServingSettings) -> None:
