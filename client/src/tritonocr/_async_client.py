@@ -69,7 +69,7 @@ class AsyncOCRClient(BaseClient):
         """Read one file, as `OCRClient.ocr()` does, with its arguments and errors."""
         given = self._with_own_options(options)
         request = self._request(file, given, request_id)
-        decode = self._decoder(request, file, {**await self.settings(), **given}, input_path)
+        decode = self._decoder(request, file, input_path)
         return decode(await self._transport.infer(request, timeout_s or self.timeout_s))
 
     def predict(

@@ -73,14 +73,12 @@ class BaseClient:
         return encode_request(file, options, request_id=request_id, model_name=self.model_name)
 
     def _decoder(
-        self, request: Request, file: File, settings: Mapping[str, Any], input_path: str | None
+        self, request: Request, file: File, input_path: str | None
     ) -> Callable[[Tensors], list[OCRResult]]:
         is_pdf = looks_like_pdf(file)
 
         def decode(tensors: Tensors) -> list[OCRResult]:
-            return decode_response(
-                tensors, settings, input_path=input_path, is_pdf=is_pdf, request_id=request.request_id
-            )
+            return decode_response(tensors, request, input_path=input_path, is_pdf=is_pdf)
 
         return decode
 
@@ -132,7 +130,7 @@ class OCRClient(BaseClient):
         """
         given = self._with_own_options(options)
         request = self._request(file, given, request_id)
-        decode = self._decoder(request, file, {**self.settings(), **given}, input_path)
+        decode = self._decoder(request, file, input_path)
         return self._transport.submit(request, timeout_s or self.timeout_s, decode)
 
     def ocr(

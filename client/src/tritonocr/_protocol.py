@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._exceptions import InvalidInputError, ProtocolError
-from ._options import OPTIONS
+from ._options import DEFAULTS, OPTIONS
 from ._page import Page
 from ._result import OCRResult
 
@@ -151,31 +151,26 @@ def _option_tensor(name: str, value: bool | int | float | str) -> Tensor:
 
 
 def decode_response(
-    tensors: _Tensors,
-    settings: Mapping[str, Any],
-    *,
-    input_path: str | None,
-    is_pdf: bool,
-    request_id: str = "",
+    tensors: _Tensors, request: Request, *, input_path: str | None, is_pdf: bool
 ) -> list[OCRResult]:
     """Build one result a page from the answer's tensors.
 
     Args:
-        tensors: the outputs that were asked for, by name.
-        settings: the value of every option as the client knows it; the answer's own come first.
+        tensors: the answer, by name.
+        request: what it answers: which outputs it must have, and the id that names the files of results
+            without an input path.
         input_path: what the results say they come from; None for pixels and bytes.
         is_pdf: whether a single page has an index, as PaddleX's PDF pages have.
-        request_id: names the files of results that have no input path.
 
     Raises:
         ProtocolError: a tensor is missing or does not have the contract's shape.
     """
-    columns = {name: _column(tensors, name) for name in wanted_outputs(settings)}
+    columns = {name: _column(tensors, name) for name in request.outputs}
     for name in PER_FILE:
         if columns[name].shape != (1,):
             raise ProtocolError(f"The answer's {name!r} has shape {columns[name].shape}; expected [1].")
     page_count = int(columns["page_count"][0])
-    settings = {**settings, **_settings_in_force(_text(columns["settings"][0]))}
+    settings = _settings(columns["settings"][0])
     box_pages, line_pages = columns["dt_page_index"], columns["page_index"]
     words = _words_by_line(columns) if "word_texts" in columns else None
     has_index = is_pdf or page_count > 1
@@ -186,17 +181,18 @@ def decode_response(
             input_path=input_path,
             page_index=number if has_index else None,
             page_count=page_count,
-            request_id=request_id,
+            request_id=request.request_id,
         )
         for number in range(len(columns["doc_angle"]))
     ]
 
 
-def _settings_in_force(text: str) -> dict[str, Any]:
+def _settings(text: bytes | str) -> dict[str, Any]:
+    """The options' values in force, as the server tells them; the tutorial's for those it does not tell."""
     try:
-        return dict(json.loads(text))
-    except (TypeError, ValueError) as error:
-        raise ProtocolError(f"The answer's 'settings' is {text!r}; expected a JSON object.") from error
+        return {**DEFAULTS, **json.loads(text)}
+    except (ValueError, TypeError) as error:
+        raise ProtocolError(f"The answer's 'settings' is {_text(text)!r}; expected a JSON object.") from error
 
 
 def _column(tensors: _Tensors, name: str) -> NDArray[Any]:

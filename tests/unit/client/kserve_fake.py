@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
-from tritonocr._protocol import NUMPY_DTYPES, OUTPUTS
+from tritonocr import OPTIONS, OCRResult
+from tritonocr._options import DEFAULTS
+from tritonocr._protocol import NUMPY_DTYPES, OUTPUTS, decode_response, encode_request
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -27,6 +30,7 @@ def blank_answer(pages: int = 1, page_count: int | None = None) -> Tensors:
     empty = {
         name: np.empty((0, *output.row_shape), NUMPY_DTYPES[output.datatype])
         for name, output in OUTPUTS.items()
+        if name != "settings"  # the server that answers adds its own
     }
     return {
         **empty,
@@ -34,7 +38,6 @@ def blank_answer(pages: int = 1, page_count: int | None = None) -> Tensors:
         "doc_angle": np.full(pages, -1, np.int32),
         "max_candidates_reached": np.zeros(pages, np.bool_),
         "page_count": np.array([page_count or pages], np.int32),
-        "settings": texts(["{}"]),
     }
 
 
@@ -62,6 +65,15 @@ def answer_with_lines(lines: list[str], page_of_line: list[int] | None = None, p
         "rec_polys": polys,
         "rec_boxes": np.stack([rows * 0, rows, rows * 0 + 8, rows + 4], axis=1).astype(np.int32),
     }
+
+
+def decoded(
+    tensors: Tensors, settings: dict[str, Any], *, input_path: str | None, is_pdf: bool = False
+) -> list[OCRResult]:
+    """Decode an answer that was given with these settings."""
+    request = encode_request(b"file", settings, request_id="0123456789abcdef")
+    answered = {"settings": texts([json.dumps(settings)]), **tensors}
+    return decode_response(answered, request, input_path=input_path, is_pdf=is_pdf)
 
 
 Answer = Callable[[dict[str, Any]], Tensors]
@@ -96,13 +108,26 @@ class FakeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
         context.add_callback(lambda: self.cancelled.set() if not context.code() else None)
         self.release.wait(10)
         try:
-            tensors = self.answer(decoded_inputs(request))
+            inputs = decoded_inputs(request)
+            tensors = {"settings": settings_in_force(inputs), **self.answer(inputs)}
         except RefusalError as refusal:
             context.abort(refusal.code, str(refusal))
         response = service_pb2.ModelInferResponse(id=request.id)
         for output in request.outputs:
             _add_output(response, output.name, tensors[output.name])
         return response
+
+
+def settings_in_force(inputs: dict[str, Any]) -> NDArray[Any]:
+    """The fake's own settings under those of a request."""
+    given = {name: _told(inputs[name][0]) for name in OPTIONS if name in inputs}
+    return texts([json.dumps({**DEFAULTS, "text_det_thresh": 0.25, **given})])
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode()
+    return float(str(value)) if isinstance(value, np.float32) else value.item()
 
 
 class RefusalError(Exception):

@@ -9,14 +9,13 @@ import pypdfium2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kserve_fake import answer_with_lines
+from kserve_fake import answer_with_lines, decoded
 from PIL import Image, ImageDraw, features
 from tritonocr import InvalidInputError, OCRResult, _fonts, demo_page, searchable_pdf
 from tritonocr._demo import DEMO_LINES
 from tritonocr._fonts import draw_text, fitted_size, runs, text_picture, text_width
 from tritonocr._options import DEFAULTS
 from tritonocr._pictures import ocr_picture, preprocessing_picture
-from tritonocr._protocol import decode_response
 from tritonocr._saving import encoded_picture, picture_suffix
 
 # One text for each language of the tutorial's recognition models, and a few more.
@@ -53,7 +52,7 @@ def results_of(
         **changes,
     }
     options = {**DEFAULTS, "return_page_images": True}
-    return decode_response(tensors, options, input_path=input_path, is_pdf=False, request_id="0123456789")
+    return decoded(tensors, options, input_path=input_path)
 
 
 @pytest.mark.parametrize("text", SCRIPTS.values(), ids=SCRIPTS)

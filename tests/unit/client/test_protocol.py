@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kserve_fake import answer_with_lines, blank_answer, texts
+from kserve_fake import answer_with_lines, blank_answer, decoded, texts
 from tritonocr import OPTIONS, InvalidInputError, ProtocolError
 from tritonocr._options import DEFAULTS
-from tritonocr._protocol import OUTPUTS, decode_response, encode_request, wanted_outputs
+from tritonocr._protocol import OUTPUTS, encode_request, wanted_outputs
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "BOOL": st.booleans(),
@@ -86,7 +86,7 @@ def test_only_what_is_used_is_asked_for(options: dict[str, Any], absent: set[str
 
 
 def decode(tensors: dict[str, Any], is_pdf: bool = False, **settings: Any) -> list[Any]:
-    return decode_response(tensors, {**DEFAULTS, **settings}, input_path="a.png", is_pdf=is_pdf)
+    return decoded(tensors, {**DEFAULTS, **settings}, input_path="a.png", is_pdf=is_pdf)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.text()), max_size=12).map(sorted))

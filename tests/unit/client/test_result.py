@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kserve_fake import answer_with_lines, blank_answer
+from kserve_fake import answer_with_lines, blank_answer, decoded
 from shared_files import REFERENCE, tutorial
 from tritonocr import InvalidInputError, OCRFailure, OCRResult
 from tritonocr._options import DEFAULTS
-from tritonocr._protocol import decode_response
 
 RECORDED = sorted(REFERENCE.glob("paddlex_*/*/*.json"))
 # Keys of PaddleX 3.7 that 3.0 has not; `return_word_box` is ours too where words were asked for.
@@ -62,7 +61,7 @@ def expected_of(recorded: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("file", RECORDED, ids=lambda file: "/".join(file.parts[-3:]))
 def test_a_recorded_answer_comes_out_as_paddlex_wrote_it(file: Path) -> None:
     recorded = json.loads(file.read_text(encoding="utf-8"))["res"]
-    (result,) = decode_response(
+    (result,) = decoded(
         tensors_of(recorded), settings_of(recorded), input_path=recorded["input_path"], is_pdf=False
     )
     ours, expected = result.json["res"], expected_of(recorded)
@@ -74,9 +73,7 @@ def test_a_recorded_answer_comes_out_as_paddlex_wrote_it(file: Path) -> None:
 def result_of(*lines: str, input_path: str | None = "scans/page 1.jpg", **changes: Any) -> OCRResult:
     settings = {**DEFAULTS, "use_doc_unwarping": False}
     tensors = {**answer_with_lines(list(lines)), **changes}
-    (result,) = decode_response(
-        tensors, settings, input_path=input_path, is_pdf=False, request_id="0123456789abcdef"
-    )
+    (result,) = decoded(tensors, settings, input_path=input_path)
     return result
 
 
@@ -91,7 +88,7 @@ def test_word_boxes_come_out_as_paddlex_wrote_them() -> None:
         "word_boxes": np.array([box for _, _, box in words], np.int32),
     }
     settings = {**settings_of(recorded), "return_word_box": True}
-    (result,) = decode_response(tensors, settings, input_path=recorded["input_path"], is_pdf=False)
+    (result,) = decoded(tensors, settings, input_path=recorded["input_path"], is_pdf=False)
     expected = expected_of(recorded)
     expected["return_word_box"] = True
     assert result.json["res"] == expected
@@ -103,7 +100,7 @@ def test_the_fields_are_the_tutorials() -> None:
     start = tutorial().index("- 调用`print()` 方法会将结果打印到终端")
     listed = re.findall(r"^    - `(\w+)`:", tutorial()[start:], flags=re.MULTILINE)
     assert len(listed) == 13
-    (result,) = decode_response(answer_with_lines(["a"]), DEFAULTS, input_path="a.png", is_pdf=False)
+    (result,) = decoded(answer_with_lines(["a"]), DEFAULTS, input_path="a.png", is_pdf=False)
     assert set(listed) | {"text_type"} == set(result)
 
 
@@ -150,7 +147,7 @@ def test_a_directory_with_a_suffix_is_a_directory(tmp_path: Path) -> None:
 
 
 def test_pages_of_a_pdf_are_named_with_their_number(tmp_path: Path) -> None:
-    results = decode_response(blank_answer(2), DEFAULTS, input_path="a.pdf", is_pdf=True)
+    results = decoded(blank_answer(2), DEFAULTS, input_path="a.pdf", is_pdf=True)
     assert [result.save_to_json(tmp_path).name for result in results] == ["a_0_res.json", "a_1_res.json"]
 
 

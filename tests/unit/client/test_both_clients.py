@@ -152,11 +152,13 @@ def test_a_generator_of_inputs_is_read_as_it_goes(fake: tuple[str, FakeServicer]
     assert len(taken) <= 5
 
 
-def test_settings_come_from_the_server_once_and_show_in_the_result(fake: tuple[str, FakeServicer]) -> None:
+def test_the_result_shows_the_settings_that_the_server_ran_with(fake: tuple[str, FakeServicer]) -> None:
     with OCRClient(fake[0], options={"text_det_unclip_ratio": 1.5}) as client:
         (result,) = client.ocr(b"a", text_rec_score_thresh=0.5)
+        settings = client.settings()
     params = result["text_det_params"]
     assert (params["thresh"], params["unclip_ratio"], result["text_rec_score_thresh"]) == (0.25, 1.5, 0.5)
+    assert (settings["text_det_thresh"], settings["text_det_unclip_ratio"]) == (0.25, 1.5)
     sent = [tensor.name for tensor in fake[1].requests[0].inputs]
     assert sent == ["file", "text_det_unclip_ratio", "text_rec_score_thresh"]
 
