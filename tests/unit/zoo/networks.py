@@ -58,6 +58,20 @@ def classifier(classes: int) -> bytes:
     )
 
 
+def classifier_of_size(height: int, width: int, *, opset: int) -> bytes:
+    """`x` [B, 3, height, width] -> [B, 2]; an image of another size does not fit."""
+    return _model(
+        [
+            helper.make_node("Conv", ["x", "weight"], ["sums"]),
+            helper.make_node("Flatten", ["sums"], ["rows"]),
+            helper.make_node("Softmax", ["rows"], ["y"]),
+        ],
+        {"weight": _weights(2, 3, height, width) / 500},
+        (["B", 3, height, width], ["B", 2]),
+        opset=opset,
+    )
+
+
 def inference_yml(role: Role, name: str, characters: Sequence[str] = ()) -> bytes:
     """The text of an `inference.yml`."""
     text = io.BytesIO()
@@ -104,6 +118,7 @@ def _model(
     weights: Mapping[str, np.ndarray],
     shapes: tuple[list[int | str], list[int | str]],
     metadata: Mapping[str, str] | None = None,
+    opset: int = 13,
 ) -> bytes:
     graph = helper.make_graph(
         nodes,
@@ -112,7 +127,7 @@ def _model(
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, shapes[1])],
         [numpy_helper.from_array(value, name) for name, value in weights.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     helper.set_model_props(model, dict(metadata or {}))
     onnx.checker.check_model(model)
     return model.SerializeToString()

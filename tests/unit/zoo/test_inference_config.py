@@ -190,3 +190,11 @@ def test_a_missing_file_and_another_encoding_are_named(tmp_path: Path) -> None:
     (tmp_path / "inference.yml").write_bytes("é".encode("latin-1"))
     with pytest.raises(ModelFormatError, match="not UTF-8 text"):
         inference_config.load(tmp_path)
+
+
+def test_lines_of_another_height_are_refused(tmp_path: Path) -> None:
+    content = inference_config.compose(Role.TEXT_RECOGNITION, "mine", characters="abc")
+    content["PreProcess"]["transform_ops"] = [{"RecResizeImg": {"image_shape": [3, 32, 320]}}]
+    inference_config.save(content, tmp_path)
+    with pytest.raises(ModelFormatError, match="got lines of 32 px height, expected 48 px"):
+        inference_config.load(tmp_path)
