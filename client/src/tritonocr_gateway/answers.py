@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -48,18 +49,18 @@ class Read:
 def preferred_type(accept: str) -> str:
     """Choose the answer's media type by an Accept header (RFC 9110, 12.5.1); JSON where nothing else fits."""
     ranges = [_media_range(part) for part in accept.split(",")]
-    for wanted, _ in sorted(ranges, key=lambda media_range: -media_range[1]):
+    for wanted, quality in sorted(ranges, key=lambda media_range: -media_range[1]):
+        if wanted == "*/*" or not quality:
+            break
         if wanted in MEDIA_TYPES:
             return wanted
-        if wanted == "*/*":
-            break
     return JSON
 
 
 def _media_range(part: str) -> tuple[str, float]:
     name, *parameters = (piece.strip().lower() for piece in part.split(";"))
     quality = next((value[2:] for value in parameters if value.startswith("q=")), "1")
-    return name, float(quality) if quality.replace(".", "", 1).isdecimal() else 0.0
+    return name, float(quality) if re.fullmatch(r"[01](\.\d*)?", quality) else 1.0
 
 
 def render(read: Read, media_type: str) -> Response:

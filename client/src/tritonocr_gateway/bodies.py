@@ -12,10 +12,12 @@ from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from tritonocr_gateway.errors import (
     BodyTooLargeError,
+    ClientGoneError,
     InvalidRequestError,
     UnsupportedMediaTypeError,
     UploadTimeoutError,
@@ -51,6 +53,7 @@ async def read_request(request: Request, settings: Settings) -> Asked:
         UnsupportedMediaTypeError: it is neither JSON nor a form.
         BodyTooLargeError: its Content-Length, or what arrives, is over the limit.
         UploadTimeoutError: it does not arrive in time.
+        ClientGoneError: it does not arrive at all.
         InvalidRequestError: it does not follow the schema.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -66,6 +69,8 @@ async def read_request(request: Request, settings: Settings) -> Asked:
         raise UploadTimeoutError(
             f"The body did not arrive within {settings.upload_timeout_s:g} s (setting upload_timeout_s)."
         ) from error
+    except ClientDisconnect as error:
+        raise ClientGoneError("The client closed the connection.") from error
     request.state.log_id = asked.fields.log_id or log_id_of(request)
     return asked
 

@@ -24,7 +24,7 @@ def gateway(**options: Any) -> None:
 
         tritonocr gateway --host 0.0.0.0 --max-concurrent-requests 64 --max-pages 100
 
-        TRITONOCR_GATEWAY_API_KEYS=key1,key2 tritonocr gateway --fetch-urls
+        TRITONOCR_REST_API_KEYS=key1,key2 tritonocr gateway --fetch-urls
     """
     given = {name: value for name, value in options.items() if value is not None}
     try:

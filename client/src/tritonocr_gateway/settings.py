@@ -8,12 +8,13 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-ENV_PREFIX = "TRITONOCR_GATEWAY_"
+# Not …_GATEWAY_: Kubernetes gives containers a TRITONOCR_GATEWAY_PORT=tcp://… of a Service so named.
+ENV_PREFIX = "TRITONOCR_REST_"
 _MIB = 1 << 20
 
 
 class Settings(BaseSettings):
-    """The gateway's settings: from the command line, else from `TRITONOCR_GATEWAY_…`, else the default."""
+    """The gateway's settings: from the command line, else from `TRITONOCR_REST_…`, else the default."""
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True)
 

@@ -148,6 +148,8 @@ def test_an_error_is_json_whatever_is_accepted(serve: Any) -> None:
         ("image/png", "application/json"),
         ("text/html, application/xhtml+xml, */*;q=0.8", "application/json"),
         ("text/plain;q=x", "text/plain"),
+        ("text/plain;q=0", "application/json"),
+        ("text/plain;q=0, application/pdf;q=0.1", "application/pdf"),
         (";;,,;q=", "application/json"),
     ],
 )

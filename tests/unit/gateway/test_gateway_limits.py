@@ -64,6 +64,19 @@ def test_a_body_that_does_not_arrive_is_not_waited_for(serve: Any) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 408")
 
 
+@pytest.mark.parametrize("media_type", ["application/json", "multipart/form-data; boundary=b"])
+def test_a_client_that_goes_away_while_sending_is_no_failure(
+    serve: Any, caplog: pytest.LogCaptureFixture, media_type: str
+) -> None:
+    client = serve(max_concurrent_requests=1)
+    head = f"POST /ocr HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\nContent-Length: 100\r\n\r\n--b"
+    with socket.create_connection((client.base_url.host, client.base_url.port)) as connection:
+        connection.sendall(head.encode())
+    counted = 'requests_total{route="/ocr",status="499"} 1.0'
+    assert eventually(lambda: counted in client.get("/metrics").text)
+    assert not caplog.records
+
+
 def test_one_request_too_many_is_refused_at_once(serve: Any, triton: Any, body: dict[str, Any]) -> None:
     client = serve(max_concurrent_requests=2, retry_after_s=9)
     triton.wait = True
