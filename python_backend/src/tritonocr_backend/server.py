@@ -197,7 +197,7 @@ class EmbeddedServer:
                 raise ServerError(f"tritonserver ended while starting.{self._log_tail()}")
             if time.monotonic() > deadline:
                 seconds = self.options.ready_timeout_s
-                raise ServerError(f"tritonserver was not ready after {seconds:.0f} s.{self._log_tail()}")
+                raise ServerError(f"tritonserver was not ready after {seconds:g} s.{self._log_tail()}")
             time.sleep(READY_POLL_S)
 
     def _log_tail(self) -> str:
@@ -277,16 +277,32 @@ def _environment(installation: Installation) -> dict[str, str]:
 
 
 def _free_ports(options: ServerOptions) -> tuple[int, int, int]:
-    """The three ports, free ones where 0 was asked for; all held open until each is known."""
+    """The three ports, free ones where 0 was asked for; all held open until each is known.
+
+    Another server on one of them would answer that it is ready, and be taken for ours.
+
+    Raises:
+        ServerError: a port is in use or may not be used.
+    """
     with contextlib.ExitStack() as stack:
-        ports = []
-        for port in (options.http_port, options.grpc_port, options.metrics_port):
-            if port == 0:
-                listener = stack.enter_context(socket.socket())
-                listener.bind((options.host, 0))
-                port = listener.getsockname()[1]
-            ports.append(port)
-    return ports[0], ports[1], ports[2]
+        http, grpc, metrics = (
+            stack.enter_context(_bound(name, options)).getsockname()[1]
+            for name in ("http_port", "grpc_port", "metrics_port")
+        )
+    return http, grpc, metrics
+
+
+def _bound(name: str, options: ServerOptions) -> socket.socket:
+    port = getattr(options, name)
+    bound = socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, port != 0)  # just left by a server is free
+    try:
+        bound.bind((options.host, port))
+    except OSError as error:
+        bound.close()
+        reason = os.strerror(error.errno) if error.errno else error
+        raise ServerError(f"{name}: {port} of {options.host} cannot be used: {reason}") from None
+    return bound
 
 
 def _is_ready(http_url: str) -> bool:
