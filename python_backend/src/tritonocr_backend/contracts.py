@@ -31,6 +31,9 @@ IMAGE_SIZES: Final[dict[Role, tuple[int | None, int | None]]] = {
     Role.TEXT_RECOGNITION: (48, None),
 }
 
+STRIDE_PX: Final = 32
+"""Both sides of what a detection network is given are multiples of this."""
+
 NETWORK_OUTPUTS: Final = {
     Role.DOC_ORIENTATION: ("probabilities",),
     Role.DOC_UNWARPING: ("unwarped",),

@@ -14,9 +14,9 @@ import numpy as np
 import pyclipper
 
 from tritonocr_backend.arrays import Floats, Image, Quads
+from tritonocr_backend.contracts import STRIDE_PX
 from tritonocr_backend.geometry import min_area_quad, reading_order, upright_size
 
-STRIDE_PX = 32
 MIN_PADDED_SIDES_PX = 64
 MAX_SIDE_LIMIT_PX = 4000
 MIN_SIDE_PX = 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +12,10 @@ import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
 from tritonocr_backend.arrays import Image
-from tritonocr_backend.contracts import IMAGE, NETWORK_OUTPUTS, Role
+from tritonocr_backend.contracts import IMAGE, NETWORK_OUTPUTS, STRIDE_PX, Role
 from tritonocr_backend.engines import EngineOptions, Network, create_engine
 from tritonocr_backend.errors import InvalidInputError
 from tritonocr_backend.network_card import read_card
-from tritonocr_backend.text_detection import STRIDE_PX
 from tritonocr_backend.triton.errors import error_response
 from tritonocr_backend.triton.load_time import LoadTime
 from tritonocr_backend.triton.tensors import read_inputs, response
@@ -36,7 +34,6 @@ class NetworkModel:
         self._check = _CHECKS.get(card.role, _check_nothing)
         network = Network(directory, card.role, self._outputs, card.normalisation, options, card.own_size)
         self._engine = create_engine(card.engine, network)
-        self._max_batch_size = json.loads(args["model_config"])["max_batch_size"]
         self._load_time = LoadTime(args)
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
