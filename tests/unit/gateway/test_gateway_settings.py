@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import ValidationError
+from running_gateway import free_port
 from tritonocr_gateway import Settings
 from tritonocr_gateway.cli import gateway
 from tritonocr_gateway.errors import ANSWERS
@@ -75,3 +80,30 @@ def test_a_value_out_of_range_is_named() -> None:
     code, output = _run("--max-pages", "0")
     assert code == 2
     assert "max_pages is 0" in output
+
+
+def test_without_its_packages_the_command_says_what_to_install() -> None:
+    code = "import sys; sys.modules['fastapi'] = None; from tritonocr.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "gateway"], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert "needs the package 'fastapi': pip install \"tritonocr[gateway]\"" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_command_serves_with_its_options() -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "tritonocr", "gateway", "--url", f"127.0.0.1:{free_port()}"]
+    environment = {**os.environ, f"{ENV_PREFIX}API_KEYS": "secret"}
+    process = subprocess.Popen([*command, "--port", str(port)], env=environment, stderr=subprocess.PIPE)
+    try:
+        assert process.stderr
+        for line in process.stderr:
+            if b"Uvicorn running" in line:
+                break
+        url = f"http://127.0.0.1:{port}"
+        assert httpx.get(f"{url}/health").status_code == 200
+        assert httpx.get(f"{url}/health/ready").status_code == 503, "there is no Triton"
+        assert httpx.post(f"{url}/ocr", json={}).status_code == 401, "the environment's key is not asked for"
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
