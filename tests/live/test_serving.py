@@ -160,3 +160,17 @@ def test_serve_says_when_and_where_and_ends_with_every_child(
     serve_command.send_signal(number)
     assert serve_command.wait(timeout=60) == 0
     assert family(int(leader)) == []
+
+
+def test_a_killed_owner_leaves_no_server_behind(serve_command: "subprocess.Popen[str]") -> None:
+    assert serve_command.stdout is not None
+    next(line for line in serve_command.stdout if "is ready" in line)
+    [leader] = subprocess.run(
+        ["pgrep", "-P", str(serve_command.pid), "tritonserver"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    serve_command.kill()
+    serve_command.wait()
+    deadline = time.monotonic() + 60
+    while family(int(leader)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert family(int(leader)) == []

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tritonocr_backend.errors import ServerError
+from tritonocr_backend.watchdog import watch
 
 # Pages go back to the system when they are done with; glibc would keep some in each thread's arena.
 MALLOC = {
@@ -46,6 +47,7 @@ class ServerOptions:
         log_level: error, warning, info or verbose.
         log_file: where the server's output goes; None leaves it on this process's own.
         model_control: whether clients may load and unload models.
+        unloaded_models: left for the first request that names them; with `model_control` only.
         ready_timeout_s: how long the models may take to load.
         exit_timeout_s: how long requests in flight may take when the server is told to stop.
         extra_arguments: handed to tritonserver as they are.
@@ -58,6 +60,7 @@ class ServerOptions:
     log_level: str = "warning"
     log_file: Path | None = None
     model_control: bool = False
+    unloaded_models: Sequence[str] = ()
     ready_timeout_s: float = 180
     exit_timeout_s: float = 30
     extra_arguments: Sequence[str] = ()
@@ -77,6 +80,7 @@ class EmbeddedServer:
         ports = _free_ports(self.options)
         self.http_port, self.grpc_port, self.metrics_port = ports
         self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
         self._directory: Path | None = None
 
     @property
@@ -124,6 +128,7 @@ class EmbeddedServer:
         try:
             backends = _link_backends(installation, self._directory / "backends")
             self._process = self._launch(installation, backends)
+            self._watchdog = watch(self._process.pid)
             self._wait_until_ready()
         except BaseException:
             self.stop()
@@ -140,6 +145,10 @@ class EmbeddedServer:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+        if self._watchdog is not None:
+            self._watchdog.kill()
+            self._watchdog.communicate()
+            self._watchdog = None
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
@@ -168,7 +177,6 @@ class EmbeddedServer:
         options = self.options
         levels = {"error": (0, 0, 0), "warning": (0, 1, 0), "info": (1, 1, 0), "verbose": (1, 1, 1)}
         info, warning, verbose = levels[options.log_level]
-        control = ["--model-control-mode=explicit", "--load-model=*"] if options.model_control else []
         return [
             f"--model-repository={self._repository}",
             f"--backend-directory={backends}",
@@ -185,9 +193,16 @@ class EmbeddedServer:
             f"--log-verbose={verbose}",
             f"--exit-timeout-secs={options.exit_timeout_s:.0f}",
             "--disable-auto-complete-config",
-            *control,
+            *(self._control() if options.model_control else ()),
             *options.extra_arguments,
         ]
+
+    def _control(self) -> list[str]:
+        names = ["*"]
+        if self.options.unloaded_models:
+            present = sorted(path.parent.name for path in self._repository.glob("*/config.pbtxt"))
+            names = [name for name in present if name not in self.options.unloaded_models]
+        return ["--model-control-mode=explicit", *(f"--load-model={name}" for name in names)]
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None

@@ -35,8 +35,8 @@ class Ocr:
         self._settings = read_pipeline_settings(Path(args["model_repository"], args["model_version"]))
         self._repository = RepositoryView.beside(args["model_repository"])
         self._threads = ThreadPoolExecutor(CALLS_IN_FLIGHT)
-        caller = LocalStages(self._settings.local_stages, self._repository, BlsCaller(self._threads))
-        self._pipeline = OcrPipeline(caller)
+        calls = BlsCaller(self._threads, self._repository)
+        self._pipeline = OcrPipeline(LocalStages(self._settings.local_stages, self._repository, calls))
         self._loop = asyncio.new_event_loop()
         self._load_time = LoadTime(args)
 
@@ -91,7 +91,9 @@ class Ocr:
             raise
         if not asked.return_page_images:
             return ReadPage(index, result)
-        preprocessed = None if result.page is page else encode_picture(result.page)
+        settings = asked.page_settings
+        is_preprocessed = settings.use_doc_orientation_classify or settings.use_doc_unwarping
+        preprocessed = encode_picture(result.page) if is_preprocessed else None
         return ReadPage(index, result, encode_picture(page), preprocessed)
 
 
@@ -114,7 +116,10 @@ class OcrStream(Ocr):
             finally:
                 asked.document.close()
         except Exception as error:  # becomes this request's answer
-            sender.send(error_response(error))
+            # In one message: a gRPC client may ask for the stream to end with its first error, and Triton 2.51
+            # crashes on anything sent after that.
+            sender.send(error_response(error), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            return
         sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
 

@@ -188,6 +188,19 @@ def test_pages_of_a_stream_come_one_by_one(grpc: Any, corpus: Path) -> None:
     assert pages == [{index} for index in range(10)], "max_pages is 10 unless asked otherwise"
 
 
+def test_a_stream_that_ends_with_its_first_error_harms_no_server(grpc: Any, server: EmbeddedServer) -> None:
+    for _ in range(5):
+        with tritonclient.grpc.InferenceServerClient(server.grpc_url) as client:
+            answers: queue.Queue[Any] = queue.Queue()
+            headers = {"triton_grpc_error": "true"}
+            client.start_stream(lambda result, error, to=answers: to.put(error), headers=headers)
+            file = tritonclient.grpc.InferInput("file", [1], "BYTES")
+            file.set_data_from_numpy(np.array([b"no picture"], dtype=object))
+            client.async_stream_infer("ocr_stream", [file])
+            assert "expected a JPEG" in answers.get(timeout=30).message()
+    assert grpc.is_server_ready()
+
+
 def test_what_is_not_asked_for_is_not_computed(grpc: Any, page_bytes: bytes) -> None:
     def recognitions() -> int:
         stats = grpc.get_inference_statistics("PP-OCRv4_mobile_rec").model_stats[0]

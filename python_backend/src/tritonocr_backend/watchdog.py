@@ -1,0 +1,44 @@
+"""Ends a server whose owner was killed and so could not end it: a process beside it that waits for that."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+GRACE_S = 40
+
+
+def watch(session: int) -> subprocess.Popen[bytes]:
+    """Start a process that ends a session of processes when this process is gone.
+
+    Args:
+        session: id of the session's leader.
+
+    Returns:
+        The watchdog, to be killed once the session has been ended otherwise.
+    """
+    # However this process ends, the system closes its end of the pipe.
+    return subprocess.Popen(
+        [sys.executable, "-m", __name__, str(session)], stdin=subprocess.PIPE, start_new_session=True
+    )
+
+
+def main() -> None:
+    """Wait until standard input ends; then end the session, gently first."""
+    session = int(sys.argv[1])
+    sys.stdin.buffer.read()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(session, signal.SIGTERM)
+        for _ in range(GRACE_S):
+            time.sleep(1)
+            os.kill(session, 0)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(session, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
