@@ -121,7 +121,8 @@ def import_(
     with exit_on_error():
         model = import_model(source, name, role=role, dictionary_file=dictionary, convert=convert)
     typer.echo(
-        f"{model.name}: imported as {model.role.value} model; serve it with: tritonocr models add {name}"
+        f"{model.name}: imported as {model.role.value} model; serve it with: tritonocr serve --model {name}, "
+        f"or give it to a running server: tritonocr models add {name}"
     )
 
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from types import FrameType
@@ -89,6 +90,9 @@ def serve(
     model_control: Annotated[
         bool, typer.Option(help="Let clients load and unload models; needed by `tritonocr models add`.")
     ] = False,
+    lazy: Annotated[
+        bool, typer.Option(help="Load each --model when a request first names it; with --model-control.")
+    ] = False,
     gateway: Annotated[bool, typer.Option(help="Also serve POST /ocr and the web page.")] = False,
     gateway_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the gateway.")] = 8080,
     log_level: Annotated[LogLevel, typer.Option(help="How much tritonserver says.")] = LogLevel.warning,
@@ -102,6 +106,8 @@ def serve(
 
     tritonocr config > OCR.yaml; tritonocr serve --pipeline OCR.yaml --gateway
     """
+    if lazy and not model_control:
+        raise typer.BadParameter("--lazy loads models while the server runs: it needs --model-control")
     started_s = time.monotonic()
     instances = {"ocr": ocr_instances, "text_recognition": recognition_instances}
     serving = ServingSettings(
@@ -130,7 +136,8 @@ def serve(
             line_padding=line_padding.value,
             progress_of=progress_bar,
         )
-        with EmbeddedServer(directory, options) as server:
+        later = {*(model or ())} - {*config.networks.values()} if lazy else ()
+        with EmbeddedServer(directory, replace(options, unloaded_models=tuple(later))) as server:
             typer.echo(_ready_line(server, time.monotonic() - started_s))
             with _gateway(server, host, gateway_port) if gateway else contextlib.nullcontext():
                 status = server.wait()

@@ -16,6 +16,7 @@ CODES = {
     ServerError: "INTERNAL",
 }
 QUEUE_FULL = "Exceeds maximum queue size"
+NOT_LOADED = "is not ready"
 
 _log = logging.getLogger(__name__)
 

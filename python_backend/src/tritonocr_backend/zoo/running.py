@@ -210,8 +210,9 @@ def remove_model(name: str, repository: Path, url: str = DEFAULT_URL) -> None:
     with _client(url) as client:
         (repository / name / HIDDEN_FILE).touch()
         _touch(repository)
-        _drain(client, name)
-        client.unload_model(name)
+        if client.is_model_ready(name):  # not where it waits for its first request
+            _drain(client, name)
+            client.unload_model(name)
     remove_network(repository, name)
 
 
