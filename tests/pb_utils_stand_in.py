@@ -90,6 +90,18 @@ class InferenceRequest:
         return type(self).models(self)
 
 
+LOADED: set[str] = set()
+"""Models that are ready; a test may start with any."""
+
+
+def is_model_ready(model_name: str) -> bool:
+    return model_name in LOADED
+
+
+def load_model(model_name: str) -> None:
+    LOADED.add(model_name)
+
+
 class MetricFamily:
     GAUGE = 1
 
