@@ -484,6 +484,36 @@ def test_a_file_of_paddlex_is_served_with_its_models_alone(tmp_path: Path) -> No
         assert word_of_request["text_det_params"]["unclip_ratio"] == 1.5
 
 
+@pytest.fixture
+def lazy_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A server with two models that wait for the first request that names them."""
+    later = ("japan_PP-OCRv3_mobile_rec", "en_PP-OCRv3_mobile_rec")
+    names = {Role.TEXT_DETECTION: "PP-OCRv6_tiny_det", Role.TEXT_RECOGNITION: "PP-OCRv6_tiny_rec"}
+    flags = ("use_doc_orientation_classify", "use_doc_unwarping", "use_textline_orientation")
+    config = pipeline_config.PipelineConfig(names, {}, dict.fromkeys(flags, False))
+    repository = prepare_repository(tmp_path / "repository", config, more_models=later)
+    options = ServerOptions(
+        model_control=True, unloaded_models=later, log_level="info", log_file=tmp_path / "server.log"
+    )
+    with EmbeddedServer(repository, options) as server:
+        yield server
+
+
+def test_a_model_costs_nothing_until_requests_name_it(lazy_server: EmbeddedServer) -> None:
+    asked_for, waiting = "japan_PP-OCRv3_mobile_rec", "en_PP-OCRv3_mobile_rec"
+    assert {asked_for, waiting}.isdisjoint(running.served_models(lazy_server.grpc_url))
+    with OCRClient(lazy_server.grpc_url) as client, ThreadPoolExecutor(12) as threads:
+        page = _page(LINES["japan"])
+        first = [threads.submit(client.ocr, page, lang="japan") for _ in range(24)]
+        assert all(tuple(future.result()[0]["rec_texts"]) == LINES["japan"] for future in first)
+        costs = {model.name for model in running.costs(lazy_server.grpc_url).models}
+        assert asked_for in costs
+        assert waiting not in costs
+        running.remove_model(waiting, running.repository_of(lazy_server.grpc_url), lazy_server.grpc_url)
+        with pytest.raises(InvalidInputError, match=f"got '{waiting}', which is not served"):
+            _read(client, "en", text_recognition_model_name=waiting)
+
+
 def test_a_server_that_lets_no_models_come_says_so(server: EmbeddedServer) -> None:
     name = "en_PP-OCRv3_mobile_rec"
     result = CliRunner().invoke(app, ["add", name, "--url", server.grpc_url])
