@@ -40,7 +40,7 @@ def encode_picture(page: Image) -> bytes:
 def output_tensors(
     pages: Sequence[ReadPage], page_count: int, options: Mapping[str, OptionValue]
 ) -> dict[str, NDArray[Any]]:
-    """All outputs of `ocr` for pages in order; model_repository/README.md has the table.
+    """All outputs of `ocr` for pages in order; README.md has the table.
 
     Args:
         pages: those that were read.

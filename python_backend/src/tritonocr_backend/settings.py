@@ -64,7 +64,9 @@ class Option:
         too_low = self.low is not None and not value >= self.low
         too_high = self.high is not None and not value <= self.high
         if too_low or too_high or not np.isfinite(value):
-            raise InvalidInputError(f"{self.name}: got {value:g}, expected {self._range()}")
+            # A float arrives with 32 bits: 0.1 would show all its digits.
+            got = f"{value:g}" if self.kind is float else value
+            raise InvalidInputError(f"{self.name}: got {got}, expected {self._range()}")
 
     def _range(self) -> str:
         if self.high is None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pb_utils_stand_in
 import pytest
+
 from tritonocr_backend.settings import DEFAULT_NETWORKS
 from tritonocr_backend.zoo.fetch import fetch_model
 from tritonocr_backend.zoo.repository import ServingSettings, build_repository

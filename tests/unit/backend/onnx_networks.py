@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
 from tritonocr_backend.contracts import Role
 
 CLASSES = {Role.DOC_ORIENTATION: 4, Role.TEXTLINE_ORIENTATION: 2, Role.TEXT_RECOGNITION: 7}

@@ -10,6 +10,7 @@ import numpy as np
 import pb_utils_stand_in as pb_utils
 import pytest
 from numpy.typing import NDArray
+
 from tritonocr_backend.arrays import Tensors
 from tritonocr_backend.contracts import CROP, DECODE, POSTPROCESS, STAGE_OUTPUTS, Role
 from tritonocr_backend.errors import InvalidInputError, StageError

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import PIL.Image
 import pytest
+
 from tritonocr_backend.columns import ReadPage, encode_picture, output_tensors
 from tritonocr_backend.pipeline import Line, PageResult, Word
 from tritonocr_backend.text_detection import DetectedBoxes

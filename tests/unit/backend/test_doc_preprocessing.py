@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tritonocr_backend.doc_preprocessing import doc_angle, resize_for_doc_orientation, rotate
 
 

@@ -21,6 +21,7 @@ from drawn_files import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from tritonocr_backend.documents import open_document
 from tritonocr_backend.errors import InvalidInputError
 

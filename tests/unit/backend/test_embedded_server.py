@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+
 from tritonocr_backend import server
 from tritonocr_backend.errors import ServerError
 from tritonocr_backend.server import EmbeddedServer, Installation, ServerOptions, find_installation

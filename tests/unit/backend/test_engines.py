@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from tritonocr_backend.contracts import NETWORK_OUTPUTS, PADDING_BGR, Role
 from tritonocr_backend.doc_preprocessing import doc_angle, resize_for_doc_orientation
 from tritonocr_backend.engines import Engine, EngineError, EngineOptions, Network, base, create_engine

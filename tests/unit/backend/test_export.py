@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 from onnx_networks import CLASSES, GRID_INPUT, grid_network, network
+
 from tritonocr_backend.contracts import IMAGE_SIZES, NETWORK_OUTPUTS, PADDING_BGR, Role
 from tritonocr_backend.engines import EngineOptions, Network, create_engine
 from tritonocr_backend.zoo import inference_config

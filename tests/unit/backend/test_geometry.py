@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
+
 from tritonocr_backend.geometry import bounding_boxes, min_area_quad, reading_order
 
 COORDINATES = st.integers(-5, 300)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.network_card import CARD_FILE, NetworkCard, Normalisation, read_card
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from fake_models import FakeModels
 from numpy.typing import NDArray
+
 from tritonocr_backend import contracts
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.errors import OverloadedError

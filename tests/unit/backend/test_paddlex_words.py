@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from tritonocr_backend.arrays import Tensors
 from tritonocr_backend.contracts import CROP, DECODE, IMAGE, POSTPROCESS
 from tritonocr_backend.engines import Engine, EngineOptions, Network, create_engine

@@ -6,9 +6,11 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.errors import InvalidInputError
 from tritonocr_backend.settings import (
@@ -107,8 +109,16 @@ def test_a_choice_names_the_choices() -> None:
     assert refused(option, "MAX") == "text_det_limit_type: got 'MAX', expected one of max, min"
 
 
-def test_a_number_too_long_to_read_is_still_told_apart() -> None:
-    assert refused(PAGE_OPTIONS["max_pages"], 100_001) == "max_pages: got 100001, expected 1 to 100000"
+@pytest.mark.parametrize(
+    ("name", "value", "got"),
+    [
+        pytest.param("max_pages", 1_234_567, "1234567", id="every digit of a whole number"),
+        pytest.param("text_det_thresh", float(np.float32(1.1)), "1.1", id="a float as it was typed"),
+        pytest.param("text_det_thresh", 2, "2", id="a whole number for a float"),
+    ],
+)
+def test_what_was_got_is_shown_as_the_user_knows_it(name: str, value: float, got: str) -> None:
+    assert refused(PAGE_OPTIONS[name], value).startswith(f"{name}: got {got}, expected")
 
 
 def test_defaults_are_the_tutorials() -> None:

@@ -5,6 +5,7 @@ import pytest
 from bidi.algorithm import get_display
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tritonocr_backend.reading_direction import logical_order
 from tritonocr_backend.stages import text_recognition_decode
 from tritonocr_backend.text_recognition import DecodedLine, in_logical_order, split_words

@@ -9,6 +9,7 @@ import pytest
 from google.protobuf import text_format
 from onnx_networks import network
 from tritonclient.grpc import model_config_pb2
+
 from tritonocr_backend.contracts import IMAGE_SIZES, Role
 from tritonocr_backend.network_card import CHARACTERS_FILE, read_card
 from tritonocr_backend.settings import PipelineSettings, default_options, read_pipeline_settings

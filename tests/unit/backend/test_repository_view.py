@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.errors import InvalidInputError
 from tritonocr_backend.network_card import CARD_FILE, CHARACTERS_FILE, HIDDEN_FILE, NetworkCard, Normalisation

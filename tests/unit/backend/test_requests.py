@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from drawn_files import bgr, encode, pdf, picture
 from numpy.typing import NDArray
+
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.errors import InvalidInputError
 from tritonocr_backend.network_card import NetworkCard, Normalisation

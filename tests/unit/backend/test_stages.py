@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from tritonocr_backend.errors import InvalidInputError
 from tritonocr_backend.stages import (
     text_crop_lines,

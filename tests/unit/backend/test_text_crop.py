@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from tritonocr_backend.contracts import PADDING_BGR
 from tritonocr_backend.text_crop import (
     MAX_WARP_SIDE_PX,

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from tritonocr_backend.text_detection import (
     DetectedBoxes,
     LimitType,

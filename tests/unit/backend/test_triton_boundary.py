@@ -8,6 +8,7 @@ import pb_utils_stand_in as pb_utils
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tritonocr_backend.errors import InvalidInputError, OverloadedError, ServerError, StageError
 from tritonocr_backend.triton.errors import error_response, from_response_error
 from tritonocr_backend.triton.tensors import (

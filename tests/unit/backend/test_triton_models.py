@@ -13,6 +13,7 @@ from drawn_files import encode, pdf, picture
 from fake_models import FakeModels
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+
 from tritonocr_backend.contracts import STAGE_OUTPUTS, Role
 from tritonocr_backend.network_card import CHARACTERS_FILE, NetworkCard, Normalisation
 from tritonocr_backend.settings import PipelineSettings, default_options, write_pipeline_settings
