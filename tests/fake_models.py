@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from tritonocr_backend import contracts, stages
 from tritonocr_backend.arrays import Tensors
 from tritonocr_backend.contracts import Role

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
+
 from tritonocr import OCRClient
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
 from tritonocr_backend.settings import DEFAULT_NETWORKS

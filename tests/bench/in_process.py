@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
+
 from tritonocr_backend.arrays import Tensors
 from tritonocr_backend.contracts import IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS
 from tritonocr_backend.engines import Engine, EngineOptions, Network, create_engine

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from in_process import InProcessCaller
 from rich.console import Console
 from rich.table import Table
+
+from in_process import InProcessCaller
 from tritonocr import OCRClient
 from tritonocr_backend.pipeline import OcrPipeline
 from tritonocr_backend.repository_view import RepositoryView

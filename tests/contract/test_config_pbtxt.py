@@ -10,6 +10,7 @@ from fake_models import FakeModels
 from numpy.typing import NDArray
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 from tritonclient.utils import np_to_triton_dtype
+
 from tritonocr import OPTIONS
 from tritonocr._protocol import OUTPUTS
 from tritonocr_backend.columns import ReadPage, output_tensors

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 import tritonocr_backend
 
 PACKAGE = Path(tritonocr_backend.__file__).parent

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
+
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.settings import DEFAULT_NETWORKS, PAGE_OPTIONS
 from tritonocr_backend.zoo.repository import source_repository

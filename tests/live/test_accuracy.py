@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from tritonocr import OCRClient
 from tritonocr_backend.server import EmbeddedServer
 

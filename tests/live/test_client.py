@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pypdfium2
 import pytest
-import tritonocr
 from PIL import Image
+
+import tritonocr
 from tritonocr import AsyncOCRClient, OCRClient, OCRResult
 from tritonocr._demo import DEMO_LINES
 from tritonocr_backend.server import EmbeddedServer

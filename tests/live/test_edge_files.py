@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tritonocr import InvalidInputError, OCRClient
 from tritonocr_backend.server import EmbeddedServer
 

@@ -20,6 +20,7 @@ import httpx
 import numpy as np
 import pytest
 from running_gateway import Line, free_port, running
+
 from tritonocr import OCRClient
 from tritonocr_backend.server import EmbeddedServer
 from tritonocr_gateway import Settings, create_app

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, ImageDraw
 from rapidfuzz.distance import Levenshtein
+from typer.testing import CliRunner
+
 from tritonocr import InvalidInputError, OCRClient, OCRResult
 from tritonocr._fonts import draw_text, text_width
 from tritonocr_backend.cli.models import app
@@ -30,7 +32,6 @@ from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.fetch import fetch, fetch_model
 from tritonocr_backend.zoo.importing import import_model
 from tritonocr_backend.zoo.repository import STAGES, ServingSettings, build_repository
-from typer.testing import CliRunner
 
 # Lines that every model of the language reads; the older ones write no blank between ideographs and digits.
 LINES = {

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+
 from tritonocr_backend.server import EmbeddedServer
 
 OFF = [

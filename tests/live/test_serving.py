@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tritonocr import OCRClient, OCRResult, OverloadedError, demo_page
 from tritonocr._demo import DEMO_LINES
 from tritonocr_backend.server import EmbeddedServer, ServerOptions

@@ -17,6 +17,7 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 from tritonclient.utils import InferenceServerException
+
 from tritonocr import OCRClient, OCRFailure, OCRResult, demo_page
 from tritonocr._demo import DEMO_LINES
 from tritonocr_backend.server import EmbeddedServer

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
+
 from tritonocr import OCRResult, searchable_pdf
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-import tritonocr
 from fastapi import FastAPI
 
+import tritonocr
 from tritonocr_gateway.admission import Admission
 from tritonocr_gateway.draining import DrainingMiddleware
 from tritonocr_gateway.errors import install_handlers

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import aiohttp
-from tritonocr import FetchError
 
+from tritonocr import FetchError
 from tritonocr_gateway.settings import Settings
 
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"

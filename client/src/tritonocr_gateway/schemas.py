@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, StringConstraints, create_model
 from pydantic.alias_generators import to_camel
+
 from tritonocr import OPTIONS
 
 # A limit on its length also makes pydantic refuse text that is not valid Unicode.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
-from tritonocr import AsyncOCRClient
 
+from tritonocr import AsyncOCRClient
 from tritonocr_gateway.admission import Admission
 from tritonocr_gateway.fetching import UrlFetcher
 from tritonocr_gateway.metrics import Metrics

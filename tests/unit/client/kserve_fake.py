@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
+
 from tritonocr import OPTIONS, OCRResult
 from tritonocr._options import DEFAULTS
 from tritonocr._protocol import NUMPY_DTYPES, OUTPUTS, decode_response, encode_request

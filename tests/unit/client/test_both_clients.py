@@ -12,8 +12,9 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-import tritonocr
 from kserve_fake import FakeServicer, RefusalError, Tensors, answer_with_lines, blank_answer, serving
+
+import tritonocr
 from tritonocr import AsyncOCRClient, OCRClient, OCRFailure, OCRResult
 
 

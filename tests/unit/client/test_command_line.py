@@ -18,6 +18,7 @@ import pypdfium2
 import pytest
 from kserve_fake import FakeServicer, RefusalError, Tensors, answer_with_lines, serving
 from PIL import Image
+
 from tritonocr import OPTIONS
 from tritonocr._saving import encoded_picture
 from tritonocr.cli._app import with_command

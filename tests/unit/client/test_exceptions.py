@@ -5,8 +5,9 @@ from http import HTTPStatus
 
 import grpc
 import pytest
-import tritonocr
 from tritonclient.utils import InferenceServerException
+
+import tritonocr
 from tritonocr import _exceptions
 from tritonocr._exceptions import ERROR_BY_STATUS, error_from_status, missing_extra, translating
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
 from tritonocr import FetchError, InvalidInputError
 from tritonocr import _inputs as inputs_module
 from tritonocr._inputs import bgr_from_pil, is_single, looks_like_pdf, sources

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from tritonocr import InvalidInputError
 from tritonocr.cli._jobs import Job, jobs
 from tritonocr.cli._journal import FILE_NAME, Journal

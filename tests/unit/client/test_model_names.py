@@ -1,6 +1,7 @@
 """Telling networks from the other models of a server."""
 
 import pytest
+
 from tritonocr._models import names_by_role
 from tritonocr._transports import loaded_models
 

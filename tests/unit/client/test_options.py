@@ -4,6 +4,7 @@ from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
+
 from tritonocr import OPTIONS, InvalidInputError, OCROptions
 from tritonocr._options import DEFAULTS, checked_options, settings_from_model_config
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kserve_fake import answer_with_lines, decoded
 from PIL import Image, ImageDraw, features
+
 from tritonocr import InvalidInputError, OCRResult, _fonts, demo_page, searchable_pdf
 from tritonocr._demo import DEMO_LINES
 from tritonocr._fonts import draw_text, fitted_size, runs, text_picture, text_width

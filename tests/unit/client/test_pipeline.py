@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tritonocr
 from kserve_fake import answer_with_lines, serving
 from shared_files import SHARED
+
+import tritonocr
 from tritonocr import _pipeline
 from tritonocr._paddlex_config import options_of, pipeline_config
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kserve_fake import answer_with_lines, blank_answer, decoded, texts
+
 from tritonocr import OPTIONS, InvalidInputError, ProtocolError
 from tritonocr._options import DEFAULTS
 from tritonocr._protocol import OUTPUTS, encode_request, wanted_outputs

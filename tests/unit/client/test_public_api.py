@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 import tritonocr
 
 OPTIONAL = ("PIL", "aiohttp", "fontTools", "reportlab", "rich", "ruamel", "typer", "tritonocr_backend")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tritonocr._reading import joined, paragraphs, reading_quad, reading_rows, reads_right_to_left
 
 

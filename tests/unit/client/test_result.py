@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from kserve_fake import answer_with_lines, blank_answer, decoded
 from shared_files import REFERENCE, tutorial
+
 from tritonocr import InvalidInputError, OCRFailure, OCRResult
 from tritonocr._options import DEFAULTS
 

@@ -4,10 +4,11 @@ import inspect
 import re
 
 import pytest
-import tritonocr
 import typer
 import typer.main
 from shared_files import tutorial, tutorial_table
+
+import tritonocr
 from tritonocr import OPTIONS, OCRResult
 from tritonocr._options import DEFAULTS
 from tritonocr.cli._predict import predict

@@ -12,6 +12,7 @@ import pytest
 from fake_triton import FakeTransport, picture
 from fastapi import FastAPI
 from running_gateway import running
+
 from tritonocr import AsyncOCRClient
 from tritonocr_gateway import Settings, create_app
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
 from tritonocr import OPTIONS, Health
 
 Tensors = dict[str, NDArray[Any]]

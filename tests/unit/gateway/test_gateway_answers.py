@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from fake_triton import HEIGHT_PX, WIDTH_PX, answer, picture
 from PIL import Image
+
 from tritonocr_gateway.answers import JPEG_MAX_SIDE_PX, encoded, preferred_type
 
 

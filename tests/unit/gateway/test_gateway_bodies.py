@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tritonocr_gateway
 from fake_triton import picture
 from hypothesis import given
 from hypothesis import strategies as st
+
+import tritonocr_gateway
 from tritonocr import OPTIONS
 from tritonocr_gateway.errors import InvalidRequestError
 from tritonocr_gateway.files import from_base64, is_url

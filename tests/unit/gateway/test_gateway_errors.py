@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 import tritonocr
 from tritonocr_gateway.errors import ANSWERS, UNFORESEEN, GatewayError, answer_to
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+
 from tritonocr import FetchError
 from tritonocr_gateway import Settings
 from tritonocr_gateway.fetching import Address, UrlFetcher, is_public

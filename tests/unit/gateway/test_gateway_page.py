@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+
 from tritonocr_gateway.routers.page import STATIC
 from tritonocr_gateway.schemas import PipelineOptions
 

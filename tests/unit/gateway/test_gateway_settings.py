@@ -12,13 +12,14 @@ import httpx
 import pytest
 from pydantic import ValidationError
 from running_gateway import free_port
+from typer import Typer
+from typer.testing import CliRunner
+
 from tritonocr_gateway import Settings
 from tritonocr_gateway.cli import gateway
 from tritonocr_gateway.errors import ANSWERS
 from tritonocr_gateway.schemas import OCRRequest, OCRResults, PageResult
 from tritonocr_gateway.settings import ENV_PREFIX
-from typer import Typer
-from typer.testing import CliRunner
 
 DOCS = (Path(__file__).parents[3] / "docs" / "rest.md").read_text(encoding="utf-8")
 LIMITS = ("max_body_bytes", "max_concurrent_requests", "timeout_s", "upload_timeout_s", "max_pages")

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from ruamel.yaml import YAML
+
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.zoo import inference_config
 from tritonocr_backend.zoo.registry import Wheel

@@ -9,6 +9,7 @@ import networks
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tritonocr_backend.zoo import archive, layout
 from tritonocr_backend.zoo.errors import SourceError, UnsafeArchiveError
 

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import networks
 import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
 from tritonocr_backend.cli.config import config
 from tritonocr_backend.cli.models import app
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.zoo import pipeline_config, registry
-from typer import Typer
-from typer.testing import CliRunner
 
 NO_SERVER = ["--url", "127.0.0.1:9"]
 

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tritonocr_backend.zoo import dictionary
 from tritonocr_backend.zoo.errors import ModelFormatError
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from file_server import FileServer
+
 from tritonocr_backend.zoo.download import download
 from tritonocr_backend.zoo.errors import SourceError
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import networks
 import pytest
 from file_server import FileServer
+
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.zoo import inference_config
 from tritonocr_backend.zoo.errors import FetchError, UnknownModelError

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import networks
 import pytest
+
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.zoo import conversion, inference_config, probe, registry
 from tritonocr_backend.zoo.errors import ModelFormatError

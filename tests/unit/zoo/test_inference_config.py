@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.network_card import Normalisation
 from tritonocr_backend.zoo import inference_config

@@ -8,6 +8,7 @@ import networks
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.settings import DEFAULT_NETWORKS, PAGE_OPTIONS, PipelineSettings
 from tritonocr_backend.zoo import pipeline_config

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.settings import DEFAULT_NETWORKS
 from tritonocr_backend.zoo import registry

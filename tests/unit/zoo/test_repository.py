@@ -14,6 +14,7 @@ import pytest
 from google.protobuf import text_format
 from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2
+
 from tritonocr_backend.contracts import IMAGE, IMAGE_SIZES, NETWORK_OUTPUTS, Role
 from tritonocr_backend.network_card import NetworkCard, read_card
 from tritonocr_backend.settings import PipelineSettings, default_options

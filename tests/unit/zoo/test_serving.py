@@ -5,6 +5,7 @@ from pathlib import Path
 
 import networks
 import pytest
+
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.network_card import read_card
 from tritonocr_backend.serving import prepare_repository

@@ -8,12 +8,13 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
-import tritonocr
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, Response
 from PIL import Image
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+import tritonocr
 
 router = APIRouter(include_in_schema=False)
 

@@ -116,8 +116,8 @@ class OcrStream(Ocr):
             finally:
                 asked.document.close()
         except Exception as error:  # becomes this request's answer
-            # In one message: a gRPC client may ask for the stream to end with its first error, and Triton 2.51
-            # crashes on anything sent after that.
+            # In one message: a gRPC client may ask for the stream to end with its first error, and Triton
+            # 2.51 crashes on anything sent after that.
             sender.send(error_response(error), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
             return
         sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
