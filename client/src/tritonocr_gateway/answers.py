@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pybase64
 from starlette.responses import JSONResponse, Response
 
 from tritonocr import OCRResult, searchable_pdf
@@ -129,7 +129,7 @@ def encoded(picture: Image.Image) -> str:
 
 
 def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
+    return pybase64.b64encode_as_string(content)
 
 
 def data_info(read: Read) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
+
+import pybase64
 
 from tritonocr_gateway.errors import InvalidRequestError
 
@@ -31,8 +32,10 @@ def from_base64(text: str) -> bytes:
     """
     if prefix := _DATA_PREFIX.match(text):
         text = text[prefix.end() :]
+    if "\n" in text:
+        text = "".join(text.split())
     try:
-        content = base64.b64decode("".join(text.split()), validate=True)
+        content = pybase64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidRequestError(f"The file is not Base64: {error}.") from error
     if not content:
