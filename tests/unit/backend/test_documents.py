@@ -273,6 +273,7 @@ class TestDamagedJpegs:
             pytest.param(JPEG[: len(JPEG) * 9 // 10], id="nine tenths"),
             pytest.param(JPEG[:-20], id="the last pixels"),
             pytest.param(JPEG[: JPEG.index(b"\xff\xda") + 14], id="all pixels"),
+            pytest.param(JPEG[: JPEG.index(b"\xff\0", len(JPEG) // 2) + 1], id="cut within an escaped byte"),
             pytest.param(JPEG[:100], id="within the header"),
             pytest.param(
                 encode(noise(), "JPEG", progressive=True)[: len(JPEG) // 2], id="half of a progressive one"

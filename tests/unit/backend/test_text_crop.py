@@ -86,15 +86,17 @@ class TestCrop:
 
     def test_beyond_opencvs_coordinates_a_line_reads_as_anywhere_else(self) -> None:
         x = MAX_WARP_SIDE_PX + 2000
+        noise = crop(120, 160, seed=7)  # shows every pixel that goes missing
         page = np.zeros((120, x + 160, 3), np.uint8)
-        page[:, x:] = PAGE
+        page[:, x:] = noise
         slanted = np.array([[20, 30], [80, 40], [77, 59], [17, 49]], np.int32)
         for quad in (box(20, 30, 60, 20), slanted):
-            here, there = crop_quad(PAGE, quad), crop_quad(page, quad + np.array([x, 0], np.int32))
+            here, there = crop_quad(noise, quad), crop_quad(page, quad + np.array([x, 0], np.int32))
             assert here is not None
             assert there is not None
             assert here.shape == there.shape
-            assert np.abs(here.astype(int) - there).max() <= 1
+            # Warps place pixels to 1/32 px, and noise is steep.
+            assert np.abs(here.astype(int) - there).max() <= 12
 
     def test_a_line_longer_than_opencvs_coordinates_is_cut_out_too(self) -> None:
         page = np.zeros((40, MAX_WARP_SIDE_PX + 5000, 3), np.uint8)
@@ -177,8 +179,9 @@ class TestPacking:
             assert line_width(*sizes[number], padding)[1] == width
 
     def test_equal_widths_keep_their_order(self) -> None:
-        packed = pack_lines([crop(48, 200)] * 3 + [crop(48, 20)], [4, 6, 7, 9], "buckets")
-        assert packed.line_index.tolist() == [9, 4, 6, 7]
+        wide_and_narrow = [crop(48, 200), crop(48, 20)] * 30
+        packed = pack_lines(wide_and_narrow, list(range(60)), "buckets")
+        assert packed.line_index.tolist() == [*range(1, 60, 2), *range(0, 60, 2)]
 
     def test_a_line_is_resized_and_then_padded_on_the_right(self) -> None:
         one = crop(24, 50)

@@ -70,6 +70,9 @@ class TestResize:
         assert not resized[4:].any()
         assert not resized[:, 6:].any()
 
+    def test_a_page_with_one_short_side_is_stretched_and_not_padded(self) -> None:
+        assert (resize_for_detection(blank(10, 100), 960, "max") == 200).all()
+
     def test_a_page_that_fits_is_not_touched(self) -> None:
         page = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
         assert (resize_for_detection(page, 960, "max") == page).all()
@@ -158,6 +161,13 @@ class TestPostprocess:
         small = boxes_of(probability_map((40, 40, 31, 11)))
         large = boxes_of(probability_map((40, 40, 31, 11)), size=(960, 1280))
         assert np.abs(large.quads - 10 * small.quads).max() <= 5, "rounded once, on the page"
+
+    @pytest.mark.parametrize("size", [(75, 100), (61, 150), (200, 99)])
+    def test_scaled_coordinates_are_rounded(self, size: tuple[int, int]) -> None:
+        probability = probability_map((10, 10, 20, 9), (50, 30, 41, 13), (11, 70, 60, 11))
+        on_map, on_page = boxes_of(probability), boxes_of(probability, size=size)
+        expected = np.round(on_map.quads / (128, 96) * size[::-1])
+        assert (on_page.quads == expected).all()
 
     def test_each_axis_has_its_own_scale(self) -> None:
         small = boxes_of(probability_map((40, 40, 31, 11)))
