@@ -14,9 +14,10 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from tritonocr_backend import server
+from tritonocr_backend import installation, server
 from tritonocr_backend.errors import ServerError
-from tritonocr_backend.server import EmbeddedServer, Installation, ServerOptions, find_installation
+from tritonocr_backend.installation import Installation, find_installation
+from tritonocr_backend.server import EmbeddedServer, ServerOptions
 
 READY = """
 import http.server, signal, subprocess, sys, pathlib, os
@@ -220,14 +221,14 @@ class TestInstallation:
         assert all(directory.is_dir() for directory in found.library_directories)
 
     def test_that_is_missing_says_how_to_get_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(server, "find_spec", lambda name: None)
+        monkeypatch.setattr(installation, "find_spec", lambda name: None)
         with pytest.raises(ServerError, match="not installed: pip install tritonocr-server"):
             find_installation()
 
     def test_without_a_stub_for_this_python_names_those_there_are(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(server, "sys", SimpleNamespace(version_info=SimpleNamespace(major=3, minor=7)))
+        monkeypatch.setattr(installation, "sys", SimpleNamespace(version_info=SimpleNamespace(major=3, minor=7)))
         with pytest.raises(ServerError, match=r"runs Python 3\.10, 3\.11.*; this is 3\.7"):
             find_installation()
 
