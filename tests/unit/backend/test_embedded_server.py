@@ -228,7 +228,8 @@ class TestInstallation:
     def test_without_a_stub_for_this_python_names_those_there_are(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(installation, "sys", SimpleNamespace(version_info=SimpleNamespace(major=3, minor=7)))
+        version = SimpleNamespace(major=3, minor=7)
+        monkeypatch.setattr(installation, "sys", SimpleNamespace(version_info=version))
         with pytest.raises(ServerError, match=r"runs Python 3\.10, 3\.11.*; this is 3\.7"):
             find_installation()
 
