@@ -196,6 +196,13 @@ class TestPaddle:
         with pytest.raises(ModelFormatError, match=r"4 lines needs 6 classes .*, the network has 5"):
             import_model(_directory(tmp_path, files), "mine")
 
+    def test_a_broken_network_is_refused_and_harms_nobody(self, paddle_dir: Path, tmp_path: Path) -> None:
+        files = {path.name: path.read_bytes() for path in paddle_dir.iterdir()}
+        del files["inference.json"]
+        files["inference.pdmodel"] = b"garbage" * 100
+        with pytest.raises(ModelFormatError, match=r"crash Paddle|does not run"):
+            import_model(_directory(tmp_path, files), "mine")
+
     def test_a_conversion_that_disagrees_is_not_used(self, paddle_dir: Path, tmp_path: Path) -> None:
         other = _directory(tmp_path, RECOGNITION)
         config = inference_config.load(paddle_dir)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import warnings
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +43,11 @@ def run(model_dir: Path, file_format: FileFormat, images: NDArray[np.float32]) -
         ModelFormatError: It cannot be loaded, takes more than one input, or fails on these images.
     """
     try:
-        output = (_run_onnx if file_format == "onnx" else _run_paddle)(model_dir, images)
+        output = (_run_onnx if file_format == "onnx" else _run_paddle_apart)(model_dir, images)
     except ModelFormatError:
         raise
+    except BrokenProcessPool:
+        raise ModelFormatError("the network's files crash Paddle when it loads them") from None
     except ImportError as error:
         raise ModelFormatError(
             f"Paddle files need Paddle: pip install 'tritonocr-server[paddle]' ({error})"
@@ -108,6 +113,12 @@ def _run_onnx(model_dir: Path, images: NDArray[np.float32]) -> Any:
     _expect_one_input(names)
     half = session.get_inputs()[0].type == "tensor(float16)"
     return session.run(None, {names[0]: images.astype(np.float16) if half else images})[0]
+
+
+def _run_paddle_apart(model_dir: Path, images: NDArray[np.float32]) -> Any:
+    """In a process of its own: a broken file ends the process that Paddle loads it in."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        return process.submit(_run_paddle, model_dir, images).result()
 
 
 def _run_paddle(model_dir: Path, images: NDArray[np.float32]) -> Any:
