@@ -147,7 +147,9 @@ def _checked_image(image: NDArray[Any]) -> NDArray[np.uint8]:
 def _option_tensor(name: str, value: bool | int | float | str) -> Tensor:
     datatype = OPTIONS[name].datatype
     content = value.encode() if isinstance(value, str) else value
-    return Tensor(name, datatype, np.array([content], dtype=NUMPY_DTYPES[datatype]))
+    # A number beyond float32 becomes infinite, which the server refuses by its name and range.
+    with np.errstate(over="ignore"):
+        return Tensor(name, datatype, np.array([content], dtype=NUMPY_DTYPES[datatype]))
 
 
 def decode_response(
