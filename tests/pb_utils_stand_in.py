@@ -83,6 +83,9 @@ class InferenceRequest:
     def requested_output_names(self) -> list[str]:
         return self._requested
 
+    def is_cancelled(self) -> bool:
+        return False
+
     def get_response_sender(self) -> ResponseSender:
         return self.sender
 

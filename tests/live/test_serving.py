@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tritonocr import OCRClient, OCRResult, OverloadedError, demo_page
+from tritonocr import DeadlineExceededError, OCRClient, OCRResult, OverloadedError, demo_page
 from tritonocr._demo import DEMO_LINES
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
 from tritonocr_backend.serving import prepare_repository
@@ -87,6 +87,19 @@ def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
     assert refusals_s
     assert answers_s
     assert max(refusals_s) < min(answers_s), "a refusal takes less time than reading a page"
+
+
+def test_a_client_that_goes_away_frees_its_instance(tmp_path: Path, corpus: Path) -> None:
+    pdf = (corpus / "edge" / "pdf_500_pages.pdf").read_bytes()
+    with started(tmp_path, instances={"ocr": 1}) as server, OCRClient(server.grpc_url) as client:
+        started_s = time.monotonic()
+        client.ocr(pdf, max_pages=40, **PLAIN)
+        forty_pages_s = time.monotonic() - started_s
+        with pytest.raises(DeadlineExceededError):
+            client.ocr(pdf, max_pages=400, timeout_s=forty_pages_s / 10, **PLAIN)
+        started_s = time.monotonic()
+        assert len(client.ocr(demo_page())[0]["rec_texts"]) == len(DEMO_LINES)
+        assert time.monotonic() - started_s < forty_pages_s, "400 pages were given up"
 
 
 def asked(client: OCRClient) -> tuple[bool, float]:

@@ -54,7 +54,7 @@ class Ocr:
             names = request.requested_output_names()
             asked = self._parse(request)
             try:
-                pages = [page async for page in self._pages(asked)]
+                pages = [page async for page in self._pages(asked, request)]
             finally:
                 asked.document.close()
             return response(output_tensors(pages, asked.document.page_count, asked.options), names)
@@ -65,12 +65,14 @@ class Ocr:
         names = request.requested_output_names()
         return parse_request(read_inputs(request), names, self._settings, self._repository)
 
-    async def _pages(self, asked: OcrRequest) -> AsyncIterator[ReadPage]:
-        """The pages in order, several of them being read at the same time."""
+    async def _pages(self, asked: OcrRequest, request: pb_utils.InferenceRequest) -> AsyncIterator[ReadPage]:
+        """The pages in order, several being read at the same time; no more once the client has gone."""
         in_flight: list[asyncio.Task[ReadPage]] = []
         decoding = asyncio.Lock()  # a document is read by one thread at a time
         try:
             for index in asked.page_indices:
+                if request.is_cancelled():
+                    break
                 if len(in_flight) == self._settings.pages_in_flight:
                     yield await in_flight.pop(0)
                 in_flight.append(asyncio.create_task(self._read(asked, index, decoding)))
@@ -110,7 +112,7 @@ class OcrStream(Ocr):
         try:
             asked = self._parse(request)
             try:
-                async for page in self._pages(asked):
+                async for page in self._pages(asked, request):
                     tensors = output_tensors([page], asked.document.page_count, asked.options)
                     sender.send(response(tensors, names))
             finally:
