@@ -128,7 +128,7 @@ class TestLife:
         starting = EmbeddedServer(install(NEVER_READY), options)
         with pytest.raises(ServerError, match=r"not ready after 0\.5 s"):
             starting.start()
-        assert not [p for p in psutil.Process().children() if "tritonserver" in " ".join(p.cmdline())]
+        assert not [p for p in psutil.Process().children() if str(tmp_path) in " ".join(p.cmdline())]
 
 
 class TestPorts:

@@ -39,7 +39,8 @@ def convert(paddle_dir: Path, onnx_dir: Path, config: InferenceConfig) -> None:
     without_optimiser = ["--optimize_tool", "None"] if program.suffix == ".json" else []
     _run(
         [
-            *(str(_environment(program.name) / "bin" / "paddle2onnx"), "--opset_version", _OPSET),
+            *_paddle2onnx(_environment(program.name)),
+            *("--opset_version", _OPSET),
             *("--model_dir", str(paddle_dir), "--model_filename", program.name),
             *("--params_filename", layout.PADDLE_WEIGHTS, "--save_file", str(onnx_dir / layout.ONNX)),
             *without_optimiser,
@@ -81,6 +82,11 @@ def _environment(program: str) -> Path:
             _run([str(path / "bin" / "pip"), "install", "--quiet", *requirements], "pip install")
             (path / "complete").touch()
     return path
+
+
+def _paddle2onnx(environment: Path) -> tuple[str, str]:
+    # By its interpreter: the script's own first line names the path at which the environment was made.
+    return str(environment / "bin" / "python"), str(environment / "bin" / "paddle2onnx")
 
 
 def _run(command: list[str], what: str) -> None:
