@@ -75,7 +75,7 @@ def open_document(data: bytes, max_pixels: int) -> Document:
         InvalidInputError: the file is empty, of no readable kind, protected, corrupt or too large.
     """
     if not data:
-        raise InvalidInputError(f"file: got 0 bytes, expected {READABLE}")
+        raise InvalidInputError(f"file: got 0 bytes, expected {READABLE}", "unreadable")
     data = _without_base64(data)
     if b"%PDF-" in data[:SNIFFED_BYTES] and not data.startswith(tuple(SIGNATURES)):
         return _open_pdf(data, max_pixels)
@@ -88,12 +88,13 @@ def check_pixels(name: str, height: int, width: int, max_pixels: int) -> None:
         raise InvalidInputError(f"{name}: got an image of {width}x{height} px, expected at least 1x1")
     if max(height, width) > MAX_SIDE_PX:
         raise InvalidInputError(
-            f"{name}: got {width}x{height} px, expected sides of at most {MAX_SIDE_PX} px"
+            f"{name}: got {width}x{height} px, expected sides of at most {MAX_SIDE_PX} px", "too_large"
         )
     if height * width > max_pixels:
         raise InvalidInputError(
             f"{name}: got {width}x{height} px = {height * width / 1e6:.0f} megapixels, "
-            f"expected at most {max_pixels / 1e6:.0f}"
+            f"expected at most {max_pixels / 1e6:.0f}",
+            "too_large",
         )
 
 
@@ -114,7 +115,7 @@ def _open_image(data: bytes, max_pixels: int) -> Document:
         # Only a TIFF's frames are pages; of an animation the first frame is the picture.
         page_count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
     except Exception as error:  # each of Pillow's decoders raises what it likes
-        raise InvalidInputError(_unreadable(data)) from error
+        raise InvalidInputError(_unreadable(data), "unreadable") from error
     check_pixels("file", image.height, image.width, max_pixels)
 
     def read_page(index: int) -> Image:
@@ -140,7 +141,7 @@ def _decode_with_opencv(data: bytes, image_format: str) -> Image:
     except cv2.error:
         page = None
     if page is None:
-        raise InvalidInputError(f"file: the {image_format} is corrupt or truncated")
+        raise InvalidInputError(f"file: the {image_format} is corrupt or truncated", "unreadable")
     return np.asarray(page, dtype=np.uint8)
 
 
@@ -155,7 +156,7 @@ def _decode_jpeg(data: bytes) -> Image:
     data = data.rstrip(b"\xff")
     page = _decode_with_opencv(data + JPEG_END, "JPEG")
     if not np.array_equal(page, _decode_with_opencv(data + JPEG_FILLER + JPEG_END, "JPEG")):
-        raise InvalidInputError("file: the JPEG is truncated")
+        raise InvalidInputError("file: the JPEG is truncated", "unreadable")
     return page
 
 
@@ -167,13 +168,15 @@ def _decode_with_pillow(image: PIL.Image.Image, index: int, max_pixels: int) -> 
         if image.mode in ("I", "F"):
             raise InvalidInputError(
                 f"file: got a {image.format} of 32-bit pixels (mode {image.mode}), "
-                "expected 8 or 16 bits a channel"
+                "expected 8 or 16 bits a channel",
+                "unreadable",
             )
         return _to_bgr(PIL.ImageOps.exif_transpose(image))
     except InvalidInputError:
         raise
     except Exception as error:  # each of Pillow's decoders raises what it likes
-        raise InvalidInputError(f"file: the {image.format} is corrupt or truncated ({error})") from error
+        message = f"file: the {image.format} is corrupt or truncated ({error})"
+        raise InvalidInputError(message, "unreadable") from error
 
 
 def _to_bgr(frame: PIL.Image.Image) -> Image:
@@ -194,9 +197,10 @@ def _open_pdf(data: bytes, max_pixels: int) -> Document:
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
             raise InvalidInputError(
-                "file: the PDF is protected by a password, expected one without"
+                "file: the PDF is protected by a password, expected one without", "protected"
             ) from error
-        raise InvalidInputError(f"file: the PDF is corrupt or has no pages ({error})") from error
+        message = f"file: the PDF is corrupt or has no pages ({error})"
+        raise InvalidInputError(message, "unreadable") from error
 
     def read_page(index: int) -> Image:
         with _PDFIUM:
@@ -213,7 +217,8 @@ def _render_pdf_page(pdf: pypdfium2.PdfDocument, index: int, max_pixels: int) ->
     try:
         page = pdf[index]
     except pypdfium2.PdfiumError as error:
-        raise InvalidInputError(f"file: page {index} of the PDF is corrupt ({error})") from error
+        message = f"file: page {index} of the PDF is corrupt ({error})"
+        raise InvalidInputError(message, "unreadable") from error
     width, height = (round(side * PDF_SCALE) for side in page.get_size())
     check_pixels(f"page {index} of the PDF at 144 dpi", max(height, 1), max(width, 1), max_pixels)
     pixels = page.render(scale=PDF_SCALE).to_numpy()

@@ -9,17 +9,37 @@
 The table to Triton's codes is `tritonocr_backend.triton.errors`; a test says that it is total.
 """
 
+from typing import Literal
+
+Reason = Literal[
+    "invalid_request", "unreadable", "protected", "too_large", "overloaded", "cancelled", "internal"
+]
+"""Why a request got no full answer, as metrics and log lines name it; `cancelled`: the client went away."""
+
 
 class TritonOcrError(Exception):
     """Base of every error that TritonOCR raises on purpose."""
 
+    reason: Reason = "internal"
+
 
 class InvalidInputError(TritonOcrError, ValueError):
-    """The request is at fault: the message names the input, what was got and what was expected."""
+    """The request is at fault: the message names the input, what was got and what was expected.
+
+    Args:
+        message: one sentence.
+        reason: for metrics and log lines, which must not hold what a request holds.
+    """
+
+    def __init__(self, message: str, reason: Reason = "invalid_request") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class OverloadedError(TritonOcrError, RuntimeError):
     """A stage refused work because its queue is full."""
+
+    reason: Reason = "overloaded"
 
 
 class StageError(TritonOcrError, RuntimeError):
@@ -28,3 +48,8 @@ class StageError(TritonOcrError, RuntimeError):
 
 class ServerError(TritonOcrError, RuntimeError):
     """The embedded tritonserver cannot be found, started or kept running."""
+
+
+def reason_of(error: Exception) -> Reason:
+    """Why a request failed with this error; one that nobody raised on purpose is internal."""
+    return error.reason if isinstance(error, TritonOcrError) else "internal"
