@@ -68,10 +68,10 @@ class GrpcTransport:
     def model_names(self) -> list[str]:
         """Return the names of the models that are loaded."""
         with translating(self._url, CONTROL_TIMEOUT_S):
-            answer = self._client.get_model_repository_index(
+            answer = self._client.get_inference_statistics(
                 headers=self._headers, as_json=True, client_timeout=CONTROL_TIMEOUT_S
             )
-        return loaded_models(answer.get("models", ()))
+        return loaded_models(answer.get("model_stats", ()))
 
     def health(self, model_name: str) -> Health:
         """Ask whether the server and the model are ready."""
@@ -132,10 +132,10 @@ class AsyncGrpcTransport:
     async def model_names(self) -> list[str]:
         """Return the names of the models that are loaded."""
         with translating(self._url, CONTROL_TIMEOUT_S):
-            answer = await self._client.get_model_repository_index(
+            answer = await self._client.get_inference_statistics(
                 headers=self._headers, as_json=True, client_timeout=CONTROL_TIMEOUT_S
             )
-        return loaded_models(answer.get("models", ()))
+        return loaded_models(answer.get("model_stats", ()))
 
     async def health(self, model_name: str) -> Health:
         """Ask whether the server and the model are ready."""

@@ -71,8 +71,8 @@ class AsyncHttpTransport:
 
     async def model_names(self) -> list[str]:
         """Return the names of the models that are loaded."""
-        content, _ = await self._call("POST", "v2/repository/index", CONTROL_TIMEOUT_S)
-        return loaded_models(json.loads(content))
+        content, _ = await self._call("GET", "v2/models/stats", CONTROL_TIMEOUT_S)
+        return loaded_models(json.loads(content)["model_stats"])
 
     async def health(self, model_name: str) -> Health:
         """Ask whether the server and the model are ready."""

@@ -149,9 +149,12 @@ def call_arguments(library: Any, request: Request) -> dict[str, Any]:
     }
 
 
-def loaded_models(index: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Take the names of the loaded models out of Triton's repository index."""
-    return [entry["name"] for entry in index if entry.get("state") == "READY"]
+def loaded_models(statistics: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Take the names of the loaded models out of Triton's statistics, an entry a version.
+
+    Its repository index is not for every client to see where models may be loaded.
+    """
+    return list(dict.fromkeys(entry["name"] for entry in statistics))
 
 
 def named_tensors(result: Any, request: Request) -> Tensors:

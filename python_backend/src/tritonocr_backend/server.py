@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -14,16 +15,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 from tritonocr_backend.errors import ServerError
 from tritonocr_backend.installation import Installation, find_installation, link_backends, server_environment
+from tritonocr_backend.restrictions import TlsFiles, restrictions
 from tritonocr_backend.watchdog import watch
 
 READY_POLL_S = 0.1
 LOG_TAIL_LINES = 10
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -32,29 +35,42 @@ class ServerOptions:
 
     Attributes:
         host: address that all ports bind to.
+        http_host: address of HTTP and the metrics; None is `host`, or loopback where `tls` is given: Triton's
+            HTTP knows no TLS, and would be a second door in clear text.
         http_port: 0 takes a free one; so for the others.
         grpc_port: likewise.
         metrics_port: likewise.
         log_level: error, warning, info or verbose.
         log_file: where the server's output goes; None leaves it on this process's own.
-        model_control: whether clients may load and unload models.
+        model_control: whether clients that show `admin_key` may load and unload models.
+        admin_key: what the header `ADMIN_HEADER` must hold in requests to `RESTRICTED_APIS`; "" makes one
+            up. Of letters, digits, `-`, `.`, `_` and `~`.
+        tls: certificates of the gRPC port; None serves it in clear text.
         unloaded_models: left for the first request that names them; with `model_control` only.
         ready_timeout_s: how long the models may take to load.
         exit_timeout_s: how long requests in flight may take when the server is told to stop.
         extra_arguments: handed to tritonserver as they are.
     """
 
-    host: str = "127.0.0.1"
+    host: str = LOOPBACK
+    http_host: str | None = None
     http_port: int = 0
     grpc_port: int = 0
     metrics_port: int = 0
     log_level: str = "warning"
     log_file: Path | None = None
     model_control: bool = False
+    admin_key: str = field(default="", repr=False)
+    tls: TlsFiles | None = None
     unloaded_models: Sequence[str] = ()
     ready_timeout_s: float = 180
     exit_timeout_s: float = 30
     extra_arguments: Sequence[str] = ()
+
+    @property
+    def plain_host(self) -> str:
+        """Address of HTTP and the metrics."""
+        return self.http_host or (LOOPBACK if self.tls else self.host)
 
 
 class EmbeddedServer:
@@ -77,7 +93,7 @@ class EmbeddedServer:
     @property
     def http_url(self) -> str:
         """host:port of Triton's HTTP endpoint."""
-        return f"{self.options.host}:{self.http_port}"
+        return f"{self.options.plain_host}:{self.http_port}"
 
     @property
     def grpc_url(self) -> str:
@@ -87,7 +103,7 @@ class EmbeddedServer:
     @property
     def metrics_url(self) -> str:
         """Address of Triton's Prometheus metrics."""
-        return f"http://{self.options.host}:{self.metrics_port}/metrics"
+        return f"http://{self.options.plain_host}:{self.metrics_port}/metrics"
 
     @property
     def pid(self) -> int:
@@ -173,17 +189,19 @@ class EmbeddedServer:
             f"--backend-directory={backends}",
             # Servers on one machine must not touch each other's shared memory.
             f"--backend-config=python,shm-region-prefix-name=tritonocr_{os.getpid()}_{self.grpc_port}",
-            f"--http-address={options.host}",
+            f"--http-address={options.plain_host}",
             f"--http-port={self.http_port}",
             f"--grpc-address={options.host}",
             f"--grpc-port={self.grpc_port}",
-            f"--metrics-address={options.host}",
+            f"--metrics-address={options.plain_host}",
             f"--metrics-port={self.metrics_port}",
             f"--log-info={info}",
             f"--log-warning={warning}",
             f"--log-verbose={verbose}",
             f"--exit-timeout-secs={options.exit_timeout_s:.0f}",
             "--disable-auto-complete-config",
+            *restrictions(options.admin_key or secrets.token_urlsafe(), options.model_control),
+            *(options.tls.arguments() if options.tls else ()),
             *(self._control() if options.model_control else ()),
             *options.extra_arguments,
         ]
@@ -232,14 +250,15 @@ def _free_ports(options: ServerOptions) -> tuple[int, int, int]:
 
 def _bound(name: str, options: ServerOptions) -> socket.socket:
     port = getattr(options, name)
-    bound = socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET)
+    host = options.host if name == "grpc_port" else options.plain_host
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, port != 0)  # just left by a server is free
     try:
-        bound.bind((options.host, port))
+        bound.bind((host, port))
     except OSError as error:
         bound.close()
         reason = os.strerror(error.errno) if error.errno else error
-        raise ServerError(f"{name}: {port} of {options.host} cannot be used: {reason}") from None
+        raise ServerError(f"{name}: {port} of {host} cannot be used: {reason}") from None
     return bound
 
 

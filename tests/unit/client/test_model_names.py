@@ -33,6 +33,6 @@ def test_names_are_sorted_and_both_roles_are_always_there() -> None:
     }
 
 
-def test_only_loaded_models_are_listed() -> None:
-    index = [{"name": "a", "state": "READY"}, {"name": "b", "state": "UNAVAILABLE"}, {"name": "never loaded"}]
-    assert loaded_models(index) == ["a"]
+def test_a_model_of_several_versions_is_listed_once() -> None:
+    statistics = [{"name": "b", "version": "1"}, {"name": "a", "version": "1"}, {"name": "b", "version": "2"}]
+    assert loaded_models(statistics) == ["b", "a"]

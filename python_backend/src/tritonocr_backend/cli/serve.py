@@ -18,6 +18,7 @@ from typing import Annotated
 import typer
 
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
+from tritonocr_backend.restrictions import ADMIN_KEY_VARIABLE, TlsFiles
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
 from tritonocr_backend.serving import prepare_repository
 from tritonocr_backend.zoo import pipeline_config
@@ -87,9 +88,30 @@ def serve(
     recognition_instances: Annotated[
         int | None, typer.Option(min=1, help="Recognition networks side by side.", show_default="2")
     ] = None,
+    http_host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of HTTP and metrics.", show_default="--host; with TLS, which HTTP lacks, 127.0.0.1"
+        ),
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(help="PEM file: gRPC and the gateway then speak TLS; with --tls-key.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file: the certificate's private key.")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(help="PEM file: gRPC clients must show a certificate of this authority.")
+    ] = None,
     model_control: Annotated[
-        bool, typer.Option(help="Let clients load and unload models; needed by `tritonocr models add`.")
+        bool, typer.Option(help="Let clients that show the admin key load and unload models.")
     ] = False,
+    admin_key: Annotated[
+        str,
+        typer.Option(
+            envvar=ADMIN_KEY_VARIABLE,
+            help="What clients must show to load models, share memory, or set tracing and logging.",
+            show_default="one made up, which `tritonocr models add` finds on this machine",
+        ),
+    ] = "",
     lazy: Annotated[
         bool, typer.Option(help="Load each --model when a request first names it; with --model-control.")
     ] = False,
@@ -108,6 +130,7 @@ def serve(
     """
     if lazy and not model_control:
         raise typer.BadParameter("--lazy loads models while the server runs: it needs --model-control")
+    tls = _tls(tls_certificate, tls_key, tls_client_ca)
     started_s = time.monotonic()
     instances = {"ocr": ocr_instances, "text_recognition": recognition_instances}
     serving = ServingSettings(
@@ -118,11 +141,14 @@ def serve(
     )
     options = ServerOptions(
         host=host,
+        http_host=http_host,
         http_port=http_port,
         grpc_port=grpc_port,
         metrics_port=metrics_port,
         log_level=log_level.value,
         model_control=model_control,
+        tls=tls,
+        admin_key=admin_key,
     )
     with exit_on_error(), _until_told_to_stop(), tempfile.TemporaryDirectory(prefix="tritonocr-") as scratch:
         config = pipeline_config.load(pipeline) if pipeline else pipeline_config.default()
@@ -139,7 +165,7 @@ def serve(
         later = {*(model or ())} - {*config.networks.values()} if lazy else ()
         with EmbeddedServer(directory, replace(options, unloaded_models=tuple(later))) as server:
             typer.echo(_ready_line(server, time.monotonic() - started_s))
-            with _gateway(server, host, gateway_port) if gateway else contextlib.nullcontext():
+            with _gateway(server, gateway_port) if gateway else contextlib.nullcontext():
                 status = server.wait()
         typer.echo(f"tritonocr: tritonserver ended with status {status}", err=True)
         raise typer.Exit(1)
@@ -168,11 +194,21 @@ def _until_told_to_stop() -> Iterator[None]:
         signal.signal(signal.SIGTERM, earlier)
 
 
+def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:
+    if (certificate is None) != (key is None) or (client_ca and not certificate):
+        raise typer.BadParameter("TLS needs both --tls-certificate and --tls-key")
+    return TlsFiles(certificate, key, client_ca) if certificate and key else None
+
+
 @contextlib.contextmanager
-def _gateway(server: EmbeddedServer, host: str, port: int) -> Iterator[None]:
+def _gateway(server: EmbeddedServer, port: int) -> Iterator[None]:
     """The gateway beside the server, as a process of its own."""
-    command = [sys.executable, "-m", "tritonocr", "gateway", "--url", server.grpc_url]
-    process = subprocess.Popen([*command, "--host", host, "--port", str(port)])
+    options, tls = server.options, server.options.tls
+    # Beside a gRPC port with TLS, whose certificate names the machine as others know it, HTTP is the way.
+    url = f"http://{server.http_url}" if tls else server.grpc_url
+    files = ["--tls-certificate", str(tls.certificate), "--tls-key", str(tls.key)] if tls else []
+    command = [sys.executable, "-m", "tritonocr", "gateway", "--url", url, *files]
+    process = subprocess.Popen([*command, "--host", options.host, "--port", str(port)])
     try:
         yield
     finally:

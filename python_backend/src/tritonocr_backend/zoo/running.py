@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from tritonclient.utils import InferenceServerException
 from tritonocr_backend.contracts import LOAD_TIME_METRIC
 from tritonocr_backend.errors import ServerError
 from tritonocr_backend.network_card import HIDDEN_FILE, NetworkCard, read_card
+from tritonocr_backend.restrictions import ADMIN_KEY_VARIABLE, admin_headers, admin_key_of
 from tritonocr_backend.settings import read_pipeline_settings
 from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.repository import ServingSettings, add_network, remove_network
@@ -82,8 +83,9 @@ def served_models(url: str = DEFAULT_URL) -> tuple[str, ...]:
         ServerError: No server answers there.
     """
     with _client(url) as client:
-        index = client.get_model_repository_index().models
-    return tuple(sorted(model.name for model in index if model.state == "READY"))
+        # Not the repository's index, which a server with model control shows to its administrator alone.
+        ready = client.get_inference_statistics().model_stats
+    return tuple(sorted({model.name for model in ready}))
 
 
 def costs(url: str = DEFAULT_URL) -> Costs:
@@ -118,6 +120,13 @@ def _local_server(url: str) -> psutil.Process | None:
         ):
             return process
     return None
+
+
+def _admin_headers(url: str) -> Mapping[str, str]:
+    """The environment's key, or that of a server on this machine, whose arguments its users can read."""
+    server = _local_server(url)
+    key = os.environ.get(ADMIN_KEY_VARIABLE) or (admin_key_of(server.cmdline()) if server else None)
+    return admin_headers(key)
 
 
 def _argument(server: psutil.Process, flag: str) -> str:
@@ -179,7 +188,7 @@ def add_model(name: str, model_dir: Path, repository: Path, url: str = DEFAULT_U
         (built / name).rename(target)
         try:
             with _client(url) as client:
-                client.load_model(name)
+                client.load_model(name, headers=_admin_headers(url))
         except ServerError:
             remove_network(repository, name)
             if previous.exists():
@@ -212,7 +221,7 @@ def remove_model(name: str, repository: Path, url: str = DEFAULT_URL) -> None:
         _touch(repository)
         if client.is_model_ready(name):  # not where it waits for its first request
             _drain(client, name)
-            client.unload_model(name)
+            client.unload_model(name, headers=_admin_headers(url))
     remove_network(repository, name)
 
 
@@ -270,4 +279,6 @@ def _sentence(url: str, error: InferenceServerException) -> str:
             f"the server at {url} does not let models be loaded or unloaded; "
             "start it with `tritonocr serve --model-control`"
         )
+    if "protocol is restricted" in error.message() or "API is restricted" in error.message():
+        return f"the server at {url} asks for its admin key: give it in {ADMIN_KEY_VARIABLE}"
     return f"the server at {url} says: {error.message()}"
