@@ -28,12 +28,14 @@ from ._page import Page
 from ._pipeline import IgnoredArgumentWarning, OCRPipeline, create_pipeline
 from ._predict import PagesSkippedWarning
 from ._result import OCRFailure, OCRResult
+from ._tls import TLS
 from ._transports import Health
 
 __version__ = version("tritonocr")
 
 __all__ = [
     "OPTIONS",
+    "TLS",
     "AccessDeniedError",
     "AsyncOCRClient",
     "DeadlineExceededError",

@@ -37,7 +37,7 @@ class AsyncOCRClient(BaseClient):
         self, url: str = "localhost:8001", *, transport: AsyncTransport | None = None, **arguments: Any
     ) -> None:
         super().__init__(url, **arguments)
-        self._transport = transport or connect_async(url, self._headers)
+        self._transport = transport or connect_async(url, self._headers, self._tls)
 
     __init__.__doc__ = BaseClient.__doc__
 

@@ -17,6 +17,7 @@ from ._predict import AHEAD, RETRY_PAUSES_S, in_order, report
 from ._progress import progress_bar
 from ._protocol import Request, decode_response, encode_request
 from ._result import OCRFailure, OCRResult
+from ._tls import TLS
 from ._transports import Health, Tensors, Transport, connect
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class BaseClient:
         timeout_s: seconds that one file may take, waiting in the server's queue included; None waits forever.
         jobs: files that `predict()` has in flight at once.
         headers: sent with every request, such as `{"authorization": "Bearer …"}`.
+        tls: certificates, for `grpcs://` and `https://`.
         model_name: the Triton model.
         options: this client's own values for options that a call does not give.
     """
@@ -52,6 +54,7 @@ class BaseClient:
         timeout_s: float | None = DEFAULT_TIMEOUT_S,
         jobs: int = DEFAULT_JOBS,
         headers: Mapping[str, str] | None = None,
+        tls: TLS | None = None,
         model_name: str = "ocr",
         options: OCROptions | None = None,
     ) -> None:
@@ -60,6 +63,7 @@ class BaseClient:
         self.jobs = jobs
         self.model_name = model_name
         self._headers = dict(headers) if headers else None
+        self._tls = tls
         self._options = checked_options(options or {})
         self._server_settings: dict[str, Any] | None = None
 
@@ -96,7 +100,7 @@ class OCRClient(BaseClient):
         self, url: str = "localhost:8001", *, transport: Transport | None = None, **arguments: Any
     ) -> None:
         super().__init__(url, **arguments)
-        self._transport = transport or connect(url, self._headers)
+        self._transport = transport or connect(url, self._headers, self._tls)
 
     __init__.__doc__ = BaseClient.__doc__
 

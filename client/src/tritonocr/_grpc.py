@@ -10,6 +10,7 @@ from tritonclient.utils import InferenceServerException
 
 from ._exceptions import translating
 from ._protocol import Request
+from ._tls import TLS
 from ._transports import (
     CONTROL_TIMEOUT_S,
     Address,
@@ -27,11 +28,13 @@ _T = TypeVar("_T")
 class GrpcTransport:
     """tritonclient.grpc; its messages may be as large as gRPC allows, 2 GiB."""
 
-    def __init__(self, address: Address, headers: Mapping[str, str] | None) -> None:
+    def __init__(self, address: Address, headers: Mapping[str, str] | None, tls: TLS | None = None) -> None:
         import tritonclient.grpc as library
 
         self._library, self._headers, self._url = library, headers, str(address)
-        self._client = library.InferenceServerClient(address.host_port, ssl=address.is_encrypted)
+        self._client = library.InferenceServerClient(
+            address.host_port, ssl=address.is_encrypted, **(tls.grpc_arguments() if tls else {})
+        )
 
     def submit(self, request: Request, timeout_s: float | None, decode: Decode[_T]) -> Future[_T]:
         """Send one request; cancelling the future cancels the call."""
@@ -106,11 +109,13 @@ class _CallFuture(Future[_T]):
 class AsyncGrpcTransport:
     """tritonclient.grpc.aio."""
 
-    def __init__(self, address: Address, headers: Mapping[str, str] | None) -> None:
+    def __init__(self, address: Address, headers: Mapping[str, str] | None, tls: TLS | None = None) -> None:
         import tritonclient.grpc.aio as library
 
         self._library, self._headers, self._url = library, headers, str(address)
-        self._client = library.InferenceServerClient(address.host_port, ssl=address.is_encrypted)
+        self._client = library.InferenceServerClient(
+            address.host_port, ssl=address.is_encrypted, **(tls.grpc_arguments() if tls else {})
+        )
 
     async def infer(self, request: Request, timeout_s: float | None) -> Tensors:
         """Send one request; cancelling the task cancels the call."""

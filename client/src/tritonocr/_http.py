@@ -19,6 +19,7 @@ from ._exceptions import (
     unreachable,
 )
 from ._protocol import Request
+from ._tls import TLS
 from ._transports import (
     CONTROL_TIMEOUT_S,
     Address,
@@ -40,7 +41,7 @@ class AsyncHttpTransport:
     tritonclient's own asynchronous client has no timeout a call and hands bodies over in one piece.
     """
 
-    def __init__(self, address: Address, headers: Mapping[str, str] | None) -> None:
+    def __init__(self, address: Address, headers: Mapping[str, str] | None, tls: TLS | None = None) -> None:
         try:
             import aiohttp
             import tritonclient.http as library
@@ -48,7 +49,8 @@ class AsyncHttpTransport:
             raise missing_extra("http", "An http:// address", error) from error
 
         self._library, self._aiohttp, self._url = library, aiohttp, str(address)
-        self._session = aiohttp.ClientSession(headers=headers)
+        connector = aiohttp.TCPConnector(ssl=tls.context() if tls else True)
+        self._session = aiohttp.ClientSession(headers=headers, connector=connector)
 
     async def infer(self, request: Request, timeout_s: float | None) -> Tensors:
         """Send one request; cancelling the task closes its connection."""
@@ -123,11 +125,11 @@ class HttpTransport:
     tritonclient's blocking HTTP client is bound to one thread and cannot cancel; this one can.
     """
 
-    def __init__(self, address: Address, headers: Mapping[str, str] | None) -> None:
+    def __init__(self, address: Address, headers: Mapping[str, str] | None, tls: TLS | None = None) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="tritonocr-http", daemon=True)
         self._thread.start()
-        self._transport = self._run(_opened(address, headers))
+        self._transport = self._run(_opened(address, headers, tls))
 
     def submit(self, request: Request, timeout_s: float | None, decode: Decode[_T]) -> Future[_T]:
         """Send one request; cancelling the future closes its connection."""
@@ -162,6 +164,6 @@ class HttpTransport:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
 
-async def _opened(address: Address, headers: Mapping[str, str] | None) -> AsyncHttpTransport:
+async def _opened(address: Address, headers: Mapping[str, str] | None, tls: TLS | None) -> AsyncHttpTransport:
     """Make the transport on the loop that it will live on."""
-    return AsyncHttpTransport(address, headers)
+    return AsyncHttpTransport(address, headers, tls)

@@ -13,6 +13,7 @@ from ._embedded import start_server
 from ._options import OCROptions
 from ._paddlex_config import options_of, pipeline_config
 from ._result import OCRFailure, OCRResult
+from ._tls import TLS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -32,6 +33,7 @@ def create_pipeline(
     jobs: int = DEFAULT_JOBS,
     timeout_s: float | None = DEFAULT_TIMEOUT_S,
     headers: Mapping[str, str] | None = None,
+    tls: TLS | None = None,
 ) -> OCRPipeline:
     """Make a pipeline, on a running server or with a server of its own.
 
@@ -45,6 +47,7 @@ def create_pipeline(
         jobs: files that `predict()` has in flight at once.
         timeout_s: seconds that one file may take; None waits forever.
         headers: sent with every request.
+        tls: certificates, for a url that begins with `grpcs://` or `https://`.
 
     Raises:
         InvalidInputError: another pipeline than OCR, or a configuration that cannot be read.
@@ -60,7 +63,7 @@ def create_pipeline(
         return OCRPipeline(address, device=device, stop=stop, options=options, **arguments)
     if device is not None:
         _warn_of_device(device, url)
-    return OCRPipeline(url, options=options, **arguments)
+    return OCRPipeline(url, options=options, tls=tls, **arguments)
 
 
 class OCRPipeline(OCRClient):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ._exceptions import InvalidInputError
 from ._protocol import Request
+from ._tls import TLS
 
 _T = TypeVar("_T")
 Tensors = dict[str, NDArray[Any]]
@@ -110,28 +111,35 @@ class Address:
         return f"{self.scheme}://{self.host_port}"
 
 
-def connect(url: str, headers: Mapping[str, str] | None) -> Transport:
-    """Open a blocking transport; nothing is sent yet."""
+def _address(url: str, tls: TLS | None) -> Address:
     address = Address.parse(url)
+    if tls and not address.is_encrypted:
+        raise InvalidInputError(f"tls is given, but {url!r} is not a grpcs:// or https:// address.")
+    return address
+
+
+def connect(url: str, headers: Mapping[str, str] | None, tls: TLS | None = None) -> Transport:
+    """Open a blocking transport; nothing is sent yet."""
+    address = _address(url, tls)
     if address.is_http:
         from ._http import HttpTransport
 
-        return HttpTransport(address, headers)
+        return HttpTransport(address, headers, tls)
     from ._grpc import GrpcTransport
 
-    return GrpcTransport(address, headers)
+    return GrpcTransport(address, headers, tls)
 
 
-def connect_async(url: str, headers: Mapping[str, str] | None) -> AsyncTransport:
+def connect_async(url: str, headers: Mapping[str, str] | None, tls: TLS | None = None) -> AsyncTransport:
     """Open a transport for the running event loop; nothing is sent yet."""
-    address = Address.parse(url)
+    address = _address(url, tls)
     if address.is_http:
         from ._http import AsyncHttpTransport
 
-        return AsyncHttpTransport(address, headers)
+        return AsyncHttpTransport(address, headers, tls)
     from ._grpc import AsyncGrpcTransport
 
-    return AsyncGrpcTransport(address, headers)
+    return AsyncGrpcTransport(address, headers, tls)
 
 
 def call_arguments(library: Any, request: Request) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def served_models(url: str = DEFAULT_URL) -> tuple[str, ...]:
     Raises:
         ServerError: No server answers there.
     """
-    with _client(url) as client:
+    with connected(url) as client:
         # Not the repository's index, which a server with model control shows to its administrator alone.
         ready = client.get_inference_statistics().model_stats
     return tuple(sorted({model.name for model in ready}))
@@ -122,7 +122,7 @@ def _local_server(url: str) -> psutil.Process | None:
     return None
 
 
-def _admin_headers(url: str) -> Mapping[str, str]:
+def admin_headers_of(url: str) -> Mapping[str, str]:
     """The environment's key, or that of a server on this machine, whose arguments its users can read."""
     server = _local_server(url)
     key = os.environ.get(ADMIN_KEY_VARIABLE) or (admin_key_of(server.cmdline()) if server else None)
@@ -187,8 +187,8 @@ def add_model(name: str, model_dir: Path, repository: Path, url: str = DEFAULT_U
             (built / name / HIDDEN_FILE).touch()
         (built / name).rename(target)
         try:
-            with _client(url) as client:
-                client.load_model(name, headers=_admin_headers(url))
+            with connected(url) as client:
+                client.load_model(name, headers=admin_headers_of(url))
         except ServerError:
             remove_network(repository, name)
             if previous.exists():
@@ -216,12 +216,12 @@ def remove_model(name: str, repository: Path, url: str = DEFAULT_URL) -> None:
         raise ZooError(
             f"{name} is what the pipeline uses unless a request names another; it cannot be removed"
         )
-    with _client(url) as client:
+    with connected(url) as client:
         (repository / name / HIDDEN_FILE).touch()
         _touch(repository)
         if client.is_model_ready(name):  # not where it waits for its first request
             _drain(client, name)
-            client.unload_model(name, headers=_admin_headers(url))
+            client.unload_model(name, headers=admin_headers_of(url))
     remove_network(repository, name)
 
 
@@ -262,7 +262,7 @@ def _serving_settings(repository: Path) -> ServingSettings:
 
 
 @contextmanager
-def _client(url: str) -> Iterator[tritonclient.grpc.InferenceServerClient]:
+def connected(url: str) -> Iterator[tritonclient.grpc.InferenceServerClient]:
     """A client whose errors are sentences."""
     try:
         with tritonclient.grpc.InferenceServerClient(url) as client:

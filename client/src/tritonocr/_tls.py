@@ -1,0 +1,60 @@
+"""Certificates for connections with TLS."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ._exceptions import InvalidInputError
+
+
+@dataclass(frozen=True)
+class TLS:
+    """PEM files for an address that begins with `grpcs://` or `https://`.
+
+    Attributes:
+        ca: authority that signed the server's certificate; None takes those that the system trusts.
+        certificate: the client's own, with its chain, where the server asks for one.
+        key: the private key of `certificate`.
+
+    Raises:
+        InvalidInputError: a file cannot be read, or one of `certificate` and `key` is missing.
+    """
+
+    ca: str | Path | None = None
+    certificate: str | Path | None = None
+    key: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise InvalidInputError("TLS got one of certificate and key, expected both or neither.")
+        for name in ("ca", "certificate", "key"):
+            path = getattr(self, name)
+            try:
+                readable = path is None or b"-----BEGIN " in Path(path).read_bytes()
+            except OSError as error:
+                reason = error.strerror
+                raise InvalidInputError(f"TLS {name}: cannot read {str(path)!r}: {reason}.") from error
+            if not readable:
+                raise InvalidInputError(f"TLS {name}: {str(path)!r} is no PEM file.")
+
+    def grpc_arguments(self) -> dict[str, Any]:
+        """The keyword arguments of tritonclient's gRPC clients."""
+        files = {"root_certificates": self.ca, "private_key": self.key, "certificate_chain": self.certificate}
+        return {name: str(path) for name, path in files.items() if path is not None}
+
+    def context(self) -> ssl.SSLContext:
+        """The context for HTTP.
+
+        Raises:
+            InvalidInputError: the files do not belong together.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+            if self.certificate and self.key:
+                context.load_cert_chain(self.certificate, self.key)
+        except ssl.SSLError as error:
+            raise InvalidInputError(f"TLS: the PEM files cannot be used: {error}.") from error
+        return context

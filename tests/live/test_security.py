@@ -1,0 +1,274 @@
+"""What a stranger may not do at Triton's ports, and what the administrator may; TLS."""
+
+import ipaddress
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import tritonclient.grpc
+import trustme
+from tritonclient.utils import InferenceServerException
+
+from tritonocr import TLS, OCRClient
+from tritonocr_backend.errors import ServerError
+from tritonocr_backend.restrictions import ADMIN_HEADER, ADMIN_KEY_VARIABLE, TlsFiles
+from tritonocr_backend.server import EmbeddedServer, ServerOptions
+from tritonocr_backend.zoo import running
+
+KEY = "a-key-of-the-administrator"
+ECHO_CONFIG = """name: "echo"
+backend: "python"
+max_batch_size: 0
+input [ { name: "x" data_type: TYPE_UINT8 dims: [ -1 ] } ]
+output [ { name: "y" data_type: TYPE_UINT8 dims: [ -1 ] } ]
+instance_group [ { count: 1 kind: KIND_CPU } ]
+"""
+ECHO_MODEL = """
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    def execute(self, requests):
+        tensors = [pb_utils.get_input_tensor_by_name(request, "x").as_numpy() for request in requests]
+        return [pb_utils.InferenceResponse([pb_utils.Tensor("y", tensor)]) for tensor in tensors]
+"""
+
+
+@contextmanager
+def small_server(directory: Path, **options: Any) -> Iterator[EmbeddedServer]:
+    """A server of one small model: what is tried here does not depend on what is served."""
+    version = directory / "repository" / "echo" / "1"
+    version.mkdir(parents=True)
+    (version.parent / "config.pbtxt").write_text(ECHO_CONFIG)
+    (version / "model.py").write_text(ECHO_MODEL)
+    asked = ServerOptions(log_level="info", log_file=directory / "server.log", **options)
+    with EmbeddedServer(directory / "repository", asked) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def administered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server with model control."""
+    with small_server(tmp_path_factory.mktemp("administered"), model_control=True, admin_key=KEY) as server:
+        yield server
+
+
+Grpc = tritonclient.grpc.InferenceServerClient
+GrpcCall = Callable[[Any, dict[str, str]], Any]
+SHARED_MEMORY_AND_SETTINGS: dict[str, GrpcCall] = {
+    "shared memory, listed": lambda c, h: c.get_system_shared_memory_status(headers=h),
+    "shared memory, registered": lambda c, h: c.register_system_shared_memory(
+        "a", "/tritonocr", 64, headers=h
+    ),
+    "shared memory, let go": lambda c, h: c.unregister_system_shared_memory(headers=h),
+    "GPU memory, listed": lambda c, h: c.get_cuda_shared_memory_status(headers=h),
+    "GPU memory, registered": lambda c, h: c.register_cuda_shared_memory("a", b"A" * 88, 0, 64, headers=h),
+    "GPU memory, let go": lambda c, h: c.unregister_cuda_shared_memory(headers=h),
+    "tracing, seen": lambda c, h: c.get_trace_settings(headers=h),
+    "tracing, set": lambda c, h: c.update_trace_settings(settings={"trace_level": ["TENSORS"]}, headers=h),
+    "logging, seen": lambda c, h: c.get_log_settings(headers=h),
+    "logging, set": lambda c, h: c.update_log_settings({"log_verbose_level": 4}, headers=h),
+}
+MODEL_CONTROL: dict[str, GrpcCall] = {
+    "models, listed": lambda c, h: c.get_model_repository_index(headers=h),
+    "a model, loaded": lambda c, h: c.load_model("echo", headers=h),
+    "a model, brought along": lambda c, h: c.load_model(
+        "own", config="{}", files={"file:1/model.py": b"raise SystemExit"}, headers=h
+    ),
+    "a model, unloaded": lambda c, h: c.unload_model("echo", headers=h),
+}
+HTTP_CALLS: list[tuple[str, str, Any]] = [
+    ("GET", "v2/systemsharedmemory/status", None),
+    ("POST", "v2/systemsharedmemory/region/a/register", {"key": "/x", "offset": 0, "byte_size": 64}),
+    ("POST", "v2/systemsharedmemory/unregister", {}),
+    ("GET", "v2/cudasharedmemory/status", None),
+    ("POST", "v2/cudasharedmemory/region/a/register", {"raw_handle": {"b64": "AA=="}, "byte_size": 64}),
+    ("POST", "v2/cudasharedmemory/unregister", {}),
+    ("GET", "v2/trace/setting", None),
+    ("POST", "v2/trace/setting", {"trace_level": ["TENSORS"]}),
+    ("POST", "v2/models/{model}/trace/setting", {"trace_level": ["TENSORS"]}),
+    ("GET", "v2/logging", None),
+    ("POST", "v2/logging", {"log_verbose_level": 4}),
+]
+HTTP_MODEL_CONTROL: list[tuple[str, str, Any]] = [
+    ("POST", "v2/repository/index", {}),
+    ("POST", "v2/repository/models/{model}/load", {}),
+    ("POST", "v2/repository/models/{model}/unload", {}),
+]
+
+
+def http_status(server: EmbeddedServer, call: tuple[str, str, Any], model: str, **headers: str) -> int:
+    method, path, body = call
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(
+        f"http://{server.http_url}/{path.format(model=model)}", data, headers, method=method
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def assert_restricted(server: EmbeddedServer, call: GrpcCall, headers: dict[str, str]) -> None:
+    with Grpc(server.grpc_url) as client, pytest.raises(InferenceServerException) as refusal:
+        call(client, headers)
+    assert "restricted" in refusal.value.message()
+
+
+STRANGERS = [{}, {ADMIN_HEADER: ""}, {ADMIN_HEADER: "a-guess-of-a-stranger"}, {"authorization": KEY}]
+
+
+@pytest.mark.parametrize("name", SHARED_MEMORY_AND_SETTINGS)
+def test_a_stranger_shares_no_memory_and_sets_nothing(server: EmbeddedServer, name: str) -> None:
+    for headers in STRANGERS:
+        assert_restricted(server, SHARED_MEMORY_AND_SETTINGS[name], headers)
+
+
+@pytest.mark.parametrize("call", HTTP_CALLS, ids=lambda call: f"{call[0]} {call[1]}")
+def test_nor_over_http(server: EmbeddedServer, call: tuple[str, str, Any]) -> None:
+    for headers in STRANGERS:
+        assert http_status(server, call, "ocr", **headers) == 403
+
+
+@pytest.mark.parametrize("name", ["a model, loaded", "a model, brought along", "a model, unloaded"])
+def test_nobody_loads_models_where_that_is_off(server: EmbeddedServer, name: str) -> None:
+    with Grpc(server.grpc_url) as client:
+        with pytest.raises(InferenceServerException, match="load / unload is not allowed"):
+            MODEL_CONTROL[name](client, {ADMIN_HEADER: KEY})
+        assert client.is_model_ready("ocr")
+
+
+class TestModelControl:
+    @pytest.mark.parametrize("name", MODEL_CONTROL)
+    def test_is_refused_to_strangers(self, administered: EmbeddedServer, name: str) -> None:
+        for headers in STRANGERS:
+            assert_restricted(administered, MODEL_CONTROL[name], headers)
+        with Grpc(administered.grpc_url) as client:
+            assert client.is_model_ready("echo")
+
+    @pytest.mark.parametrize("call", HTTP_MODEL_CONTROL, ids=lambda call: call[1])
+    def test_is_refused_to_strangers_over_http(
+        self, administered: EmbeddedServer, call: tuple[str, str, Any]
+    ) -> None:
+        for headers in STRANGERS:
+            assert http_status(administered, call, "echo", **headers) == 403
+
+    def test_is_the_administrators(self, administered: EmbeddedServer) -> None:
+        shown = {ADMIN_HEADER: KEY}
+        with Grpc(administered.grpc_url) as client:
+            client.unload_model("echo", headers=shown)
+            client.load_model("echo", headers=shown)
+            assert client.is_model_ready("echo")
+            for call in ("shared memory, listed", "tracing, seen", "logging, set"):
+                SHARED_MEMORY_AND_SETTINGS[call](client, shown)
+        assert http_status(administered, HTTP_MODEL_CONTROL[0], "echo", **shown) == 200
+        assert http_status(administered, HTTP_MODEL_CONTROL[1], "echo", **shown) == 200
+
+    def test_finds_the_key_of_a_server_on_this_machine(
+        self, administered: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv(ADMIN_KEY_VARIABLE, raising=False)
+        assert running.served_models(administered.grpc_url) == ("echo",)
+        assert running.admin_headers_of(administered.grpc_url) == {ADMIN_HEADER: KEY}
+
+    def test_that_is_shown_another_key_says_so(
+        self, administered: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(ADMIN_KEY_VARIABLE, "a-key-of-another-server")
+        with (
+            pytest.raises(ServerError, match=f"asks for its admin key: give it in {ADMIN_KEY_VARIABLE}"),
+            running.connected(administered.grpc_url) as client,
+        ):
+            client.load_model("echo", headers=running.admin_headers_of(administered.grpc_url))
+
+
+def listening(process: psutil.Process) -> set[str]:
+    """Addresses that a process and its children listen on."""
+    family = [process, *process.children(recursive=True)]
+    return {
+        connection.laddr.ip
+        for member in family
+        for connection in member.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+def test_every_port_is_on_loopback(server: EmbeddedServer) -> None:
+    addresses = listening(psutil.Process(server.pid))
+    assert addresses
+    assert all(map(is_loopback, addresses))
+
+
+def is_loopback(text: str) -> bool:
+    address = ipaddress.ip_address(text)
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback  # ::ffff:127.0.0.1 is one
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """PEM files of an authority, a server and a client, and of another authority."""
+
+    ca: Path
+    server: Path
+    client: Path
+    stranger_ca: Path
+    stranger: Path
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    directory = tmp_path_factory.mktemp("certificates")
+    found: dict[str, Path] = {}
+    for ca, names in {"ca": ("server", "client"), "stranger_ca": ("stranger",)}.items():
+        authority = trustme.CA()
+        found[ca] = directory / f"{ca}.pem"
+        authority.cert_pem.write_to_path(str(found[ca]))
+        for name in names:
+            found[name] = directory / f"{name}.pem"  # the key and the certificate in one
+            issued = authority.issue_cert("localhost", "127.0.0.1")
+            issued.private_key_and_cert_chain_pem.write_to_path(str(found[name]))
+    return Certificates(**found)
+
+
+def is_live(server: EmbeddedServer, url: str, tls: TLS | None) -> bool:
+    with OCRClient(url.format(server.grpc_url), tls=tls) as client:
+        return client.health().live
+
+
+def test_grpc_with_tls(tmp_path: Path, certificates: Certificates) -> None:
+    files = TlsFiles(certificates.server, certificates.server)
+    with small_server(tmp_path, tls=files) as server:
+        assert is_live(server, "grpcs://{}", TLS(certificates.ca))
+        assert not is_live(server, "grpcs://{}", TLS(certificates.stranger_ca)), "another authority's"
+        assert not is_live(server, "grpcs://{}", None), "an authority that the system does not know"
+        assert not is_live(server, "{}", None), "clear text"
+
+
+def test_grpc_with_certificates_of_both_sides(tmp_path: Path, certificates: Certificates) -> None:
+    files = TlsFiles(certificates.server, certificates.server, client_ca=certificates.ca)
+    with small_server(tmp_path, tls=files) as server:
+        assert is_live(server, "grpcs://{}", TLS(certificates.ca, certificates.client, certificates.client))
+        assert not is_live(server, "grpcs://{}", TLS(certificates.ca)), "a client without a certificate"
+        stranger = TLS(certificates.ca, certificates.stranger, certificates.stranger)
+        assert not is_live(server, "grpcs://{}", stranger)
+
+
+def test_with_tls_the_doors_in_clear_text_stay_on_loopback(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    files = TlsFiles(certificates.server, certificates.server)
+    with small_server(tmp_path, tls=files, host="0.0.0.0") as server:
+        everywhere = {
+            connection.laddr.port
+            for connection in psutil.Process(server.pid).net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN and not is_loopback(connection.laddr.ip)
+        }
+        assert everywhere == {server.grpc_port}
