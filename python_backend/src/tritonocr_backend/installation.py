@@ -19,27 +19,67 @@ MALLOC = {
 }
 
 
+SERVER_DIRECTORY = "TRITONOCR_TRITONSERVER"
+
+
 @dataclass(frozen=True)
 class Installation:
-    """Where the parts of tritonserver are."""
+    """Where the parts of tritonserver are.
+
+    Attributes:
+        binary: tritonserver itself.
+        python_backend: the Python backend's library and module.
+        stub: what runs the Python of this environment.
+        library_directories: where the libraries of all these are.
+        backends: a complete backend directory; None where one has to be put together.
+    """
 
     binary: Path
     python_backend: Path
     stub: Path
     library_directories: tuple[Path, ...]
+    backends: Path | None = None
 
 
 def find_installation() -> Installation:
     """Find tritonserver and what it needs to run the Python that runs this.
 
+    That is the one in `$TRITONOCR_TRITONSERVER`, as in NVIDIA's container image (/opt/tritonserver), or else the
+    one that the nvidia-pytriton wheel carries.
+
     Raises:
         ServerError: a part is missing; the message says how to get it.
     """
+    directory = os.environ.get(SERVER_DIRECTORY)
+    return _in_directory(Path(directory)) if directory else _in_wheel()
+
+
+def _in_directory(directory: Path) -> Installation:
+    """A tritonserver laid out as in NVIDIA's container image."""
+    backends = directory / "backends"
+    stub = backends / "python" / "triton_python_backend_stub"
+    found = Installation(
+        directory / "bin" / "tritonserver", stub.parent, stub, (directory / "lib",), backends
+    )
+    for path in (found.binary, stub):
+        if not path.exists():
+            raise ServerError(f"{SERVER_DIRECTORY} is {directory}, where {path} is missing")
+    library = f"libpython{_python_version()}.so"
+    if library.encode() not in stub.read_bytes():
+        raise ServerError(f"{stub} is not linked to {library}: it runs another Python than {sys.executable}")
+    return found
+
+
+def _python_version() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _in_wheel() -> Installation:
     spec = find_spec("pytriton")
     if spec is None or spec.origin is None:
         raise ServerError("tritonserver is not installed: pip install tritonocr-server")
     package = Path(spec.origin).parent
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    version = _python_version()
     stub = package / "tritonserver" / "python_backend_stubs" / version / "triton_python_backend_stub"
     if not stub.exists():
         served = ", ".join(sorted(path.parent.name for path in stub.parents[1].glob("*/*_stub")))
@@ -67,6 +107,8 @@ def _libpython_directory(version: str) -> Path:
 
 def link_backends(installation: Installation, directory: Path) -> Path:
     """A backend directory as tritonserver wants it, with the stub of this Python."""
+    if installation.backends:
+        return installation.backends
     python = directory / "python"
     python.mkdir(parents=True)
     for path in (*installation.python_backend.iterdir(), installation.stub):

