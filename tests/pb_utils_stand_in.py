@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
@@ -72,8 +72,11 @@ class InferenceRequest:
         inputs: Sequence[Tensor],
         requested_output_names: Collection[str],
         model_name: str = "",
+        request_id: str = "",
+        trace: object = None,
     ) -> None:
         self.model_name = model_name
+        self._request_id, self._trace = request_id, trace
         self.sender = ResponseSender()
         self._inputs, self._requested = list(inputs), list(requested_output_names)
 
@@ -82,6 +85,12 @@ class InferenceRequest:
 
     def requested_output_names(self) -> list[str]:
         return self._requested
+
+    def request_id(self) -> str:
+        return self._request_id
+
+    def trace(self) -> object:
+        return self._trace
 
     def is_cancelled(self) -> bool:
         return False
@@ -106,17 +115,37 @@ def load_model(model_name: str) -> None:
 
 
 class MetricFamily:
-    GAUGE = 1
+    """Remembers its metrics' values: of a histogram, what was observed."""
 
-    class Metric:
-        def __init__(self, labels: dict[str, str]) -> None:
-            self.labels = labels
-
-        def set(self, value: float) -> None:
-            self.value = value
+    COUNTER, GAUGE, HISTOGRAM = 0, 1, 2
+    values: ClassVar[dict[tuple[str, ...], float]] = {}
+    """By the metric's name and its labels' values."""
 
     def __init__(self, name: str, description: str, kind: int) -> None:
-        self.name = name
+        self.name, self.kind = name, kind
+
+    def Metric(self, labels: dict[str, str], buckets: Sequence[float] = ()) -> Metric:  # noqa: N802
+        assert bool(buckets) == (self.kind == self.HISTOGRAM)
+        return Metric(self, labels)
+
+
+class Metric:
+    def __init__(self, family: MetricFamily, labels: dict[str, str]) -> None:
+        self._kind, self._key = family.kind, (family.name, *labels.values())
+        family.values.setdefault(self._key, 0.0)
+
+    def increment(self, by: float) -> None:
+        assert self._kind != MetricFamily.HISTOGRAM
+        assert by >= 0 or self._kind == MetricFamily.GAUGE
+        MetricFamily.values[self._key] += by
+
+    def set(self, value: float) -> None:
+        assert self._kind == MetricFamily.GAUGE
+        MetricFamily.values[self._key] = value
+
+    def observe(self, value: float) -> None:
+        assert self._kind == MetricFamily.HISTOGRAM
+        MetricFamily.values[self._key] += value
 
 
 def install() -> None:

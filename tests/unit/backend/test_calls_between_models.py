@@ -17,7 +17,7 @@ from tritonocr_backend.errors import InvalidInputError, StageError
 from tritonocr_backend.local_stages import LocalStages
 from tritonocr_backend.network_card import CHARACTERS_FILE, NetworkCard, Normalisation
 from tritonocr_backend.repository_view import RepositoryView
-from tritonocr_backend.triton.bls import BlsCaller
+from tritonocr_backend.triton.bls import ORIGIN, BlsCaller
 
 PLAIN = Normalisation(1.0, (0, 0, 0), (1, 1, 1), "BGR")
 
@@ -42,7 +42,9 @@ class TestThroughTriton:
         pb_utils.LOADED.clear()
 
     @pytest.fixture
-    def call(self, repository: RepositoryView, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    def call(
+        self, repository: RepositoryView, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[Callable[..., Any]]:
         """Calls a model that answers as given, with a text and a number."""
 
         def call_(model: str, answer: Answer) -> dict[str, NDArray[Any]]:
@@ -51,7 +53,10 @@ class TestThroughTriton:
             with ThreadPoolExecutor(1) as threads:
                 return asyncio.run(BlsCaller(threads, repository)(model, inputs, ("out",)))
 
-        return call_
+        origin = pb_utils.InferenceRequest([], [], request_id="page-1", trace="the client's")
+        token = ORIGIN.set(origin)
+        yield call_
+        ORIGIN.reset(token)
 
     def test_texts_go_and_come_as_str(self, call: Callable[..., Any]) -> None:
         def echo(request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
@@ -61,6 +66,15 @@ class TestThroughTriton:
             return pb_utils.InferenceResponse([pb_utils.Tensor("out", text)])
 
         assert call("rec", echo)["out"].tolist() == ["中"]
+
+    def test_carries_the_id_and_the_trace_of_the_request_it_is_made_for(
+        self, call: Callable[..., Any]
+    ) -> None:
+        def named(request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
+            assert (request.request_id(), request.trace()) == ("page-1", "the client's")
+            return pb_utils.InferenceResponse([pb_utils.Tensor("out", np.ones(1))])
+
+        assert call("rec", named)["out"].tolist() == [1]
 
     def test_an_error_keeps_its_meaning(self, call: Callable[..., Any]) -> None:
         error = pb_utils.TritonError("image: got", pb_utils.TritonError.INVALID_ARG)

@@ -303,3 +303,90 @@ class TestOcrStream:
         assert [tensors(page)["page_sizes"].tolist() for page in pages] == [[[80, 100]]]
         assert failure(error)[1].startswith("page 1 of the PDF at 144 dpi: got 18000x18000 px")
         assert asked.sender.final
+
+
+class TestReporting:
+    """What is counted and logged; real metrics of several instances are the live suite's."""
+
+    @pytest.fixture(autouse=True)
+    def values(self) -> dict[tuple[str, ...], float]:
+        pb_utils.MetricFamily.values.clear()
+        return pb_utils.MetricFamily.values
+
+    @staticmethod
+    def reported(folder: Path, *asked: pb_utils.InferenceRequest) -> None:
+        model = Ocr()
+        model.initialize(arguments(folder))
+        model.execute(list(asked))
+        model.finalize()
+
+    def test_pages_lines_and_seconds_are_counted(self, ocr_folder: Path, values: Any) -> None:
+        self.reported(ocr_folder, request(file(THREE_PAGES), "rec_texts"), request(file(GOOD), "rec_texts"))
+        counted = {
+            name: values[f"tritonocr_{name}", "ocr"] for name in ("files_total", "pages_total", "lines_total")
+        }
+        assert counted == {"files_total": 2, "pages_total": 4, "lines_total": 4}
+        assert values["tritonocr_page_lines", "ocr"] == 4
+        assert values["tritonocr_received_bytes_total", "ocr"] == len(THREE_PAGES) + len(GOOD)
+        assert values["tritonocr_pages_in_flight", "ocr", "ocr_0_0"] == 0
+        seconds = {
+            key[2]: value for key, value in values.items() if key[0] == "tritonocr_stage_seconds_total"
+        }
+        off = {"doc_orientation", "doc_unwarping", "textline_orientation"}
+        assert {stage for stage, value in seconds.items() if not value} == off
+        assert sum(seconds.values()) <= values["tritonocr_page_seconds", "ocr"] + seconds["answer_encode"]
+
+    @pytest.mark.parametrize(
+        ("data", "reason"),
+        [
+            pytest.param(b"rubbish", "unreadable", id="no picture"),
+            pytest.param(pdf([(9000, 9000, 0)]), "too_large", id="pixels"),
+            pytest.param(b"", "unreadable", id="empty"),
+        ],
+    )
+    def test_rejected_files_are_counted_by_reason(
+        self, ocr_folder: Path, values: Any, data: bytes, reason: str
+    ) -> None:
+        self.reported(ocr_folder, request(file(data), "rec_texts"), request(file(GOOD), "rec_texts"))
+        rejected = {
+            key[2]: value for key, value in values.items() if key[0] == "tritonocr_rejected_files_total"
+        }
+        assert {name: value for name, value in rejected.items() if value} == {reason: 1}
+        assert values["tritonocr_files_total", "ocr"] == 2
+
+    def test_an_option_that_is_wrong_an_overload_and_a_bug_have_reasons_of_their_own(
+        self, ocr_folder: Path, values: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.reported(ocr_folder, request(file(GOOD, max_pages=np.array([0], np.int32)), "rec_texts"))
+        for message in ("Exceeds maximum queue size", "broken"):
+            error = pb_utils.InferenceResponse(error=pb_utils.TritonError(message))
+            monkeypatch.setattr(pb_utils.InferenceRequest, "models", staticmethod(lambda _, e=error: e))
+            self.reported(ocr_folder, request(file(GOOD), "rec_texts"))
+        for reason in ("invalid_request", "overloaded", "internal"):
+            assert values["tritonocr_rejected_files_total", "ocr", reason] == 1
+
+    def test_the_log_line_names_the_request_and_holds_no_text(
+        self, ocr_folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TRITONOCR_LOG_REQUESTS", "1")
+        asked = request(file(GOOD), "rec_texts")
+        asked._request_id = "scan-7"
+        self.reported(ocr_folder, asked)
+        (line,) = [record.msg for record in caplog.records if record.name == "tritonocr.requests"]
+        assert (line["request_id"], line["status"], line["pages"], line["lines"]) == ("scan-7", "ok", 1, 1)
+        assert set(line) == {
+            *("event", "model", "instance", "request_id", "status", "received_bytes"),
+            *("pages", "lines", "milliseconds", "stage_milliseconds"),
+        }
+
+    def test_a_bug_is_answered_with_the_id_under_which_the_log_has_it(
+        self, ocr: Ocr, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ocr, "_parse", lambda *_: 1 / 0)
+        asked = request(file(GOOD), "rec_texts")
+        asked._request_id = "scan-7"
+        (answer,) = ocr.execute([asked])
+        told = "internal error (ZeroDivisionError); the server's log has the details under request id scan-7"
+        assert failure(answer) == (pb_utils.TritonError.INTERNAL, told)
+        assert "a request failed under request id scan-7" in caplog.text
+        assert "division by zero" in caplog.text

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from contextvars import ContextVar
 from threading import Lock
 from typing import Any
 
@@ -16,6 +17,9 @@ from tritonocr_backend.arrays import Tensors
 from tritonocr_backend.repository_view import RepositoryView
 from tritonocr_backend.triton.errors import NOT_LOADED, from_response_error
 from tritonocr_backend.triton.tensors import from_response, to_triton
+
+ORIGIN: ContextVar[pb_utils.InferenceRequest] = ContextVar("ORIGIN")
+"""The request that the running task works for: calls carry its id, and become part of its trace."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +42,13 @@ class BlsCaller:
 
     async def __call__(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
         """See pipeline.ModelCaller."""
+        origin = ORIGIN.get()
         request = pb_utils.InferenceRequest(
-            model_name=model, requested_output_names=list(outputs), inputs=to_triton(inputs)
+            model_name=model,
+            requested_output_names=list(outputs),
+            inputs=to_triton(inputs),
+            request_id=origin.request_id(),
+            trace=origin.trace(),
         )
         answer = await asyncio.get_running_loop().run_in_executor(
             self._threads, self._execute, model, request

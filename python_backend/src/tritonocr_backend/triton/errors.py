@@ -21,13 +21,19 @@ NOT_LOADED = "is not ready"
 _log = logging.getLogger(__name__)
 
 
-def error_response(error: Exception) -> pb_utils.InferenceResponse:
-    """The response to a request that failed; an error that is nobody's on purpose tells no details."""
+def error_response(error: Exception, request_id: str = "") -> pb_utils.InferenceResponse:
+    """The response to a request that failed; an error that is nobody's on purpose tells no details.
+
+    Args:
+        error: why it failed.
+        request_id: what the log calls the request.
+    """
     for error_class, code in CODES.items():
         if isinstance(error, error_class):
             return _failed(str(error), code)
-    _log.error("a request failed", exc_info=error)
-    message = f"internal error ({type(error).__name__}); the server's log has the details"
+    named = f" under request id {request_id}" if request_id else ""
+    _log.error("a request failed%s", named, exc_info=error)
+    message = f"internal error ({type(error).__name__}); the server's log has the details{named}"
     return _failed(message, "INTERNAL")
 
 

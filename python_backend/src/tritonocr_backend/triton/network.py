@@ -11,13 +11,14 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
+from tritonocr_backend import logs
 from tritonocr_backend.arrays import Image
 from tritonocr_backend.contracts import IMAGE, NETWORK_OUTPUTS, STRIDE_PX, Role
 from tritonocr_backend.engines import EngineOptions, Network, create_engine
 from tritonocr_backend.errors import InvalidInputError
 from tritonocr_backend.network_card import read_card
 from tritonocr_backend.triton.errors import error_response
-from tritonocr_backend.triton.load_time import LoadTime
+from tritonocr_backend.triton.metrics import InstanceMetrics
 from tritonocr_backend.triton.tensors import read_inputs, response
 
 
@@ -26,6 +27,7 @@ class NetworkModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """See Triton's Python backend."""
+        logs.configure()
         directory = Path(args["model_repository"], args["model_version"])
         card = read_card(directory)
         cache = os.environ.get("TRITONOCR_ENGINE_CACHE")
@@ -34,7 +36,7 @@ class NetworkModel:
         self._check = _CHECKS.get(card.role, _check_nothing)
         network = Network(directory, card.role, self._outputs, card.normalisation, options, card.own_size)
         self._engine = create_engine(card.engine, network)
-        self._load_time = LoadTime(args)
+        self._metrics = InstanceMetrics(args)
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """See Triton's Python backend."""
@@ -47,12 +49,13 @@ class NetworkModel:
                 self._check(image)
                 images[number] = image
             except Exception as error:  # becomes this request's answer
-                responses[number] = error_response(error)
+                responses[number] = error_response(error, request.request_id())
         for number, outcome in self._infer(images).items():
             if isinstance(outcome, Exception):
-                responses[number] = error_response(outcome)
+                responses[number] = error_response(outcome, requests[number].request_id())
             else:
                 responses[number] = response(outcome, requests[number].requested_output_names())
+        self._metrics.executed()
         return responses
 
     def _infer(self, images: dict[int, Image]) -> dict[int, dict[str, NDArray[Any]] | Exception]:

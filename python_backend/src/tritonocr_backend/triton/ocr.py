@@ -11,16 +11,28 @@ from typing import Any
 import cv2
 import triton_python_backend_utils as pb_utils
 
+from tritonocr_backend import logs
 from tritonocr_backend.columns import ReadPage, encode_picture, output_tensors
-from tritonocr_backend.errors import OverloadedError, StageError
+from tritonocr_backend.errors import OverloadedError, StageError, reason_of
 from tritonocr_backend.local_stages import LocalStages
 from tritonocr_backend.pipeline import OcrPipeline
+from tritonocr_backend.records import (
+    CLOCK,
+    READ_FILE,
+    WRITE_ANSWER,
+    FileRecord,
+    PageRecord,
+    StageClock,
+    TimedCaller,
+    received_bytes,
+)
 from tritonocr_backend.repository_view import RepositoryView
 from tritonocr_backend.requests import OcrRequest, check_served, parse_request
 from tritonocr_backend.settings import read_pipeline_settings
-from tritonocr_backend.triton.bls import BlsCaller
+from tritonocr_backend.triton.bls import ORIGIN, BlsCaller
 from tritonocr_backend.triton.errors import error_response
-from tritonocr_backend.triton.load_time import LoadTime
+from tritonocr_backend.triton.metrics import InstanceMetrics
+from tritonocr_backend.triton.reporter import Reporter
 from tritonocr_backend.triton.tensors import read_inputs, response
 
 CALLS_IN_FLIGHT = 16
@@ -31,51 +43,62 @@ class Ocr:
 
     def initialize(self, args: dict[str, str]) -> None:
         """See Triton's Python backend."""
+        logs.configure()
         cv2.setNumThreads(1)  # instances are what runs in parallel
         self._settings = read_pipeline_settings(Path(args["model_repository"], args["model_version"]))
         self._repository = RepositoryView.beside(args["model_repository"])
         self._threads = ThreadPoolExecutor(CALLS_IN_FLIGHT)
         calls = BlsCaller(self._threads, self._repository)
-        self._pipeline = OcrPipeline(LocalStages(self._settings.local_stages, self._repository, calls))
+        stages = LocalStages(self._settings.local_stages, self._repository, calls)
+        self._pipeline = OcrPipeline(TimedCaller(stages))
         self._loop = asyncio.new_event_loop()
-        self._load_time = LoadTime(args)
+        self._metrics, self._reporter = InstanceMetrics(args), Reporter(args)
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> Any:
         """See Triton's Python backend."""
-        return self._loop.run_until_complete(_all(map(self._answer, requests)))
+        answers = self._loop.run_until_complete(_all(map(self._answer, requests)))
+        self._metrics.executed()
+        return answers
 
     def finalize(self) -> None:
         """See Triton's Python backend."""
         self._threads.shutdown()
+        self._reporter.close()
         self._loop.close()
 
     async def _answer(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
+        record = _record_of(request)
         try:
-            names = request.requested_output_names()
-            asked = self._parse(request)
+            asked = self._parse(request, record)
             try:
-                pages = [page async for page in self._pages(asked, request)]
+                pages = [page async for page in self._pages(asked, request, record)]
             finally:
                 asked.document.close()
-            return response(output_tensors(pages, asked.document.page_count, asked.options), names)
+            return _response(pages, asked, request, record)
         except Exception as error:  # becomes this request's answer
-            return error_response(error)
+            return _failure(error, record)
+        finally:
+            self._reporter.answered(record)
 
-    def _parse(self, request: pb_utils.InferenceRequest) -> OcrRequest:
-        names = request.requested_output_names()
-        return parse_request(read_inputs(request), names, self._settings, self._repository)
+    def _parse(self, request: pb_utils.InferenceRequest, record: FileRecord) -> OcrRequest:
+        inputs = read_inputs(request)
+        record.received_bytes = received_bytes(inputs)
+        return parse_request(inputs, request.requested_output_names(), self._settings, self._repository)
 
-    async def _pages(self, asked: OcrRequest, request: pb_utils.InferenceRequest) -> AsyncIterator[ReadPage]:
+    async def _pages(
+        self, asked: OcrRequest, request: pb_utils.InferenceRequest, record: FileRecord
+    ) -> AsyncIterator[ReadPage]:
         """The pages in order, several being read at the same time; no more once the client has gone."""
         in_flight: list[asyncio.Task[ReadPage]] = []
         decoding = asyncio.Lock()  # a document is read by one thread at a time
         try:
             for index in asked.page_indices:
                 if request.is_cancelled():
+                    record.reason = "cancelled"
                     break
                 if len(in_flight) == self._settings.pages_in_flight:
                     yield await in_flight.pop(0)
-                in_flight.append(asyncio.create_task(self._read(asked, index, decoding)))
+                in_flight.append(asyncio.create_task(self._timed_read(asked, index, decoding, record)))
             while in_flight:
                 yield await in_flight.pop(0)
         finally:
@@ -83,9 +106,22 @@ class Ocr:
                 task.cancel()
             await asyncio.gather(*in_flight, return_exceptions=True)
 
+    async def _timed_read(
+        self, asked: OcrRequest, index: int, decoding: asyncio.Lock, record: FileRecord
+    ) -> ReadPage:
+        clock = StageClock({name: role.value for role, name in asked.page_settings.networks.items()})
+        CLOCK.set(clock)  # of this task alone
+        with self._reporter.page_in_flight():
+            page = await self._read(asked, index, decoding)
+        read = PageRecord(len(page.result.lines), clock.age_s, clock.seconds)
+        record.pages.append(read)
+        self._reporter.page_read(read)
+        return page
+
     async def _read(self, asked: OcrRequest, index: int, decoding: asyncio.Lock) -> ReadPage:
         async with decoding:
-            page = await self._loop.run_in_executor(self._threads, asked.document.read_page, index)
+            with CLOCK.get().running(READ_FILE):
+                page = await self._loop.run_in_executor(self._threads, asked.document.read_page, index)
         try:
             result = await self._pipeline.read(page, asked.page_settings)
         except (StageError, OverloadedError):
@@ -95,8 +131,9 @@ class Ocr:
             return ReadPage(index, result)
         settings = asked.page_settings
         is_preprocessed = settings.use_doc_orientation_classify or settings.use_doc_unwarping
-        preprocessed = encode_picture(result.page) if is_preprocessed else None
-        return ReadPage(index, result, encode_picture(page), preprocessed)
+        with CLOCK.get().running(WRITE_ANSWER):
+            preprocessed = encode_picture(result.page) if is_preprocessed else None
+            return ReadPage(index, result, encode_picture(page), preprocessed)
 
 
 class OcrStream(Ocr):
@@ -105,24 +142,43 @@ class OcrStream(Ocr):
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> None:
         """See Triton's Python backend."""
         self._loop.run_until_complete(_all(map(self._stream, requests)))
+        self._metrics.executed()
 
     async def _stream(self, request: pb_utils.InferenceRequest) -> None:
-        sender = request.get_response_sender()
-        names = request.requested_output_names()
+        sender, record = request.get_response_sender(), _record_of(request)
         try:
-            asked = self._parse(request)
+            asked = self._parse(request, record)
             try:
-                async for page in self._pages(asked, request):
-                    tensors = output_tensors([page], asked.document.page_count, asked.options)
-                    sender.send(response(tensors, names))
+                async for page in self._pages(asked, request, record):
+                    sender.send(_response([page], asked, request, record))
             finally:
                 asked.document.close()
         except Exception as error:  # becomes this request's answer
             # In one message: a gRPC client may ask for the stream to end with its first error, and Triton
             # 2.51 crashes on anything sent after that.
-            sender.send(error_response(error), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            sender.send(_failure(error, record), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
             return
+        finally:
+            self._reporter.answered(record)
         sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+
+def _record_of(request: pb_utils.InferenceRequest) -> FileRecord:
+    ORIGIN.set(request)  # of this task, and of those that it starts
+    return FileRecord(request.request_id())
+
+
+def _response(
+    pages: list[ReadPage], asked: OcrRequest, request: pb_utils.InferenceRequest, record: FileRecord
+) -> pb_utils.InferenceResponse:
+    with record.clock.running(WRITE_ANSWER):
+        tensors = output_tensors(pages, asked.document.page_count, asked.options)
+        return response(tensors, request.requested_output_names())
+
+
+def _failure(error: Exception, record: FileRecord) -> pb_utils.InferenceResponse:
+    record.reason = reason_of(error)
+    return error_response(error, record.request_id)
 
 
 async def _all(answers: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:

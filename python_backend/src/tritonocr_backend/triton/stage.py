@@ -7,10 +7,11 @@ import json
 import cv2
 import triton_python_backend_utils as pb_utils
 
+from tritonocr_backend import logs
 from tritonocr_backend.local_stages import run_stage
 from tritonocr_backend.repository_view import RepositoryView
 from tritonocr_backend.triton.errors import error_response
-from tritonocr_backend.triton.load_time import LoadTime
+from tritonocr_backend.triton.metrics import InstanceMetrics
 from tritonocr_backend.triton.tensors import decode_strings, read_inputs, response
 
 
@@ -19,16 +20,19 @@ class StageModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """See Triton's Python backend."""
+        logs.configure()
         cv2.setNumThreads(1)  # instances are what runs in parallel
         config = json.loads(args["model_config"])
         self._name = args["model_name"]
         self._strings = {i["name"] for i in config["input"] if i["data_type"] == "TYPE_STRING"}
         self._repository = RepositoryView.beside(args["model_repository"])
-        self._load_time = LoadTime(args)
+        self._metrics = InstanceMetrics(args)
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """See Triton's Python backend."""
-        return [self._answer(request) for request in requests]
+        answers = [self._answer(request) for request in requests]
+        self._metrics.executed()
+        return answers
 
     def _answer(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
         try:
@@ -37,4 +41,4 @@ class StageModel:
             outputs = run_stage(self._name, inputs, self._repository)
             return response(outputs, request.requested_output_names())
         except Exception as error:  # becomes this request's answer
-            return error_response(error)
+            return error_response(error, request.request_id())

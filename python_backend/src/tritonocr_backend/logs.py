@@ -1,0 +1,67 @@
+"""The log of the models' processes: text, or a JSON object a line; and whether every request is told of.
+
+Told by the environment, which tritonserver hands down to its models' processes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from copy import copy
+from typing import Final, Literal
+
+LogFormat = Literal["text", "json"]
+
+FORMAT_VARIABLE: Final = "TRITONOCR_LOG_FORMAT"
+REQUESTS_VARIABLE: Final = "TRITONOCR_LOG_REQUESTS"
+
+LOGGERS: Final = ("tritonocr", "tritonocr_backend")
+REQUESTS: Final = logging.getLogger("tritonocr.requests")
+"""One line a request, which holds nothing of the document."""
+
+
+def environment(log_format: LogFormat, log_requests: bool) -> dict[str, str]:
+    """What a server's environment must hold for such a log."""
+    return {FORMAT_VARIABLE: log_format, REQUESTS_VARIABLE: str(int(log_requests))}
+
+
+def configure() -> None:
+    """Set up this process's log as the environment says."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_json_formatter() if os.environ.get(FORMAT_VARIABLE) == "json" else TextFormatter())
+    for name in LOGGERS:
+        logging.getLogger(name).handlers[:] = [handler]
+    wanted = os.environ.get(REQUESTS_VARIABLE, "0") not in ("", "0")
+    REQUESTS.setLevel(logging.INFO if wanted else logging.WARNING)
+
+
+def _json_formatter() -> logging.Formatter:
+    from pythonjsonlogger.json import JsonFormatter  # an import that most servers do without
+
+    return JsonFormatter(
+        ["levelname", "name", "message"],
+        rename_fields={"levelname": "level", "name": "logger", "exc_info": "traceback"},
+        timestamp="time",
+    )
+
+
+class TextFormatter(logging.Formatter):
+    """Lines for people; a message of fields becomes `name=value name=value`."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging."""
+        if isinstance(record.msg, dict):
+            record = copy(record)  # other handlers get it, too
+            record.msg = " ".join(f"{name}={_value(value)}" for name, value in record.msg.items())
+        return super().format(record)
+
+
+def _value(value: object) -> str:
+    """A value in one word: what a client made up may hold line ends."""
+    text = str(value)
+    return text if text.isascii() and text.isprintable() and " " not in text and text else json.dumps(value)

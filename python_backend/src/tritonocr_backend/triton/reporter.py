@@ -1,0 +1,117 @@
+"""Tells the metrics and the log what happens in `ocr`, beside the work and never in its way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, get_args
+
+from tritonocr_backend.errors import Reason
+from tritonocr_backend.logs import REQUESTS
+from tritonocr_backend.records import STAGES, FileRecord, PageRecord
+from tritonocr_backend.triton.metrics import Families, instance_labels
+
+LINES_A_PAGE = (0.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0)
+SECONDS_A_PAGE = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+_log = logging.getLogger(__name__)
+
+
+class Reporter:
+    """Counts in a thread of its own: each count is a message to tritonserver, and waits for its answer.
+
+    Args:
+        args: what Triton hands to `initialize`.
+    """
+
+    def __init__(self, args: Mapping[str, str]) -> None:
+        self._metrics = _OcrMetrics(args)
+        self._instance = instance_labels(args)
+        self._thread = ThreadPoolExecutor(1, "reporter")
+        self._pages_in_flight = 0
+
+    @contextmanager
+    def page_in_flight(self) -> Iterator[None]:
+        """A page is being read within."""
+        self._move(+1)
+        try:
+            yield
+        finally:
+            self._move(-1)
+
+    def page_read(self, page: PageRecord) -> None:
+        """A page was read."""
+        self._do(self._metrics.count_page, page)
+
+    def answered(self, file: FileRecord) -> None:
+        """A request was answered."""
+        REQUESTS.info({"event": "request", **self._instance, **file.log_fields()})
+        self._do(self._metrics.count_file, file)
+
+    def close(self) -> None:
+        """Finish what is to be told."""
+        self._thread.shutdown()
+
+    def _move(self, by: int) -> None:
+        self._pages_in_flight += by
+        self._do(self._metrics.set_pages_in_flight, self._pages_in_flight)
+
+    def _do(self, action: Callable[..., None], *arguments: Any) -> None:
+        def logged() -> None:
+            try:
+                action(*arguments)
+            except Exception:  # nothing that is told is worth a request
+                _log.exception("a metric was not counted")
+
+        self._thread.submit(logged)
+
+
+class _OcrMetrics:
+    """What `ocr` and `ocr_stream` count; everything is there from the start, as 0."""
+
+    def __init__(self, args: Mapping[str, str]) -> None:
+        self._families = families = Families({"model": args["model_name"]})
+        add = families.add
+        self._files = add("COUNTER", "tritonocr_files_total", "Requests answered, whatever the answer")()
+        self._bytes = add("COUNTER", "tritonocr_received_bytes_total", "Bytes of files and pixels received")()
+        self._pages = add("COUNTER", "tritonocr_pages_total", "Pages read")()
+        self._lines = add("COUNTER", "tritonocr_lines_total", "Text lines read")()
+        rejected = add("COUNTER", "tritonocr_rejected_files_total", "Requests that got no full answer")
+        self._rejected = {reason: rejected(reason=reason) for reason in get_args(Reason)}
+        stages = add("COUNTER", "tritonocr_stage_seconds_total", "Seconds that pages spent in each stage")
+        self._stages = {stage: stages(stage=stage) for stage in STAGES}
+        page_lines = add("HISTOGRAM", "tritonocr_page_lines", "Text lines of a page")
+        self._page_lines = page_lines(buckets=LINES_A_PAGE)
+        page_seconds = add(
+            "HISTOGRAM", "tritonocr_page_seconds", "Seconds to read a page, decoding it included"
+        )
+        self._page_seconds = page_seconds(buckets=SECONDS_A_PAGE)
+        in_flight = add("GAUGE", "tritonocr_pages_in_flight", "Pages being read at this moment")
+        self._in_flight = in_flight(**instance_labels(args))
+        self._in_flight.set(0)  # an instance that was killed left its last value
+
+    def count_page(self, page: PageRecord) -> None:
+        """A page was read."""
+        self._pages.increment(1)
+        self._lines.increment(page.lines)
+        self._page_lines.observe(page.lines)
+        self._page_seconds.observe(page.seconds)
+        self._count_stages(page.stage_seconds)
+
+    def count_file(self, file: FileRecord) -> None:
+        """A request was answered."""
+        self._files.increment(1)
+        self._bytes.increment(file.received_bytes)
+        self._count_stages(file.clock.seconds)
+        if file.reason:
+            self._rejected[file.reason].increment(1)
+
+    def set_pages_in_flight(self, count: int) -> None:
+        """So many pages are being read in this instance."""
+        self._in_flight.set(count)
+
+    def _count_stages(self, stage_seconds: Mapping[str, float]) -> None:
+        for stage, seconds in stage_seconds.items():
+            self._stages[stage].increment(seconds)
