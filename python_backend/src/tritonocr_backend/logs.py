@@ -48,16 +48,18 @@ def _json_formatter() -> logging.Formatter:
 
 
 class TextFormatter(logging.Formatter):
-    """Lines for people; a message of fields becomes `name=value name=value`."""
+    """Lines for people; a message of fields becomes `MESSAGE NAME=VALUE NAME=VALUE`."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
         """See logging."""
-        if isinstance(record.msg, dict):
+        fields: object = record.msg
+        if isinstance(fields, dict):
             record = copy(record)  # other handlers get it, too
-            record.msg = " ".join(f"{name}={_value(value)}" for name, value in record.msg.items())
+            values = (f"{name}={_value(value)}" for name, value in fields.items() if name != "message")
+            record.msg = " ".join([fields["message"], *values])
         return super().format(record)
 
 

@@ -26,12 +26,17 @@ READ_FILE: Final = "file_decode"
 WRITE_ANSWER: Final = "answer_encode"
 STAGES: Final = (
     READ_FILE,
-    *(role.value for role in Role),
+    Role.DOC_ORIENTATION.value,
+    Role.DOC_UNWARPING.value,
+    Role.TEXT_DETECTION.value,
     contracts.POSTPROCESS,
     contracts.CROP,
+    Role.TEXTLINE_ORIENTATION.value,
+    Role.TEXT_RECOGNITION.value,
     contracts.DECODE,
     WRITE_ANSWER,
 )
+"""In the order of a page's way."""
 
 
 class StageClock:

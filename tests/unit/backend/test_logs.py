@@ -8,7 +8,13 @@ import pytest
 
 from tritonocr_backend import logs
 
-EVENT = {"event": "request", "request_id": 'a "b"\nc', "status": "ok", "pages": 2, "stages": {"text_crop": 1}}
+EVENT = {
+    "message": "request",
+    "request_id": 'a "b"\nc',
+    "status": "ok",
+    "pages": 2,
+    "stages": {"text_crop": 1},
+}
 
 
 @pytest.fixture
@@ -32,7 +38,7 @@ def test_text_is_a_line_of_fields(configure: Callable[..., None], capsys: pytest
     logs.REQUESTS.info(dict(EVENT))
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(
-        r'INFO tritonocr.requests: event=request request_id="a \"b\"\nc" status=ok pages=2 '
+        r'INFO tritonocr.requests: request request_id="a \"b\"\nc" status=ok pages=2 '
         'stages={"text_crop": 1}'
     )
 
@@ -58,7 +64,7 @@ def test_requests_are_told_of_only_where_asked_for_and_errors_always(
     except LookupError:
         logging.getLogger("tritonocr_backend.any").exception("a request failed")
     told = capsys.readouterr().err
-    assert "event" not in told
+    assert "request_id" not in told
     assert "a request failed" in told
     assert "LookupError: lost" in told
     assert len(told.splitlines()) == 1 or log_format == "text"

@@ -375,7 +375,7 @@ class TestReporting:
         (line,) = [record.msg for record in caplog.records if record.name == "tritonocr.requests"]
         assert (line["request_id"], line["status"], line["pages"], line["lines"]) == ("scan-7", "ok", 1, 1)
         assert set(line) == {
-            *("event", "model", "instance", "request_id", "status", "received_bytes"),
+            *("message", "model", "instance", "request_id", "status", "received_bytes"),
             *("pages", "lines", "milliseconds", "stage_milliseconds"),
         }
 

@@ -47,7 +47,7 @@ class Reporter:
 
     def answered(self, file: FileRecord) -> None:
         """A request was answered."""
-        REQUESTS.info({"event": "request", **self._instance, **file.log_fields()})
+        REQUESTS.info({"message": "request", **self._instance, **file.log_fields()})
         self._do(self._metrics.count_file, file)
 
     def close(self) -> None:
