@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -19,13 +20,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from tritonocr_backend import shared_memory
 from tritonocr_backend.errors import ServerError
 from tritonocr_backend.installation import Installation, find_installation, link_backends, server_environment
 from tritonocr_backend.restrictions import TlsFiles, restrictions
+from tritonocr_backend.supervision import Supervisor
 from tritonocr_backend.watchdog import watch
 
 READY_POLL_S = 0.1
 LOG_TAIL_LINES = 10
+EXIT_MARGIN_S = 10
 LOOPBACK = "127.0.0.1"
 
 
@@ -89,6 +93,9 @@ class EmbeddedServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._directory: Path | None = None
+        self._shared_memory: shared_memory.Claim | None = None
+        self._stopping = threading.Event()
+        self._supervisor: Supervisor | None = None
 
     @property
     def http_url(self) -> str:
@@ -125,29 +132,64 @@ class EmbeddedServer:
         self.stop()
 
     def start(self) -> None:
-        """Start the server and wait until every model is ready.
+        """Start the server and wait until every model is ready; one that dies later is started again.
 
         Raises:
             ServerError: a part is missing, a model does not load, or it takes too long.
         """
         installation = find_installation()
+        shared_memory.check_room(self._repository)
+        self._stopping.clear()
         self._directory = Path(tempfile.mkdtemp(prefix="tritonocr-"))
+        self._shared_memory = shared_memory.claim()
         try:
-            backends = link_backends(installation, self._directory / "backends")
-            self._process = self._launch(installation, backends)
-            self._watchdog = watch(self._process.pid)
-            self._wait_until_ready()
+            link_backends(installation, self._directory / "backends")
+            self._begin()
         except BaseException:
             self.stop()
             raise
+        self._supervisor = Supervisor(lambda: self.pid, self._restart, self._stopping)
 
     def stop(self) -> None:
         """End the server and every process of it; requests in flight are finished first."""
+        self._stopping.set()
+        if self._supervisor is not None:
+            with contextlib.suppress(ServerError):  # what is left of it is ended here
+                self._supervisor.join()
+            self._supervisor = None
+        self._end(self.options.exit_timeout_s)
+        if self._shared_memory is not None:
+            self._shared_memory.release()
+            self._shared_memory = None
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
+
+    def wait(self) -> None:
+        """Wait until the server is stopped.
+
+        Raises:
+            ServerError: it died, and could not be started again.
+        """
+        if self._supervisor is None:
+            raise ServerError("tritonserver is not running")
+        self._supervisor.join()
+
+    def _begin(self) -> None:
+        """Launch tritonserver and wait until it is ready."""
+        assert self._shared_memory is not None
+        self._process = self._launch(find_installation())
+        self._watchdog = watch(self._process.pid, self._shared_memory.name)
+        self._wait_until_ready()
+
+    def _end(self, patience_s: float) -> None:
+        """End tritonserver and its models' processes; with no patience at once, else as they like to."""
         if self._process is not None:
-            self._process.terminate()
-            # Triton finishes its requests, then its models; past that it is ended.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(self.options.exit_timeout_s + 10)
+            if patience_s:
+                self._process.terminate()
+                # Triton finishes its requests, then its models; past that it is ended.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(patience_s + EXIT_MARGIN_S)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
@@ -156,39 +198,41 @@ class EmbeddedServer:
             self._watchdog.kill()
             self._watchdog.communicate()
             self._watchdog = None
-        if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
-            self._directory = None
 
-    def wait(self) -> int:
-        """Wait until the server ends by itself; return its exit status."""
-        if self._process is None:
-            raise ServerError("tritonserver is not running")
-        return self._process.wait()
+    def _restart(self) -> None:
+        # What is in flight cannot be finished: Triton waits for a dead process until its time is up.
+        self._end(patience_s=0)
+        assert self._shared_memory is not None
+        self._shared_memory.clear()
+        self._begin()
 
-    def _launch(self, installation: Installation, backends: Path) -> subprocess.Popen[bytes]:
+    def _launch(self, installation: Installation) -> subprocess.Popen[bytes]:
+        assert self._shared_memory is not None
         log = self.options.log_file.open("ab") if self.options.log_file else None
         try:
             return subprocess.Popen(
-                [str(installation.binary), *self._arguments(backends)],
+                [str(installation.binary), *self._arguments()],
                 env=server_environment(installation),
                 stdout=log,
                 stderr=subprocess.STDOUT if log else None,
                 start_new_session=True,
+                pass_fds=[self._shared_memory.lock],
             )
         finally:
             if log is not None:
                 log.close()
 
-    def _arguments(self, backends: Path) -> list[str]:
+    def _arguments(self) -> list[str]:
         options = self.options
+        assert self._directory is not None
+        assert self._shared_memory is not None
         levels = {"error": (0, 0, 0), "warning": (0, 1, 0), "info": (1, 1, 0), "verbose": (1, 1, 1)}
         info, warning, verbose = levels[options.log_level]
         return [
             f"--model-repository={self._repository}",
-            f"--backend-directory={backends}",
+            f"--backend-directory={self._directory / 'backends'}",
             # Servers on one machine must not touch each other's shared memory.
-            f"--backend-config=python,shm-region-prefix-name=tritonocr_{os.getpid()}_{self.grpc_port}",
+            f"--backend-config=python,shm-region-prefix-name={self._shared_memory.prefix}",
             f"--http-address={options.plain_host}",
             f"--http-port={self.http_port}",
             f"--grpc-address={options.host}",
@@ -219,6 +263,8 @@ class EmbeddedServer:
         while not _is_ready(self.http_url):
             if self._process.poll() is not None:
                 raise ServerError(f"tritonserver ended while starting.{self._log_tail()}")
+            if self._stopping.is_set():
+                raise ServerError("the server was told to stop while it was starting")
             if time.monotonic() > deadline:
                 seconds = self.options.ready_timeout_s
                 raise ServerError(f"tritonserver was not ready after {seconds:g} s.{self._log_tail()}")

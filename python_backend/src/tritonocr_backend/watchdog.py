@@ -9,27 +9,32 @@ import subprocess
 import sys
 import time
 
+from tritonocr_backend.shared_memory import remove
+
 GRACE_S = 40
 
 
-def watch(session: int) -> subprocess.Popen[bytes]:
+def watch(session: int, shared_memory_name: str) -> subprocess.Popen[bytes]:
     """Start a process that ends a session of processes when this process is gone.
 
     Args:
         session: id of the session's leader.
+        shared_memory_name: what the names of its files in shared memory start with; they are removed.
 
     Returns:
         The watchdog, to be killed once the session has been ended otherwise.
     """
     # However this process ends, the system closes its end of the pipe.
     return subprocess.Popen(
-        [sys.executable, "-m", __name__, str(session)], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-m", __name__, str(session), shared_memory_name],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
     )
 
 
 def main() -> None:
     """Wait until standard input ends; then end the session, gently first."""
-    session = int(sys.argv[1])
+    session, shared_memory_name = int(sys.argv[1]), sys.argv[2]
     sys.stdin.buffer.read()
     with contextlib.suppress(ProcessLookupError):
         os.kill(session, signal.SIGTERM)
@@ -38,6 +43,7 @@ def main() -> None:
             os.kill(session, 0)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(session, signal.SIGKILL)
+    remove(shared_memory_name)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Starting and stopping tritonserver, on a script that stands in for it: quick to start, and made to fail."""
 
 import os
+import signal
 import socket
 import stat
 import sys
@@ -113,6 +114,32 @@ class TestLife:
         running.stop()
         with pytest.raises(ServerError, match="tritonserver is not running"):
             _ = running.pid
+
+    @pytest.mark.parametrize("victim", ["child", "server"])
+    def test_starts_again_when_a_process_of_it_has_died(
+        self, victim: str, install: Install, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        folder = install(READY)
+        with EmbeddedServer(folder / "repository") as running:
+            before, child = running.pid, int((folder / "child").read_text())
+            os.kill(child if victim == "child" else before, signal.SIGKILL)
+            deadline = time.monotonic() + 20
+            while "ready again" not in caplog.text and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert running.pid != before
+            assert is_gone(before)
+            with urllib.request.urlopen(f"http://{running.http_url}/v2/health/ready") as answer:
+                assert answer.status == 200
+        assert is_gone(int((folder / "child").read_text()))
+
+    def test_that_cannot_start_again_tells_who_waits_for_it(self, install: Install, tmp_path: Path) -> None:
+        folder = install(READY)
+        with EmbeddedServer(folder, ServerOptions(log_file=tmp_path / "server.log")) as running:
+            install_again = folder / "tritonserver"
+            install_again.write_text(f"#!{sys.executable}\n{FAILING}")
+            os.kill(running.pid, signal.SIGKILL)
+            with pytest.raises(ServerError, match=r"could not be started again: tritonserver ended while"):
+                running.wait()
 
     def test_that_ends_while_starting_shows_its_errors(self, install: Install, tmp_path: Path) -> None:
         options = ServerOptions(log_file=tmp_path / "server.log")

@@ -166,9 +166,7 @@ def serve(
         with EmbeddedServer(directory, replace(options, unloaded_models=tuple(later))) as server:
             typer.echo(_ready_line(server, time.monotonic() - started_s))
             with _gateway(server, gateway_port) if gateway else contextlib.nullcontext():
-                status = server.wait()
-        typer.echo(f"tritonocr: tritonserver ended with status {status}", err=True)
-        raise typer.Exit(1)
+                server.wait()
 
 
 def _ready_line(server: EmbeddedServer, seconds: float) -> str:
