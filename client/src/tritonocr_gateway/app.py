@@ -9,12 +9,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import FastAPI
 
 import tritonocr
-from tritonocr_gateway.admission import Admission
+from tritonocr_gateway.admission import Admission, Rate
 from tritonocr_gateway.draining import DrainingMiddleware
 from tritonocr_gateway.errors import install_handlers
 from tritonocr_gateway.fetching import UrlFetcher
 from tritonocr_gateway.metrics import Metrics, MetricsMiddleware
 from tritonocr_gateway.routers import health, models, ocr, page
+from tritonocr_gateway.security import SafeHeadersMiddleware
 from tritonocr_gateway.service import Connect, Service, connect
 from tritonocr_gateway.settings import Settings
 
@@ -41,6 +42,7 @@ def create_app(settings: Settings | None = None, connect: Connect = connect) -> 
     app.mount("/static", page.SafeFiles(directory=page.STATIC))
     app.mount("/swagger", page.SafeFiles(directory=page.SWAGGER))
     install_handlers(app, settings.retry_after_s)
+    app.add_middleware(SafeHeadersMiddleware)
     app.add_middleware(DrainingMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
     return app
@@ -57,6 +59,7 @@ def _lifespan(
                     settings=settings,
                     client=client,
                     admission=Admission(settings.max_concurrent_requests),
+                    rate=Rate(settings.max_requests_per_minute),
                     fetcher=UrlFetcher(settings),
                     drawing=drawing,
                     metrics=metrics,

@@ -41,6 +41,8 @@ def run(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         server_header=False,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=30,
     )
 
@@ -56,7 +58,9 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
 
 def _help(name: str, field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True, validated_data={})
-    default_text = "none" if default == () else str(default).lower() if isinstance(default, bool) else default
+    default_text = (
+        "none" if default in ((), None) else str(default).lower() if isinstance(default, bool) else default
+    )
     return f"{field.description} (default {default_text}; {ENV_PREFIX}{name.upper()})"
 
 

@@ -12,6 +12,8 @@ from tritonocr_gateway.errors import InvalidRequestError
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DATA_PREFIX = re.compile(r"data:[^,]{0,200},")
 _SNIFFED_BYTES = 1024  # where readers accept a PDF's signature
+# What the server would take for Base64, and decode once more; a plain PPM's head looks like it.
+_BASE64 = re.compile(rb"(?:data:[^,]{0,200},)?(?!P[1-7]\s)[A-Za-z0-9+/\s]{16}")
 
 
 def is_url(text: str) -> bool:
@@ -28,7 +30,7 @@ def from_base64(text: str) -> bytes:
     """Decode Base64; line breaks and a `data:` prefix are fine.
 
     Raises:
-        InvalidRequestError: the text is empty or not Base64.
+        InvalidRequestError: the text is empty, not Base64, or Base64 of text, such as Base64 again.
     """
     if prefix := _DATA_PREFIX.match(text):
         text = text[prefix.end() :]
@@ -40,6 +42,8 @@ def from_base64(text: str) -> bytes:
         raise InvalidRequestError(f"The file is not Base64: {error}.") from error
     if not content:
         raise InvalidRequestError("The file is empty; expected the bytes of an image or PDF in Base64.")
+    if _BASE64.match(content):
+        raise InvalidRequestError("The file is text in Base64; expected the bytes of an image or PDF in it.")
     return content
 
 

@@ -9,8 +9,8 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from tritonocr import AsyncOCRClient
-from tritonocr_gateway.admission import Admission
+from tritonocr import TLS, AsyncOCRClient
+from tritonocr_gateway.admission import Admission, Rate
 from tritonocr_gateway.fetching import UrlFetcher
 from tritonocr_gateway.metrics import Metrics
 from tritonocr_gateway.settings import Settings
@@ -23,6 +23,7 @@ class Service:
     settings: Settings
     client: AsyncOCRClient
     admission: Admission
+    rate: Rate
     fetcher: UrlFetcher
     drawing: ThreadPoolExecutor
     metrics: Metrics
@@ -33,7 +34,9 @@ Connect = Callable[[Settings], AsyncOCRClient]
 
 def connect(settings: Settings) -> AsyncOCRClient:
     """Make the client of the settings' Triton; call it inside the event loop."""
-    return AsyncOCRClient(settings.url, timeout_s=settings.timeout_s)
+    files = (settings.triton_ca, settings.triton_certificate, settings.triton_key)
+    tls = TLS(*files) if any(files) else None
+    return AsyncOCRClient(settings.url, timeout_s=settings.timeout_s, tls=tls)
 
 
 def service_of(request: Request) -> Service:

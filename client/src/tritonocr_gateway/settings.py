@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, FilePath, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 # Not …_GATEWAY_: Kubernetes gives containers a TRITONOCR_GATEWAY_PORT=tcp://… of a Service so named.
@@ -25,11 +25,32 @@ class Settings(BaseSettings):
         default=(),
         description="Keys of which a request must show one, separated by commas; none asks for none.",
     )
+    tls_certificate: FilePath | None = Field(
+        default=None, description="PEM file with the certificate; the gateway then speaks HTTPS alone."
+    )
+    tls_key: FilePath | None = Field(
+        default=None, description="PEM file with its private key, if that is not in the same file."
+    )
+    triton_ca: FilePath | None = Field(
+        default=None, description="PEM file of the authority behind Triton's certificate, for a grpcs:// url."
+    )
+    triton_certificate: FilePath | None = Field(
+        default=None, description="PEM file with the certificate that the gateway shows to Triton."
+    )
+    triton_key: FilePath | None = Field(
+        default=None, description="PEM file with the private key of `triton_certificate`."
+    )
     max_body_bytes: int = Field(
         default=100 * _MIB, ge=1024, le=2048 * _MIB, description="Largest request body, in bytes."
     )
     max_concurrent_requests: int = Field(
         default=32, ge=1, le=10_000, description="Requests worked on at once; one more is refused with 429."
+    )
+    max_requests_per_minute: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Requests a minute of one key, or of one address without a key; 0: any number.",
     )
     timeout_s: float = Field(
         default=300,
