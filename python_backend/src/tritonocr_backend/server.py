@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -19,10 +20,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
-from tritonocr_backend import shared_memory
+from tritonocr_backend import logs, shared_memory, triton_log
 from tritonocr_backend.errors import ServerError
 from tritonocr_backend.installation import Installation, find_installation, link_backends, server_environment
+from tritonocr_backend.logs import LogFormat
 from tritonocr_backend.restrictions import TlsFiles, restrictions
 from tritonocr_backend.supervision import Supervisor
 from tritonocr_backend.watchdog import watch
@@ -46,6 +49,9 @@ class ServerOptions:
         metrics_port: likewise.
         log_level: error, warning, info or verbose.
         log_file: where the server's output goes; None leaves it on this process's own.
+        log_format: text, or json: an object a line, on this process's standard error; not with `log_file`,
+            where tritonserver's own lines stay text.
+        log_requests: whether `ocr` logs a line for every request.
         model_control: whether clients that show `admin_key` may load and unload models.
         admin_key: what the header `ADMIN_HEADER` must hold in requests to `RESTRICTED_APIS`; "" makes one
             up. Of letters, digits, `-`, `.`, `_` and `~`.
@@ -63,6 +69,8 @@ class ServerOptions:
     metrics_port: int = 0
     log_level: str = "warning"
     log_file: Path | None = None
+    log_format: LogFormat = "text"
+    log_requests: bool = False
     model_control: bool = False
     admin_key: str = field(default="", repr=False)
     tls: TlsFiles | None = None
@@ -208,19 +216,29 @@ class EmbeddedServer:
 
     def _launch(self, installation: Installation) -> subprocess.Popen[bytes]:
         assert self._shared_memory is not None
-        log = self.options.log_file.open("ab") if self.options.log_file else None
-        try:
-            return subprocess.Popen(
+        with contextlib.ExitStack() as stack:
+            log: IO[bytes] | int | None = subprocess.PIPE if self._is_relayed else None
+            if self.options.log_file:
+                log = stack.enter_context(self.options.log_file.open("ab"))
+            process = subprocess.Popen(
                 [str(installation.binary), *self._arguments()],
-                env=server_environment(installation),
+                env={
+                    **server_environment(installation),
+                    **logs.environment(self.options.log_format, self.options.log_requests),
+                },
                 stdout=log,
                 stderr=subprocess.STDOUT if log else None,
                 start_new_session=True,
                 pass_fds=[self._shared_memory.lock],
             )
-        finally:
-            if log is not None:
-                log.close()
+        if process.stdout is not None:
+            triton_log.relay(process.stdout, sys.stderr)
+        return process
+
+    @property
+    def _is_relayed(self) -> bool:
+        """Whether the server's output is made JSON on its way out."""
+        return self.options.log_format == "json" and self.options.log_file is None
 
     def _arguments(self) -> list[str]:
         options = self.options
@@ -247,6 +265,7 @@ class EmbeddedServer:
             *restrictions(options.admin_key or secrets.token_urlsafe(), options.model_control),
             *(options.tls.arguments() if options.tls else ()),
             *(self._control() if options.model_control else ()),
+            *(triton_log.ARGUMENTS if self._is_relayed else ()),
             *options.extra_arguments,
         ]
 

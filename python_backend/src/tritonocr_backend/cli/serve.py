@@ -58,6 +58,13 @@ class LogLevel(str, Enum):
     verbose = "verbose"
 
 
+class LogFormat(str, Enum):
+    """What the log's lines are."""
+
+    text = "text"
+    json = "json"
+
+
 def serve(
     pipeline: Annotated[
         Path | None,
@@ -118,6 +125,18 @@ def serve(
     gateway: Annotated[bool, typer.Option(help="Also serve POST /ocr and the web page.")] = False,
     gateway_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the gateway.")] = 8080,
     log_level: Annotated[LogLevel, typer.Option(help="How much tritonserver says.")] = LogLevel.warning,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="json: an object a line, on standard error.")
+    ] = LogFormat.text,
+    log_requests: Annotated[
+        bool, typer.Option(help="Log a line for every request: its id, pages, lines, milliseconds by stage.")
+    ] = False,
+    tritonserver: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[-- TRITONSERVER_OPTION...]", help="tritonserver's own options, such as --trace-config=..."
+        ),
+    ] = None,
 ) -> None:
     """Serve OCR over gRPC and HTTP until Ctrl-C.
 
@@ -146,6 +165,9 @@ def serve(
         grpc_port=grpc_port,
         metrics_port=metrics_port,
         log_level=log_level.value,
+        log_format=log_format.value,
+        log_requests=log_requests,
+        extra_arguments=tritonserver or (),
         model_control=model_control,
         tls=tls,
         admin_key=admin_key,
