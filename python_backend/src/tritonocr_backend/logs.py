@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from copy import copy
 from typing import Final, Literal
 
@@ -27,13 +28,13 @@ def environment(log_format: LogFormat, log_requests: bool) -> dict[str, str]:
     return {FORMAT_VARIABLE: log_format, REQUESTS_VARIABLE: str(int(log_requests))}
 
 
-def configure() -> None:
-    """Set up this process's log as the environment says."""
+def configure(environ: Mapping[str, str] = os.environ) -> None:
+    """Set up this process's log as an environment says."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_json_formatter() if os.environ.get(FORMAT_VARIABLE) == "json" else TextFormatter())
+    handler.setFormatter(_json_formatter() if environ.get(FORMAT_VARIABLE) == "json" else TextFormatter())
     for name in LOGGERS:
         logging.getLogger(name).handlers[:] = [handler]
-    wanted = os.environ.get(REQUESTS_VARIABLE, "0") not in ("", "0")
+    wanted = environ.get(REQUESTS_VARIABLE, "0") not in ("", "0")
     REQUESTS.setLevel(logging.INFO if wanted else logging.WARNING)
 
 

@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from tritonocr_backend import logs
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
 from tritonocr_backend.restrictions import ADMIN_KEY_VARIABLE, TlsFiles
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
@@ -126,15 +127,21 @@ def serve(
     gateway_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the gateway.")] = 8080,
     log_level: Annotated[LogLevel, typer.Option(help="How much tritonserver says.")] = LogLevel.warning,
     log_format: Annotated[
-        LogFormat, typer.Option(help="json: an object a line, on standard error.")
+        LogFormat,
+        typer.Option(envvar=logs.FORMAT_VARIABLE, help="json: an object a line, on standard error."),
     ] = LogFormat.text,
     log_requests: Annotated[
-        bool, typer.Option(help="Log a line for every request: its id, pages, lines, milliseconds by stage.")
+        bool,
+        typer.Option(
+            envvar=logs.REQUESTS_VARIABLE,
+            help="Log a line for every request: its id, pages, lines, milliseconds by stage.",
+        ),
     ] = False,
     tritonserver: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[-- TRITONSERVER_OPTION...]", help="tritonserver's own options, such as --trace-config=..."
+            metavar="[-- TRITONSERVER_OPTION...]",
+            help="tritonserver's own options, such as --trace-config=...",
         ),
     ] = None,
 ) -> None:
@@ -150,6 +157,7 @@ def serve(
     if lazy and not model_control:
         raise typer.BadParameter("--lazy loads models while the server runs: it needs --model-control")
     tls = _tls(tls_certificate, tls_key, tls_client_ca)
+    logs.configure(logs.environment(log_format.value, log_requests))
     started_s = time.monotonic()
     instances = {"ocr": ocr_instances, "text_recognition": recognition_instances}
     serving = ServingSettings(
