@@ -38,10 +38,13 @@ test: $(VENV)/.dev ## the whole suite, with a real tritonserver
 	sh tests/install-browser.sh
 	$(BIN)/pytest
 
-bench-serving-cost: $(VENV)/.dev ## what Triton costs: a receipt through it, against one process
-	$(BIN)/python tests/bench/serving_cost.py
+bench: $(VENV)/.dev ## measure it, its peers and the networks alone; OPTIONS="--workload receipts --subject ours"
+	PYTHONPATH=tests $(BIN)/python -m bench $(OPTIONS)
+
+bench-peers: $(VENV)/.dev ## make the peers' environments (2 GB), beside the model cache
+	PYTHONPATH=tests $(BIN)/python -m bench.peers
 
 clean: ## remove what was built here (the model cache stays)
 	rm -rf $(VENV) output build dist
 
-.PHONY: help demo env check test bench-serving-cost clean
+.PHONY: help demo env check test bench bench-peers clean

@@ -1,0 +1,78 @@
+"""The same load by Triton's own perf_analyzer: its figures must agree with ours."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.measured import Pass
+from bench.triton import Observed, TritonSubject, page_options
+from bench.workloads import Page, Workload
+
+_US = 1e-6
+
+
+class PerfAnalyzer:
+    """perf_analyzer on our running server.
+
+    Args:
+        triton: the server.
+        scratch: directory for its input and its report.
+    """
+
+    def __init__(self, triton: TritonSubject, scratch: Path) -> None:
+        self._triton, self._scratch = triton, scratch
+        self.tree = triton.tree
+
+    def read(self, workload: Workload, pages: Sequence[Page], clients: int) -> Pass:
+        """One pass over the pages; lines are not known."""
+        report = self._scratch / "perf_analyzer.csv"
+        data = self._input_data(workload, pages)
+        with Observed(self._triton) as observed:
+            self._run(workload, data, report, clients, len(pages))
+        figures = _read(report)
+        pages_per_s = figures["Inferences/Second"]
+        return Pass(
+            pages=len(pages),
+            wall_s=len(pages) / pages_per_s,
+            cpu_s=sum(work.cpu_s for work in observed.models.values()),
+            peak_mb=self.tree.peak_mb(),
+            models=observed.models,
+            details={f"p{percent}_s": figures[f"p{percent} latency"] * _US for percent in (50, 95, 99)},
+        )
+
+    def _input_data(self, workload: Workload, pages: Sequence[Page]) -> Path:
+        path = (
+            self._scratch
+            / f"perf_analyzer_{workload.name}_{'_'.join(page.name for page in pages)}.json"[:200]
+        )
+        if not path.exists():
+            options = {name: [value] for name, value in page_options(workload).items()}
+            data = [{"file": [_base64(page)], **options} for page in pages]
+            path.write_text(json.dumps({"data": data}), encoding="utf-8")
+        return path
+
+    def _run(self, workload: Workload, data: Path, report: Path, clients: int, requests: int) -> None:
+        shapes = [part for name in ("file", *page_options(workload)) for part in ("--shape", f"{name}:1")]
+        command = [sys.executable, "-m", "tritonocr", "perf-analyzer", "-m", "ocr", "-u", self._triton.url]
+        command += ["-i", "grpc", "--input-data", str(data), *shapes, "-f", str(report)]
+        command += ["--concurrency-range", str(clients), "--request-count", str(requests)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"perf_analyzer: {(done.stdout + done.stderr)[-800:]}")
+
+
+def _base64(page: Page) -> dict[str, Any]:
+    return {"b64": base64.b64encode(page.path.read_bytes()).decode()}
+
+
+def _read(report: Path) -> dict[str, float]:
+    with report.open(encoding="utf-8") as file:
+        row = next(csv.DictReader(file))
+    return {name: float(value) for name, value in row.items() if value}

@@ -1,0 +1,136 @@
+"""The floor: what a page's arithmetic, decoding and cropping need of the hardware, and nothing else.
+
+The networks are called back to back with exactly the tensors that the pipeline gives them, once with one
+stream over all cores and once with a stream for each core; the faster of the two counts. Decoding and
+cropping are then done by as many threads as there are cores.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+from numpy.typing import NDArray
+
+from in_process import InProcessCaller, Parser
+from protocol import Answer, File, configuration, serve
+from tritonocr_backend.arrays import Tensors
+from tritonocr_backend.contracts import CROP, IMAGE, STAGE_OUTPUTS
+from tritonocr_backend.local_stages import run_stage
+from tritonocr_backend.pipeline import OcrPipeline
+from tritonocr_backend.repository_view import RepositoryView
+
+CORES = len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True)
+class Work:
+    """A page's calls: each network's name and input, and the inputs of cropping."""
+
+    networks: list[tuple[str, NDArray[Any]]]
+    crops: list[Tensors]
+
+
+class Recorder:
+    """A ModelCaller that keeps what the others are given."""
+
+    def __init__(self, caller: InProcessCaller) -> None:
+        self._caller = caller
+        self.work = Work([], [])
+
+    async def __call__(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """See pipeline.ModelCaller."""
+        if model == CROP:
+            self.work.crops.append(inputs)
+        elif model not in STAGE_OUTPUTS:
+            self.work.networks.append((model, inputs[IMAGE]))
+        return await self._caller(model, inputs, outputs)
+
+
+class Floor:
+    """Measures the floor of pages of one repository."""
+
+    def __init__(self, repository: Path, options: dict[str, Any]) -> None:
+        self._parser = Parser(repository, options)
+        self._view = RepositoryView(repository)
+        self._pool = ThreadPoolExecutor(CORES)
+        self._one_stream = InProcessCaller(repository, threads=CORES)
+        self._streams = [InProcessCaller(repository, threads=1) for _ in range(CORES)]
+        self._work: dict[str, Work] = {}
+
+    def read(self, files: Sequence[File]) -> Answer:
+        """One pass over the files; its wall time is the floor."""
+        work = [self._work_of(file) for file in files]
+        one_stream_s = _seconds(lambda: [_infer(self._one_stream, item) for item in work])
+        streams_s = _seconds(lambda: self._in_streams(work))
+        decoding_s = _seconds(lambda: list(self._pool.map(self._decode, files)))
+        cropping_s = _seconds(lambda: list(self._pool.map(self._crop, work)))
+        details = {
+            "one_stream_s": one_stream_s,
+            "stream_a_core_s": streams_s,
+            "decoding_s": decoding_s,
+            "cropping_s": cropping_s,
+        }
+        return Answer(min(one_stream_s, streams_s) + decoding_s + cropping_s, [], details=details)
+
+    def _work_of(self, file: File) -> Work:
+        if file.path not in self._work:
+            self._work[file.path] = self._record(file)
+        return self._work[file.path]
+
+    def _record(self, file: File) -> Work:
+        recorder = Recorder(self._one_stream)
+        request = self._parser.parse(file)
+        for index in request.page_indices:
+            page = request.document.read_page(index)
+            asyncio.run(OcrPipeline(recorder).read(page, request.page_settings))
+        request.document.close()
+        return recorder.work
+
+    def _in_streams(self, work: list[Work]) -> None:
+        pages = iter(work)  # each stream takes the next page when it has done its last
+
+        def run(caller: InProcessCaller) -> None:
+            for item in pages:
+                _infer(caller, item)
+
+        list(self._pool.map(run, self._streams))
+
+    def _decode(self, file: File) -> None:
+        request = self._parser.parse(file)
+        for index in request.page_indices:
+            request.document.read_page(index)
+        request.document.close()
+
+    def _crop(self, work: Work) -> None:
+        for inputs in work.crops:
+            run_stage(CROP, inputs, self._view)
+
+
+def _infer(caller: InProcessCaller, work: Work) -> None:
+    for name, batch in work.networks:
+        caller.engine(name).infer(batch)
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    started_s = time.perf_counter()
+    run()
+    return time.perf_counter() - started_s
+
+
+def start() -> Callable[[Sequence[File]], Answer]:
+    """The function that measures pages."""
+    cv2.setNumThreads(1)  # the pool is what runs in parallel
+    asked = configuration()
+    return Floor(Path(asked["repository"]), asked["options"]).read
+
+
+if __name__ == "__main__":
+    serve(start)

@@ -1,0 +1,103 @@
+"""TritonOCR without Triton: the pipeline over a model repository, stages and networks in one process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol import Answer, File, Lines, configuration, one_by_one, serve
+from tritonocr_backend.arrays import Tensors
+from tritonocr_backend.contracts import IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS
+from tritonocr_backend.engines import Engine, EngineOptions, Network, create_engine
+from tritonocr_backend.local_stages import run_stage
+from tritonocr_backend.network_card import read_card
+from tritonocr_backend.pipeline import OcrPipeline
+from tritonocr_backend.repository_view import RepositoryView
+from tritonocr_backend.requests import OcrRequest, parse_request
+from tritonocr_backend.settings import read_pipeline_settings
+
+
+class InProcessCaller:
+    """A ModelCaller over a model repository, without a server.
+
+    Args:
+        repository: the one that the server is measured with, so that weights and settings are the same.
+        threads: of each network; None as the repository says.
+    """
+
+    def __init__(self, repository: Path, threads: int | None = None) -> None:
+        self._directory = repository
+        self._threads = threads
+        self._view = RepositoryView(repository)
+        self._engines: dict[str, Engine] = {}
+
+    async def __call__(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """See pipeline.ModelCaller."""
+        if model in STAGE_OUTPUTS:
+            return run_stage(model, inputs, self._view)
+        results = self.engine(model).infer(inputs[IMAGE])
+        return dict(zip(outputs, results, strict=True))
+
+    def engine(self, name: str) -> Engine:
+        """The engine of a network, loaded when first asked for."""
+        if name not in self._engines:
+            directory = self._directory / name / "1"
+            card = read_card(directory)
+            threads = card.threads if self._threads is None else self._threads
+            options = EngineOptions(card.device, card.precision, threads)
+            network = Network(directory, card.role, NETWORK_OUTPUTS[card.role], card.normalisation, options)
+            self._engines[name] = create_engine(card.engine, network)
+        return self._engines[name]
+
+
+class Parser:
+    """Files into requests, as the `ocr` model parses them.
+
+    Args:
+        repository: the model repository.
+        options: values of page options.
+    """
+
+    def __init__(self, repository: Path, options: dict[str, Any]) -> None:
+        self._view = RepositoryView(repository)
+        self._settings = read_pipeline_settings(repository / "ocr" / "1")
+        self._options = {name: _tensor(value) for name, value in options.items()}
+
+    def parse(self, file: File) -> OcrRequest:
+        """The request of one file."""
+        is_file = isinstance(file.data, bytes)
+        page = {"file": np.array([file.data], dtype=object)} if is_file else {"image": file.data}
+        return parse_request({**page, **self._options}, {"rec_texts"}, self._settings, self._view)
+
+
+def _tensor(value: Any) -> NDArray[Any]:
+    kinds: dict[type, Any] = {bool: np.bool_, int: np.int32, float: np.float32, str: object}
+    return np.array([value], dtype=kinds[type(value)])
+
+
+def start() -> Callable[[Sequence[File]], Answer]:
+    """The function that reads pages."""
+    asked = configuration()
+    repository = Path(asked["repository"])
+    parser, pipeline = Parser(repository, asked["options"]), OcrPipeline(InProcessCaller(repository))
+
+    def read(file: File) -> Lines:
+        request = parser.parse(file)
+        lines: Lines = []
+        for index in request.page_indices:
+            page = request.document.read_page(index)
+            result = asyncio.run(pipeline.read(page, request.page_settings))
+            lines += [(result.boxes.quads[line.box_index].tolist(), line.text) for line in result.lines]
+        request.document.close()
+        return lines
+
+    return one_by_one(read)
+
+
+if __name__ == "__main__":
+    serve(start)
