@@ -38,6 +38,9 @@ test: $(VENV)/.dev ## the whole suite, with a real tritonserver
 	sh tests/install-browser.sh
 	$(BIN)/pytest
 
+chaos: $(VENV)/.dev ## faults on real tritonservers, on a machine of their own; SOAK_MINUTES=30 for the long soak
+	$(BIN)/pytest -m chaos tests/chaos --soak-minutes=$(or $(SOAK_MINUTES),2)
+
 bench: $(VENV)/.dev ## measure it, its peers and the networks alone; OPTIONS="--workload receipts --subject ours"
 	PYTHONPATH=tests $(BIN)/python -m bench $(OPTIONS)
 
@@ -47,4 +50,4 @@ bench-peers: $(VENV)/.dev ## make the peers' environments (2 GB), beside the mod
 clean: ## remove what was built here (the model cache stays)
 	rm -rf $(VENV) output build dist
 
-.PHONY: help demo env check test bench bench-peers clean
+.PHONY: help demo env check test chaos bench bench-peers clean
