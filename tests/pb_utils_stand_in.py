@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 TRITONSERVER_RESPONSE_COMPLETE_FINAL = 1
+TRITONSERVER_MEMORY_CPU, TRITONSERVER_MEMORY_GPU = 0, 2
 
 
 class Tensor:
@@ -63,6 +64,11 @@ class ResponseSender:
         self.final = flags == TRITONSERVER_RESPONSE_COMPLETE_FINAL
 
 
+class PreferredMemory:
+    def __init__(self, memory_type: int, device_id: int) -> None:
+        self.memory_type, self.device_id = memory_type, device_id
+
+
 class InferenceRequest:
     models: Callable[[InferenceRequest], InferenceResponse]
     """Answers requests that our code makes itself: set by the test."""
@@ -74,8 +80,10 @@ class InferenceRequest:
         model_name: str = "",
         request_id: str = "",
         trace: object = None,
+        preferred_memory: PreferredMemory | None = None,
     ) -> None:
         self.model_name = model_name
+        self.preferred_memory = preferred_memory
         self._request_id, self._trace = request_id, trace
         self.sender = ResponseSender()
         self._inputs, self._requested = list(inputs), list(requested_output_names)

@@ -38,13 +38,16 @@ class NetworkCard:
         normalisation: what the network's own input wants; the contract graph contains it.
         languages: codes of `lang`, the one it is made for first; recognition only.
         engine: openvino, onnxruntime, paddle or auto.
-        precision: f32, bf16 or auto.
+        precision: f32, bf16, f16 or auto.
         threads: threads of one instance; 0 lets the engine choose.
-        device: PaddleX's device name, cpu or gpu:0.
+        device: PaddleX's device name, cpu, gpu:0 or gpu:0,1; of several, each instance takes its own.
         right_to_left: whether it reads a script that runs from right to left; recognition only.
         generation: the N of PP-OCRvN; of two that read a language, the newer is taken. 0 is unknown.
         own_size: (height, width) that Paddle files want their images resized to; None: as they come.
         options: the network's own values of `predict()` options (thresholds), under their names.
+        backend: Triton's backend that runs it: python (our engines) or onnxruntime (the engine is its own).
+        tensorrt_options: ONNX Runtime's options for TensorRT; empty where it does not compile the network.
+        engine_cache: directory that TensorRT keeps what it has compiled in.
     """
 
     name: str
@@ -59,6 +62,9 @@ class NetworkCard:
     generation: int = 0
     own_size: tuple[int, int] | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    backend: Literal["python", "onnxruntime"] = "python"
+    tensorrt_options: dict[str, str] = field(default_factory=dict)
+    engine_cache: str = ""
 
     def write(self, directory: Path) -> None:
         """Write the card into a model's version directory."""

@@ -7,13 +7,16 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from tritonocr_backend import devices
 from tritonocr_backend.contracts import Role
+from tritonocr_backend.engines import availability
 from tritonocr_backend.text_crop import LinePadding
 from tritonocr_backend.zoo import cache, registry
 from tritonocr_backend.zoo.fetch import Progress, fetch_model
+from tritonocr_backend.zoo.network_config import ServingSettings, instances
 from tritonocr_backend.zoo.pipeline_config import PipelineConfig
 from tritonocr_backend.zoo.registry import FileFormat
-from tritonocr_backend.zoo.repository import ServingSettings, build_repository
+from tritonocr_backend.zoo.repository import build_repository
 
 ProgressOf = Callable[[str], AbstractContextManager[Progress | None]]
 
@@ -30,6 +33,7 @@ def prepare_repository(
     serving: ServingSettings | None = None,
     line_padding: LinePadding = "buckets",
     progress_of: ProgressOf = _no_progress,
+    run_here: bool = True,
 ) -> Path:
     """Write the repository that a pipeline configuration asks for.
 
@@ -40,27 +44,39 @@ def prepare_repository(
         serving: how the networks are run.
         line_padding: how wide lines are made for recognition.
         progress_of: gives a context manager that shows a model's download.
+        run_here: whether this machine is to serve it, so that its device must be there.
 
     Returns:
         `target`.
 
     Raises:
         ZooError: a model is unknown, cannot be had or does not fit its role.
+        ServerError: the device or its engine is unknown or missing, or the device is full.
     """
-    engine = serving.engine if serving else "auto"
+    serving = _on_device(serving or ServingSettings(), config, run_here)
     models = dict(config.model_dirs)
     for name in (*config.networks.values(), *more_models):
         if name not in models:
             with progress_of(name) as progress:
-                models[name] = _fetch_for(engine, name, progress)
+                models[name] = _fetch_for(serving.engine, name, progress)
     settings = replace(config.settings(), line_padding=line_padding)
     return build_repository(target, models, settings, _with_stated_options(serving, config))
 
 
-def _with_stated_options(serving: ServingSettings | None, config: PipelineConfig) -> ServingSettings:
+def _on_device(serving: ServingSettings, config: PipelineConfig, run_here: bool) -> ServingSettings:
+    """The settings with the engine that reaches the device, which is there if it is to run here."""
+    device = devices.parse(serving.device)
+    serving = replace(serving, engine=devices.engine_for(device, serving.engine))
+    if run_here:
+        count = sum(instances(name, role, serving) for role, name in config.networks.items())
+        availability.require(device, serving.engine, count)
+    return serving
+
+
+def _with_stated_options(serving: ServingSettings, config: PipelineConfig) -> ServingSettings:
     """What a configuration states for detection comes before the values that its network brings along."""
     stated = {name: value for name, value in config.options.items() if name.startswith("text_det_")}
-    return replace(serving or ServingSettings(), options={config.networks[Role.TEXT_DETECTION]: stated})
+    return replace(serving, options={config.networks[Role.TEXT_DETECTION]: stated})
 
 
 def _fetch_for(engine: str, name: str, progress: Progress | None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from tritonocr_backend import devices
 from tritonocr_backend.arrays import Image
 from tritonocr_backend.network_card import Normalisation
 
@@ -40,16 +42,18 @@ class EngineOptions:
     """How a network is run.
 
     Attributes:
-        device: PaddleX's device name: cpu, gpu:0 ...
-        precision: f32, bf16, or auto (bf16 where the CPU computes in it, else f32).
+        device: PaddleX's device name of one device: cpu, gpu:0 ...
+        precision: f32, bf16, f16, or auto (bf16 where the CPU computes in it, else f32).
         threads: threads of one instance; 0 lets the engine choose.
         cache_dir: where compiled networks are kept; None keeps none.
+        tensorrt: ONNX Runtime's options for TensorRT; empty where it is not to compile the network.
     """
 
     device: str = "cpu"
     precision: str = "auto"
     threads: int = 0
     cache_dir: Path | None = None
+    tensorrt: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,8 +105,9 @@ def create_engine(name: str, network: Network) -> Engine:
 
 
 def choose_engine(network: Network) -> str:
-    """Paddle for Paddle's files; OpenVINO on a CPU; ONNX Runtime on anything else."""
+    """Paddle for Paddle's files; OpenVINO on a CPU; else the first engine that reaches the device."""
     if any((network.directory / file).exists() for file in PADDLE_FILES):
         return "paddle"
-    on_cpu = network.options.device.split(":")[0] == "cpu"
-    return "openvino" if on_cpu and find_spec("openvino") else "onnxruntime"
+    device = devices.parse(network.options.device)
+    engine = "openvino" if device.kind == "cpu" else devices.engine_for(device, "auto")
+    return engine if find_spec(engine) else "onnxruntime"

@@ -8,29 +8,46 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from tritonocr_backend import devices
 from tritonocr_backend.arrays import Image
 from tritonocr_backend.engines.base import ONNX_FILE, EngineError, EngineOptions, Network
+from tritonocr_backend.errors import ServerError
 
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "gpu": "CUDAExecutionProvider", "npu": "CANNExecutionProvider"}
+TENSORRT = "TensorrtExecutionProvider"
+PRECISIONS = ("auto", "f32", "f16")
+
+# No search for the fastest algorithm at every new size of a batch, and an arena that grows by what is asked
+# for: batches come in many sizes.
+_CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
+
+_LIBRARIES = {
+    TENSORRT: "pip install tensorrt-cu12 (tensorrt-cu13 for CUDA 13), or build for the accelerator cuda",
+    "CUDAExecutionProvider": "pip install 'onnxruntime-gpu[cuda,cudnn]' for the CUDA that the driver has",
+}
 
 
 class OnnxRuntimeEngine:
     """Runs the contract graph with ONNX Runtime."""
 
     def __init__(self, network: Network) -> None:
-        if network.options.precision not in ("auto", "f32"):
+        options = network.options
+        if options.precision not in PRECISIONS:
             raise EngineError(
-                f"precision: got {network.options.precision!r}, ONNX Runtime runs a graph in f32 (or auto)"
+                f"precision: got {options.precision!r}, ONNX Runtime runs a graph in f32, f16 or auto"
             )
         session_options = onnxruntime.SessionOptions()
-        session_options.intra_op_num_threads = network.options.threads
+        session_options.intra_op_num_threads = options.threads
         session_options.log_severity_level = 3
+        providers = _providers(options)
+        if devices.parse(options.device).kind == "gpu":
+            onnxruntime.preload_dlls()  # of NVIDIA's wheels, where they are installed
         try:
             self._session = onnxruntime.InferenceSession(
-                str(network.directory / ONNX_FILE), session_options, providers=_providers(network.options)
+                str(network.directory / ONNX_FILE), session_options, providers=providers
             )
         except Exception as error:  # ONNX Runtime's exceptions share no base but Exception
             raise EngineError(f"ONNX Runtime cannot load {network.directory / ONNX_FILE}: {error}") from error
+        _check_used(options.device, [name for name, _ in providers], self._session.get_providers())
         self._outputs = list(network.outputs)
 
     def infer(self, image: Image) -> list[NDArray[Any]]:
@@ -38,13 +55,36 @@ class OnnxRuntimeEngine:
         return [np.asarray(output) for output in self._session.run(self._outputs, {"image": image})]
 
 
-def _providers(options: EngineOptions) -> list[Any]:
-    kind, _, index = options.device.partition(":")
-    provider = _PROVIDERS.get(kind)
-    available = onnxruntime.get_available_providers()
-    if provider not in available:
-        raise EngineError(
-            f"device: got {options.device!r}, which needs ONNX Runtime's {provider or kind}; "
-            f"this installation has {', '.join(available)}"
-        )
-    return [(provider, {"device_id": index or "0"})] if kind != "cpu" else [provider]
+def _providers(options: EngineOptions) -> list[tuple[str, dict[str, str]]]:
+    device = devices.parse(options.device)
+    try:
+        provider = devices.support(device, "onnxruntime").target
+        devices.require_provider(device, onnxruntime.get_available_providers())
+    except ServerError as error:
+        raise EngineError(str(error)) from error
+    if device.kind == "cpu":
+        return [(provider, {})]
+    device_id = {"device_id": str(device.index)}
+    own = (provider, {**device_id, **(_CUDA_OPTIONS if device.kind == "gpu" else {})})
+    return [(TENSORRT, {**device_id, **_tensorrt(options)}), own] if options.tensorrt else [own]
+
+
+def _tensorrt(options: EngineOptions) -> dict[str, str]:
+    cached: dict[str, str] = {}
+    if options.cache_dir is not None:
+        directory = str(options.cache_dir)
+        cached = {
+            "trt_engine_cache_enable": "True",
+            "trt_engine_cache_path": directory,
+            "trt_timing_cache_enable": "True",
+            "trt_timing_cache_path": directory,
+        }
+    return {"trt_fp16_enable": str(options.precision != "f32"), **cached, **options.tensorrt}
+
+
+def _check_used(device: str, asked: list[str], used: list[str]) -> None:
+    """ONNX Runtime goes on with the CPU where a provider's libraries are missing."""
+    for provider in asked:
+        if provider not in used:
+            remedy = _LIBRARIES.get(provider, "see its log above for the library that is missing")
+            raise EngineError(f"device: got {device!r}, whose {provider} does not start: {remedy}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from paddle import inference
 
+from tritonocr_backend import devices
 from tritonocr_backend.arrays import Image
 from tritonocr_backend.contracts import PADDING_BGR, Role
 from tritonocr_backend.engines.base import PADDLE_FILES, EngineError, EngineOptions, Network
@@ -79,12 +80,16 @@ def _config(network: Network) -> Any:
 
 
 def _use_device(config: Any, options: EngineOptions) -> None:
-    kind, _, index = options.device.partition(":")
-    if kind == "gpu":
-        config.enable_use_gpu(512, int(index or 0))
+    device = devices.parse(options.device)
+    kind = devices.support(device, "paddle").target
+    if kind in ("gpu", "dcu"):  # Paddle for DCUs is built with ROCm behind the functions of GPUs
+        config.enable_use_gpu(512, device.index)
+    elif kind == "xpu":
+        config.enable_xpu()
+        config.set_xpu_device_id(device.index)
     elif kind == "cpu":
         config.disable_gpu()
         config.enable_mkldnn()
         config.set_cpu_math_library_num_threads(options.threads or 1)
     else:
-        config.enable_custom_device(kind, int(index or 0))
+        config.enable_custom_device(kind, device.index)

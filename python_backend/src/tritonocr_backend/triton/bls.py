@@ -49,6 +49,8 @@ class BlsCaller:
             inputs=to_triton(inputs),
             request_id=origin.request_id(),
             trace=origin.trace(),
+            # A backend that runs on a GPU would leave its outputs there, out of NumPy's reach.
+            preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0),
         )
         answer = await asyncio.get_running_loop().run_in_executor(
             self._threads, self._execute, model, request

@@ -11,7 +11,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from tritonocr_backend import logs
+from tritonocr_backend import devices, logs
 from tritonocr_backend.arrays import Image
 from tritonocr_backend.contracts import IMAGE, NETWORK_OUTPUTS, STRIDE_PX, Role
 from tritonocr_backend.engines import EngineOptions, Network, create_engine
@@ -30,8 +30,14 @@ class NetworkModel:
         logs.configure()
         directory = Path(args["model_repository"], args["model_version"])
         card = read_card(directory)
-        cache = os.environ.get("TRITONOCR_ENGINE_CACHE")
-        options = EngineOptions(card.device, card.precision, card.threads, Path(cache) if cache else None)
+        cache = os.environ.get("TRITONOCR_ENGINE_CACHE", card.engine_cache)
+        options = EngineOptions(
+            device=str(devices.of_instance(card.device, args)),
+            precision=card.precision,
+            threads=card.threads,
+            cache_dir=Path(cache) if cache else None,
+            tensorrt=card.tensorrt_options,
+        )
         self._outputs = NETWORK_OUTPUTS[card.role]
         self._check = _CHECKS.get(card.role, _check_nothing)
         network = Network(directory, card.role, self._outputs, card.normalisation, options, card.own_size)

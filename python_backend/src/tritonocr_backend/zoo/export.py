@@ -23,13 +23,18 @@ from tritonocr_backend.zoo.inference_config import InferenceConfig
 GRID_CHANNELS = 2
 
 
-def export_contract_graph(network: Path, config: InferenceConfig, target: Path) -> None:
+def export_contract_graph(
+    network: Path, config: InferenceConfig, target: Path, *, half: bool = False, cast_first: bool = False
+) -> None:
     """Write the contract graph of a PP-OCR network.
 
     Args:
         network: ONNX file with one float image input, NCHW.
         config: how the network wants its input and what its output means.
         target: ONNX file to write.
+        half: compute in float16; the contract's tensors stay as they are.
+        cast_first: begin with the cast from uint8, which TensorRT takes nowhere else (and which costs a CPU
+            a few per cent).
 
     Raises:
         ModelFormatError: the file is no ONNX model or does not fit its role.
@@ -38,7 +43,11 @@ def export_contract_graph(network: Path, config: InferenceConfig, target: Path) 
         model = onnx.load(network)
     except Exception as error:  # protobuf raises its own types
         raise ModelFormatError(f"{network} is not an ONNX model: {error}") from error
-    graph = _Graph(model)
+    if half:
+        from tritonocr_backend.zoo.half_precision import halve  # loads ONNX Runtime, which few graphs need
+
+        model = halve(model)
+    graph = _Graph(model, cast_first)
     if config.role is Role.DOC_UNWARPING:
         _fold_unwarping(graph, config.normalisation)
     else:
@@ -50,10 +59,11 @@ def export_contract_graph(network: Path, config: InferenceConfig, target: Path) 
 class _Graph:
     """An ONNX graph under construction: nodes to put before and after a network's own."""
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    def __init__(self, model: onnx.ModelProto, cast_first: bool) -> None:
         if len(_inputs(model)) != 1:
             raise ModelFormatError(f"a network takes 1 input, got {[i.name for i in _inputs(model)]}")
         # Its tensors may be called as ours are: PaddleX's UVDoc calls its input `image`.
+        self._cast_first = cast_first
         self.model = onnx.compose.add_prefix(model, "network/")
         self._head: list[onnx.NodeProto] = []
         self._tail: list[onnx.NodeProto] = []
@@ -64,7 +74,7 @@ class _Graph:
 
     def feed(self, build: Callable[[str], str]) -> None:
         """Compute the network's input from the uint8 image; what is added after goes behind the network."""
-        built = build(IMAGE)
+        built = build(self.one("Cast", IMAGE, to=TensorProto.FLOAT) if self._cast_first else IMAGE)
         self._head.append(helper.make_node("Identity", [built], [self.input.name]))
         self._nodes = self._tail
 

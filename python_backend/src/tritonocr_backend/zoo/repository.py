@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,23 @@ from typing import Any
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from tritonocr_backend import contracts
-from tritonocr_backend.contracts import IMAGE_SIZES, NETWORK_OUTPUTS, Role
+from tritonocr_backend import contracts, devices
+from tritonocr_backend.contracts import Role
 from tritonocr_backend.engines.base import ONNX_FILE
 from tritonocr_backend.network_card import CHARACTERS_FILE, NetworkCard
 from tritonocr_backend.settings import OptionValue, PipelineSettings, write_pipeline_settings
 from tritonocr_backend.zoo import inference_config, layout, registry
-from tritonocr_backend.zoo.errors import UnknownModelError
+from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
 from tritonocr_backend.zoo.export import export_contract_graph
+from tritonocr_backend.zoo.graph_outputs import output_dims
 from tritonocr_backend.zoo.inference_config import InferenceConfig
+from tritonocr_backend.zoo.network_config import (
+    ServingSettings,
+    network_config,
+    profile_options,
+    tensorrt_profile,
+    uses_tensorrt,
+)
 from tritonocr_backend.zoo.registry import Model
 
 STAGES = ("ocr", "ocr_stream", contracts.POSTPROCESS, contracts.CROP, contracts.DECODE)
@@ -43,54 +50,18 @@ _OPTION_OF_SETTING = {
 }
 
 
-@dataclass(frozen=True)
-class ServingSettings:
-    """How the models of a repository are run.
-
-    Attributes:
-        engine: openvino, onnxruntime, paddle or auto, for every network.
-        device: PaddleX's device name.
-        precision: f32, bf16 or auto; by role in `precision_of_role`, which comes first.
-        instances: instance count by model name or role; others keep what their config states.
-        threads: threads of one network instance, by role; 0 lets the engine choose.
-        options: by a model's name, values of `predict()` options that come before the network's own.
-    """
-
-    engine: str = "auto"
-    device: str = "cpu"
-    precision: str = "auto"
-    precision_of_role: Mapping[Role, str] = field(default_factory=dict)
-    instances: Mapping[str, int] = field(default_factory=dict)
-    threads: Mapping[Role, int] = field(default_factory=dict)
-    options: Mapping[str, Mapping[str, OptionValue]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _RoleServing:
-    """How networks of one role are batched and run."""
-
-    max_batch_size: int
-    instances: int
-
-
-_OUTPUT_TYPES: Mapping[str, tuple[str, tuple[int, ...]]] = {
-    "unwarped": ("TYPE_UINT8", (-1, -1, 3)),
-    "probability": ("TYPE_FP32", (-1, -1)),
-    "probabilities": ("TYPE_FP32", (-1,)),
-    "indices": ("TYPE_INT32", (-1,)),
-    "confidences": ("TYPE_FP32", (-1,)),
-}
-
-_SERVING: Mapping[Role, _RoleServing] = {
-    Role.DOC_ORIENTATION: _RoleServing(8, 1),
-    Role.DOC_UNWARPING: _RoleServing(1, 1),
-    Role.TEXT_DETECTION: _RoleServing(4, 1),
-    Role.TEXTLINE_ORIENTATION: _RoleServing(64, 1),
-    Role.TEXT_RECOGNITION: _RoleServing(64, 2),
-}
-
-# bf16 has 8 bits of mantissa: a sampling grid in it is off by pixels.
+# bf16 has 8 bits of mantissa, float16 11: a sampling grid in them is off by pixels.
 _PRECISION_OF_ROLE = {Role.DOC_UNWARPING: "f32"}
+
+__all__ = [
+    "STAGES",
+    "ServingSettings",
+    "add_network",
+    "build_repository",
+    "network_config",
+    "remove_network",
+    "source_repository",
+]
 
 
 def source_repository() -> Path:
@@ -143,13 +114,16 @@ def add_network(
     with _Folder(repository, name) as folder:
         version = folder / "1"
         version.mkdir()
-        (folder / "config.pbtxt").write_text(network_config(name, config.role, serving), encoding="utf-8")
-        (version / "model.py").write_text(_MODEL_SHIM, encoding="utf-8")
         card.write(version)
         if config.characters:
             characters = json.dumps(config.characters, ensure_ascii=False)
             (version / CHARACTERS_FILE).write_text(characters, encoding="utf-8")
-        _write_weights(model_dir, config, version)
+        _write_weights(model_dir, config, version, serving, card)
+        if serving.backend == "python":
+            (version / "model.py").write_text(_MODEL_SHIM, encoding="utf-8")
+        dims = output_dims(version / ONNX_FILE) if serving.backend == "onnxruntime" else None
+        text = network_config(name, config.role, serving, precision=card.precision, output_dims=dims)
+        (folder / "config.pbtxt").write_text(text, encoding="utf-8")
     return card
 
 
@@ -160,61 +134,47 @@ def remove_network(repository: Path, name: str) -> None:
         (repository / name).rename(Path(directory, name))
 
 
-def network_config(name: str, role: Role, serving: ServingSettings) -> str:
-    """The `config.pbtxt` of a network: its role's contract, and how it is run."""
-    dims = [*(size or -1 for size in IMAGE_SIZES[role]), 3]
-    outputs = ",\n".join(_output(output) for output in NETWORK_OUTPUTS[role])
-    count = _instances(name, role, serving) or _SERVING[role].instances
-    return (
-        f'name: "{name}"\n'
-        f'backend: "python"\n'
-        f"max_batch_size: {_SERVING[role].max_batch_size}\n"
-        f'input [ {{ name: "image" data_type: TYPE_UINT8 dims: {_dims(dims)} }} ]\n'
-        f"output [\n{outputs}\n]\n"
-        f"dynamic_batching {{ }}\n"
-        f"instance_group [ {{ count: {count} kind: KIND_CPU }} ]\n"
-    )
-
-
-def _output(name: str) -> str:
-    data_type, dims = _OUTPUT_TYPES[name]
-    return f'  {{ name: "{name}" data_type: {data_type} dims: {_dims(dims)} }}'
-
-
-def _dims(dims: Iterable[int]) -> str:
-    return f"[ {', '.join(str(dim) for dim in dims)} ]"
-
-
-def _instances(name: str, role: Role, serving: ServingSettings) -> int | None:
-    return serving.instances.get(name) or serving.instances.get(role.value)
-
-
-def _engine(model_dir: Path, asked: str) -> str:
+def _engine(model_dir: Path, serving: ServingSettings) -> str:
     """The engine asked for, or the one that can read what there is: Paddle's files, or ONNX."""
-    if layout.file_format(model_dir) == "paddle":
-        return "paddle"
-    return "auto" if asked == "paddle" else asked
+    device = devices.parse(serving.device)
+    if layout.file_format(model_dir) == "onnx":
+        return devices.engine_for(device, "auto" if serving.engine == "paddle" else serving.engine)
+    if serving.backend == "onnxruntime":
+        raise ModelFormatError(
+            f"{model_dir} holds Paddle's files, which Triton's onnxruntime backend does not read; convert "
+            "them with `tritonocr models import --convert`, or build for another profile"
+        )
+    return devices.engine_for(device, "paddle")
 
 
 def _card(name: str, model_dir: Path, config: InferenceConfig, serving: ServingSettings) -> NetworkCard:
-    precision = serving.precision_of_role.get(config.role) or (
-        _PRECISION_OF_ROLE.get(config.role, "auto") if serving.precision == "auto" else serving.precision
-    )
     model = _known(name, config)
+    profile = tensorrt_profile(config.role) if uses_tensorrt(config.role, serving) else None
     return NetworkCard(
         name=name,
         role=config.role,
         normalisation=config.normalisation,
         languages=model.languages if model else (),
-        engine=_engine(model_dir, serving.engine),
-        precision=precision,
+        engine=_engine(model_dir, serving),
+        precision=_precision(config.role, serving),
         threads=serving.threads.get(config.role, 0),
         device=serving.device,
         right_to_left=model.right_to_left if model else False,
         generation=model.generation if model else 0,
         own_size=config.own_size,
         options={**(_own_options(model) if model else {}), **serving.options.get(name, {})},
+        backend=serving.backend,
+        tensorrt_options=profile_options(profile) if profile else {},
+        engine_cache=serving.engine_cache if profile else "",
     )
+
+
+def _precision(role: Role, serving: ServingSettings) -> str:
+    if role in serving.precision_of_role:
+        return serving.precision_of_role[role]
+    if serving.precision != "auto":
+        return serving.precision
+    return _PRECISION_OF_ROLE.get(role, "f16" if serving.is_cuda else "auto")
 
 
 def _known(name: str, config: InferenceConfig) -> Model | None:
@@ -232,9 +192,19 @@ def _own_options(model: Model) -> dict[str, Any]:
     return {_OPTION_OF_SETTING[name]: value for name, value in settings.items() if name in _OPTION_OF_SETTING}
 
 
-def _write_weights(model_dir: Path, config: InferenceConfig, version: Path) -> None:
+def _write_weights(
+    model_dir: Path, config: InferenceConfig, version: Path, serving: ServingSettings, card: NetworkCard
+) -> None:
     if layout.file_format(model_dir) == "onnx":
-        export_contract_graph(model_dir / layout.ONNX, config, version / ONNX_FILE)
+        tensorrt = uses_tensorrt(config.role, serving)
+        export_contract_graph(
+            model_dir / layout.ONNX,
+            config,
+            version / ONNX_FILE,
+            # TensorRT and OpenVINO choose what they compute in float16 themselves.
+            half=card.precision == "f16" and card.engine == "onnxruntime" and not tensorrt,
+            cast_first=tensorrt,
+        )
         return
     for path in (layout.paddle_program(model_dir), model_dir / layout.PADDLE_WEIGHTS):
         shutil.copyfile(path, version / path.name)

@@ -26,7 +26,8 @@ from tritonocr_backend.network_card import HIDDEN_FILE, NetworkCard, read_card
 from tritonocr_backend.restrictions import ADMIN_KEY_VARIABLE, admin_headers, admin_key_of
 from tritonocr_backend.settings import read_pipeline_settings
 from tritonocr_backend.zoo.errors import ZooError
-from tritonocr_backend.zoo.repository import ServingSettings, add_network, remove_network
+from tritonocr_backend.zoo.network_config import ServingSettings
+from tritonocr_backend.zoo.repository import add_network, remove_network
 
 DEFAULT_URL = "localhost:8001"
 
@@ -250,11 +251,15 @@ def _serving_settings(repository: Path) -> ServingSettings:
     cards = list(_cards(repository).values())
     if not cards:
         return ServingSettings()
+    compiled = [card for card in cards if card.tensorrt_options]
     first, used = cards[0], read_pipeline_settings(repository / "ocr" / "1").networks.values()
     return replace(
         ServingSettings(),
         engine=first.engine,
         device=first.device,
+        backend=first.backend,
+        accelerator="tensorrt" if compiled else "cuda",
+        engine_cache=compiled[0].engine_cache if compiled else ServingSettings().engine_cache,
         precision_of_role={card.role: card.precision for card in cards},
         threads={card.role: card.threads for card in cards},
         options={card.name: card.options for card in cards if card.name in used},  # OCR.yaml's among them

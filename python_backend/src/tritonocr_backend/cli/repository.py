@@ -1,0 +1,121 @@
+"""`tritonocr repository`: model repositories for a tritonserver of one's own, NVIDIA's image for example."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
+from tritonocr_backend.serving import prepare_repository
+from tritonocr_backend.zoo import pipeline_config
+from tritonocr_backend.zoo.network_config import ENGINE_CACHE, GPU_BATCH_DELAY_US
+from tritonocr_backend.zoo.profiles import Profile, profile_settings
+
+app = typer.Typer(no_args_is_help=True, help="Model repositories for a tritonserver of your own: build.")
+
+
+class Precision(str, Enum):
+    """What the networks compute in."""
+
+    auto = "auto"
+    f32 = "f32"
+    bf16 = "bf16"
+    f16 = "f16"
+
+
+class Accelerator(str, Enum):
+    """What runs a network on an NVIDIA GPU."""
+
+    cuda = "cuda"
+    tensorrt = "tensorrt"
+
+
+@app.callback()
+def repository() -> None:
+    """Model repositories for a tritonserver of your own."""
+
+
+@app.command()
+def build(
+    out: Annotated[Path, typer.Argument(help="Directory to write; an earlier build in it is replaced.")],
+    profile: Annotated[
+        Profile,
+        typer.Option(
+            help="cpu: our engines; gpu: Triton's onnxruntime backend; gpu-python: our engines on a device."
+        ),
+    ] = Profile.cpu,
+    device: Annotated[
+        str | None,
+        typer.Option(help="gpu:0, gpu:0,1 ... as in PaddleX.", show_default="cpu, or gpu:0"),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Serve this model too, for requests that name it; repeatable.")
+    ] = None,
+    pipeline: Annotated[
+        Path | None,
+        typer.Option(help="PaddleX's OCR.yaml; see `tritonocr config`.", show_default="the tutorial's"),
+    ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="auto: f16 on NVIDIA GPUs; bf16 where the CPU computes in it.")
+    ] = Precision.auto,
+    accelerator: Annotated[
+        Accelerator,
+        typer.Option(help="On NVIDIA GPUs. tensorrt: compiles the networks of lines, minutes at first."),
+    ] = Accelerator.cuda,
+    batch_delay_us: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=1_000_000,
+            help="How long lines wait for others to be batched with, in microseconds.",
+            show_default=f"{GPU_BATCH_DELAY_US} on NVIDIA GPUs, else 0",
+        ),
+    ] = None,
+    ocr_instances: Annotated[
+        int | None, typer.Option(min=1, help="How many files are read at the same time.", show_default="4")
+    ] = None,
+    recognition_instances: Annotated[
+        int | None,
+        typer.Option(min=1, help="Recognition networks side by side on each device.", show_default="2"),
+    ] = None,
+    engine_cache: Annotated[
+        str, typer.Option(help="Directory on the server for what TensorRT has compiled; keep it in a volume.")
+    ] = ENGINE_CACHE,
+) -> None:
+    """Write a model repository with everything that `tritonserver --model-repository=OUT` needs.
+
+    The server's Python needs tritonocr-server for the stages; see docs/gpu.md.
+
+    Examples:
+    tritonocr repository build models
+
+    tritonocr repository build models --profile gpu --device gpu:0,1
+
+    tritonocr repository build models --profile gpu --accelerator tensorrt
+    """
+    counts = {"ocr": ocr_instances, "text_recognition": recognition_instances}
+    with exit_on_error():
+        config = pipeline_config.load(pipeline) if pipeline else pipeline_config.default()
+        for warning in config.warnings:
+            typer.echo(f"tritonocr: {warning}", err=True)
+        serving = profile_settings(
+            profile,
+            device,
+            precision=precision.value,
+            accelerator=accelerator.value,
+            batch_delay_us=batch_delay_us,
+            instances={name: count for name, count in counts.items() if count},
+            engine_cache=engine_cache,
+        )
+        prepare_repository(
+            out,
+            config,
+            more_models=model or (),
+            serving=serving,
+            progress_of=progress_bar,
+            run_here=False,
+        )
+    typer.echo(f"{out}: for profile {profile.value} on {serving.device}")

@@ -1,0 +1,146 @@
+"""Whether networks can run here on what `--device` names: asked before the first model is loaded.
+
+A missing driver, provider or library, and a GPU that is missing or full, is one sentence with what to do,
+instead of an error of each model's process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from tritonocr_backend import devices
+from tritonocr_backend.devices import Device, Support
+from tritonocr_backend.errors import ServerError
+
+# Of one network's process: CUDA's context and cuDNN's kernels, before the first activation. Not measured
+# with these networks: a bound that less is surely too little for.
+INSTANCE_BYTES = 512 << 20
+_GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class GpuMemory:
+    """One NVIDIA GPU's memory."""
+
+    name: str
+    free_bytes: int
+    total_bytes: int
+
+
+def require(device: Device, engine: str, instances: int) -> None:
+    """Check that an engine can run networks on a device of this machine.
+
+    Args:
+        device: what they are to run on.
+        engine: openvino, onnxruntime or paddle; auto for a CPU, which is always there.
+        instances: how many run on each of the devices, each a process.
+
+    Raises:
+        ServerError: it cannot; the message says what is missing and what to do.
+    """
+    if device.kind == "cpu" or engine == "auto":
+        return
+    needed = devices.support(device, engine)
+    if devices.is_cuda(device, engine):
+        check_gpus(device, read_gpus(), instances * INSTANCE_BYTES)
+    if find_spec(engine) is None:
+        raise ServerError(f"device: got '{device}', which needs the engine {engine!r}: {needed.remedy}")
+    _CHECKS[engine](device, needed)
+
+
+def read_gpus() -> list[GpuMemory]:
+    """The NVIDIA GPUs that this process sees, as the driver's own library tells, in CUDA's order.
+
+    Raises:
+        ServerError: there is no driver.
+    """
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        raise ServerError(
+            f"device: no NVIDIA driver answers here ({error}): install it, start the container with "
+            "--gpus all, or take --device cpu"
+        ) from error
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = range(pynvml.nvmlDeviceGetCount()) if visible is None else filter(None, visible.split(","))
+    gpus = [_memory(str(name).strip()) for name in names]
+    pynvml.nvmlShutdown()
+    return gpus
+
+
+def _memory(name: str) -> GpuMemory:
+    """Of the GPU of that number or UUID."""
+    import pynvml
+
+    by_number = name.isdigit()
+    handle = (
+        pynvml.nvmlDeviceGetHandleByIndex(int(name)) if by_number else pynvml.nvmlDeviceGetHandleByUUID(name)
+    )
+    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    return GpuMemory(str(pynvml.nvmlDeviceGetName(handle)), int(memory.free), int(memory.total))
+
+
+def check_gpus(device: Device, gpus: Sequence[GpuMemory], needed_bytes: int) -> None:
+    """Check that each GPU that a device names is there and has room.
+
+    Raises:
+        ServerError: one is missing or full.
+    """
+    for index in device.indices:
+        if index >= len(gpus):
+            there = ", ".join(f"gpu:{number} ({gpu.name})" for number, gpu in enumerate(gpus)) or "none"
+            raise ServerError(f"device: got '{device}', but there is no gpu:{index}; there is {there}")
+        gpu = gpus[index]
+        if gpu.free_bytes < needed_bytes:
+            raise ServerError(
+                f"device: gpu:{index} ({gpu.name}) has {gpu.free_bytes / _GIB:.1f} of "
+                f"{gpu.total_bytes / _GIB:.1f} GiB free, and these networks need at least "
+                f"{needed_bytes / _GIB:.1f} GiB: end what else runs on it (nvidia-smi lists it), "
+                "take another GPU, or fewer instances"
+            )
+
+
+def _check_onnxruntime(device: Device, needed: Support) -> None:
+    import onnxruntime
+
+    devices.require_provider(device, onnxruntime.get_available_providers())
+
+
+def _check_openvino(device: Device, needed: Support) -> None:
+    import openvino
+
+    there = openvino.Core().available_devices  # GPU, or GPU.0 and GPU.1
+    if needed.target not in {name.partition(".")[0] for name in there}:
+        raise ServerError(
+            f"device: got '{device}', which is OpenVINO's {needed.target}; it finds {', '.join(there)} here: "
+            f"{needed.remedy}"
+        )
+
+
+def _check_paddle(device: Device, needed: Support) -> None:
+    from paddle import device as paddle_device
+
+    built_for = {
+        "gpu": paddle_device.is_compiled_with_cuda,
+        "dcu": paddle_device.is_compiled_with_rocm,
+        "xpu": paddle_device.is_compiled_with_xpu,
+    }
+    is_there: Callable[[], bool] = built_for.get(
+        needed.target, lambda: needed.target in (paddle_device.get_all_custom_device_type() or ())
+    )
+    if not is_there():
+        raise ServerError(
+            f"device: got '{device}', which the installed Paddle does not know: {needed.remedy}"
+        )
+
+
+_CHECKS: Mapping[str, Callable[[Device, Support], None]] = {
+    "onnxruntime": _check_onnxruntime,
+    "openvino": _check_openvino,
+    "paddle": _check_paddle,
+}
