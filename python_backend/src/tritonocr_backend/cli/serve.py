@@ -41,6 +41,7 @@ class Precision(str, Enum):
     auto = "auto"
     f32 = "f32"
     bf16 = "bf16"
+    f16 = "f16"
 
 
 class LinePadding(str, Enum):
@@ -85,7 +86,8 @@ def serve(
     device: Annotated[str, typer.Option(help="cpu, gpu:0, npu:0 ... as in PaddleX.")] = "cpu",
     engine: Annotated[Engine, typer.Option(help="What runs the networks.")] = Engine.auto,
     precision: Annotated[
-        Precision, typer.Option(help="auto: bf16 where the CPU computes in it.")
+        Precision,
+        typer.Option(help="auto: bf16 where the CPU computes in it, f16 on NVIDIA GPUs."),
     ] = Precision.auto,
     line_padding: Annotated[
         LinePadding, typer.Option(help="exact: PaddleX's widths at batch size 1, slower.")
