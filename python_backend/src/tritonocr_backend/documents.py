@@ -2,7 +2,7 @@
 
 OpenCV decodes what it decodes as PaddleX does; Pillow tells formats and sizes from headers, before anything
 is decoded, and reads what OpenCV does not (several pages, transparency, GIF, AVIF, JPEG 2000); PDFium renders
-PDFs at 144 dpi.
+PDFs at 144 dpi, in a process that is bounded in time and memory.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import base64
 import binascii
 import io
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,10 +18,11 @@ import cv2
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
-import pypdfium2
 
 from tritonocr_backend.arrays import Image
 from tritonocr_backend.errors import InvalidInputError
+from tritonocr_backend.pdf_documents import PdfDocument, PdfError, RenderLimits
+from tritonocr_backend.tiff_pages import count_pages
 
 PDF_SCALE = 2.0  # 144 dpi
 MAX_SIDE_PX = 1_000_000  # libpng's own limit; OpenCV's is hardly larger
@@ -46,8 +46,6 @@ SIGNATURES = {
 
 PIL.Image.MAX_IMAGE_PIXELS = None  # sizes are checked here, against our own limit
 
-_PDFIUM = threading.Lock()  # PDFium is not thread-safe
-
 
 @dataclass(frozen=True)
 class Document:
@@ -64,12 +62,13 @@ class Document:
     close: Callable[[], None]
 
 
-def open_document(data: bytes, max_pixels: int) -> Document:
+def open_document(data: bytes, max_pixels: int, limits: RenderLimits | None = None) -> Document:
     """Tell what a file is and how many pages it has, without decoding them.
 
     Args:
         data: the file, or base64 text of it with or without a `data:` prefix.
         max_pixels: a page with more is refused before it is decoded.
+        limits: what rendering a page of a PDF may cost.
 
     Raises:
         InvalidInputError: the file is empty, of no readable kind, protected, corrupt or too large.
@@ -78,7 +77,7 @@ def open_document(data: bytes, max_pixels: int) -> Document:
         raise InvalidInputError(f"file: got 0 bytes, expected {READABLE}", "unreadable")
     data = _without_base64(data)
     if b"%PDF-" in data[:SNIFFED_BYTES] and not data.startswith(tuple(SIGNATURES)):
-        return _open_pdf(data, max_pixels)
+        return _open_pdf(data, max_pixels, limits or RenderLimits())
     return _open_image(data, max_pixels)
 
 
@@ -101,7 +100,8 @@ def check_pixels(name: str, height: int, width: int, max_pixels: int) -> None:
 def _without_base64(data: bytes) -> bytes:
     """Undo the base64 that KServe's JSON needs for binary; other data comes back as it is."""
     text = re.sub(rb"^data:[^,]{0,200},", b"", data)
-    if not re.match(rb"[A-Za-z0-9+/\s]{16}", text):
+    # The head of a PPM looks like Base64, and all of one whose numbers are text.
+    if not re.match(rb"(?!P[1-7]\s)[A-Za-z0-9+/\s]{16}", text):
         return data
     try:
         return base64.b64decode(re.sub(rb"\s", b"", text), validate=True)
@@ -113,7 +113,9 @@ def _open_image(data: bytes, max_pixels: int) -> Document:
     try:
         image = PIL.Image.open(io.BytesIO(data), formats=PILLOW_FORMATS)
         # Only a TIFF's frames are pages; of an animation the first frame is the picture.
-        page_count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+        page_count = count_pages(data) if image.format == "TIFF" else 1
+    except InvalidInputError:
+        raise
     except Exception as error:  # each of Pillow's decoders raises what it likes
         raise InvalidInputError(_unreadable(data), "unreadable") from error
     check_pixels("file", image.height, image.width, max_pixels)
@@ -189,12 +191,10 @@ def _to_bgr(frame: PIL.Image.Image) -> Image:
     return np.ascontiguousarray(np.asarray(frame.convert("RGB"))[:, :, ::-1])
 
 
-def _open_pdf(data: bytes, max_pixels: int) -> Document:
+def _open_pdf(data: bytes, max_pixels: int, limits: RenderLimits) -> Document:
     try:
-        with _PDFIUM:
-            pdf = pypdfium2.PdfDocument(data)
-            page_count = len(pdf)
-    except pypdfium2.PdfiumError as error:
+        pdf = PdfDocument(data, limits)
+    except PdfError as error:
         if "password" in str(error).lower():
             raise InvalidInputError(
                 "file: the PDF is protected by a password, expected one without", "protected"
@@ -203,24 +203,16 @@ def _open_pdf(data: bytes, max_pixels: int) -> Document:
         raise InvalidInputError(message, "unreadable") from error
 
     def read_page(index: int) -> Image:
-        with _PDFIUM:
-            return _render_pdf_page(pdf, index, max_pixels)
+        return _render_pdf_page(pdf, index, max_pixels)
 
-    def close() -> None:
-        with _PDFIUM:
-            pdf.close()
-
-    return Document(page_count, read_page, close)
+    return Document(pdf.page_count, read_page, pdf.close)
 
 
-def _render_pdf_page(pdf: pypdfium2.PdfDocument, index: int, max_pixels: int) -> Image:
+def _render_pdf_page(pdf: PdfDocument, index: int, max_pixels: int) -> Image:
     try:
-        page = pdf[index]
-    except pypdfium2.PdfiumError as error:
+        width, height = (max(round(side * PDF_SCALE), 1) for side in pdf.size(index))
+        check_pixels(f"page {index} of the PDF at 144 dpi", height, width, max_pixels)
+        return pdf.render(index, PDF_SCALE, height * width)
+    except PdfError as error:
         message = f"file: page {index} of the PDF is corrupt ({error})"
         raise InvalidInputError(message, "unreadable") from error
-    width, height = (round(side * PDF_SCALE) for side in page.get_size())
-    check_pixels(f"page {index} of the PDF at 144 dpi", max(height, 1), max(width, 1), max_pixels)
-    pixels = page.render(scale=PDF_SCALE).to_numpy()
-    page.close()
-    return np.array(pixels[:, :, :3], order="C")
