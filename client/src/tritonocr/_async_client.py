@@ -1,32 +1,50 @@
-"""The asynchronous client."""
+"""The asynchronous client, which the blocking one runs in a thread."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from ._client import BaseClient
-from ._exceptions import OverloadedError, ServerUnavailableError, TritonOCRError
-from ._inputs import File, Source, is_single, sources
+from ._address import Urls, split_urls
+from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
+from ._inputs import File, looks_like_pdf, may_have_pages
 from ._models import names_by_role
 from ._options import checked_options, settings_from_model_config
-from ._predict import AHEAD, RETRY_PAUSES_S, in_order_async, report
-from ._progress import progress_bar
+from ._prediction import AsyncPrediction, prediction_arguments
+from ._protocol import decode_response, encode_request
 from ._result import OCRFailure, OCRResult
-from ._transports import AsyncTransport, Health, connect_async
+from ._tls import TLS
+from ._transports import Health, Transport, connect
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
+    from ._arguments import PredictArguments, ReadArguments
     from ._options import OCROptions
 
+# Two ways to choose the recognition model: a call's choice replaces the client's own.
+_EITHER = {"lang": "text_recognition_model_name", "text_recognition_model_name": "lang"}
 
-class AsyncOCRClient(BaseClient):
+
+class AsyncOCRClient:
     """OCRClient for asyncio: the same methods, to be awaited. Make it inside the event loop.
 
     Cancelling the task of a call cancels the request on the server.
+
+    Args:
+        url: the server: `host:port` (gRPC), `grpc://`, `grpcs://`, `http://` or `https://`; or several: a
+            list of those, or a text with commas between them; or `grpc+dns://name:port` (with TLS
+            `grpcs+dns://`), where every address of the name is a server.
+        timeout_s: seconds that one file may take, waiting in the server's queue included; None waits forever.
+        jobs: files that `predict()` has in flight at once.
+        headers: sent with every request, such as `{"authorization": "Bearer …"}`.
+        tls: certificates, for `grpcs://` and `https://`.
+        model_name: the Triton model.
+        options: this client's own values for options that a call does not give.
+        transport: instead of a connection to `url`.
 
     Example:
         >>> async with AsyncOCRClient("localhost:8001") as client:
@@ -34,12 +52,25 @@ class AsyncOCRClient(BaseClient):
     """
 
     def __init__(
-        self, url: str = "localhost:8001", *, transport: AsyncTransport | None = None, **arguments: Any
+        self,
+        url: Urls = "localhost:8001",
+        *,
+        timeout_s: float | None = DEFAULT_TIMEOUT_S,
+        jobs: int = DEFAULT_JOBS,
+        headers: Mapping[str, str] | None = None,
+        tls: TLS | None = None,
+        model_name: str = "ocr",
+        options: OCROptions | None = None,
+        transport: Transport | None = None,
     ) -> None:
-        super().__init__(url, **arguments)
-        self._transport = transport or connect_async(url, self._headers, self._tls)
-
-    __init__.__doc__ = BaseClient.__doc__
+        urls = split_urls(url)
+        self.url = ",".join(urls)
+        self.timeout_s = timeout_s
+        self.jobs = jobs
+        self.model_name = model_name
+        self._options = checked_options(options or {})
+        self._server_settings: dict[str, Any] | None = None
+        self._transport = transport or connect(urls, headers, tls)
 
     async def health(self) -> Health:
         """Ask whether the server and the model are ready; an absent server is not an error."""
@@ -57,42 +88,79 @@ class AsyncOCRClient(BaseClient):
         names = await self._transport.model_names()
         return names_by_role(await asyncio.gather(*map(self._transport.model_config, names)))
 
-    async def ocr(
+    async def ocr(self, file: File, **arguments: Unpack[ReadArguments]) -> list[OCRResult]:
+        """Read one file, as `OCRClient.ocr()` does, with its arguments and errors."""
+        return await self._ocr(file, **arguments)
+
+    async def _ocr(
         self,
         file: File,
         *,
         input_path: str | None = None,
         request_id: str | None = None,
         timeout_s: float | None = None,
-        **options: Unpack[OCROptions],
+        **options: Any,
     ) -> list[OCRResult]:
-        """Read one file, as `OCRClient.ocr()` does, with its arguments and errors."""
-        given = self._with_own_options(options)
-        request = self._request(file, given, request_id)
-        decode = self._decoder(request, file, input_path)
-        return decode(await self._transport.infer(request, timeout_s or self.timeout_s))
+        responses = self.responses(
+            file,
+            checked_options(options),
+            page_by_page=False,
+            input_path=input_path,
+            request_id=request_id,
+            timeout_s=self.timeout_s if timeout_s is None else timeout_s,
+        )
+        async with aclosing(responses):
+            return [page async for pages in responses for page in pages]
+
+    async def responses(
+        self,
+        file: File,
+        options: Mapping[str, Any],
+        *,
+        page_by_page: bool,
+        input_path: str | None,
+        timeout_s: float | None,
+        request_id: str | None = None,
+    ) -> AsyncGenerator[list[OCRResult], None]:
+        """Send one file and yield the pages that each response holds.
+
+        Args:
+            file: as for `ocr()`; likewise the other arguments.
+            options: checked ones.
+            page_by_page: have a response a page, where the file may have several and the protocol allows it.
+            input_path: what the results say they come from.
+            timeout_s: seconds to wait for the server in all.
+            request_id: made up if absent.
+        """
+        is_streamed = page_by_page and self._transport.streams and may_have_pages(file)
+        request = encode_request(
+            file,
+            self._with_own_options(options),
+            request_id=request_id or uuid.uuid4().hex,
+            model_name=f"{self.model_name}_stream" if is_streamed else self.model_name,
+            is_streamed=is_streamed,
+        )
+        is_pdf, count = looks_like_pdf(file), 0
+        async with aclosing(self._transport.responses(request, timeout_s)) as answers:
+            async for tensors in answers:
+                pages = decode_response(
+                    tensors, request, input_path=input_path, is_pdf=is_pdf, first_page=count
+                )
+                count += len(pages)
+                yield pages
 
     def predict(
         self,
         input: Any,  # noqa: A002 (PaddleX's name)
-        *,
-        recursive: bool = False,
-        raise_on_error: bool | None = None,
-        jobs: int | None = None,
-        timeout_s: float | None = None,
-        progress: bool | None = None,
-        **options: Unpack[OCROptions],
+        **arguments: Unpack[PredictArguments],
     ) -> AsyncIterator[OCRResult | OCRFailure]:
         """Read files as `OCRClient.predict()` does, with its arguments and errors, as an async iterator."""
-        call = _AsyncPrediction(
-            self,
-            options=checked_options(options),
-            raises=is_single(input) if raise_on_error is None else raise_on_error,
-            jobs=jobs or self.jobs,
-            timeout_s=timeout_s,
-            progress=progress,
-        )
-        return call.run(sources(input, recursive=recursive))
+        call, files = prediction_arguments(self, input, **arguments)
+        return AsyncPrediction(self, **call).pages(files)
+
+    def _with_own_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        own = {name: value for name, value in self._options.items() if _EITHER.get(name) not in given}
+        return {**own, **given}
 
     async def close(self) -> None:
         """Close the connection."""
@@ -103,47 +171,3 @@ class AsyncOCRClient(BaseClient):
 
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
-
-
-@dataclass(frozen=True, eq=False)
-class _AsyncPrediction:
-    """One call of `predict()`."""
-
-    client: AsyncOCRClient
-    options: Mapping[str, Any]
-    raises: bool
-    jobs: int
-    timeout_s: float | None
-    progress: bool | None
-
-    async def run(self, files: Iterable[Source]) -> AsyncIterator[OCRResult | OCRFailure]:
-        batches = in_order_async(self._results, files, self.jobs, ahead=AHEAD * self.jobs)
-        with progress_bar(files, self.progress) as advance:
-            async for results in batches:
-                advance(len(results))
-                report(results)
-                for result in results:
-                    yield result
-
-    async def _results(self, source: Source) -> Sequence[OCRResult | OCRFailure]:
-        try:
-            return await self._read(source, await asyncio.to_thread(source.load))
-        except ServerUnavailableError:
-            raise  # the other files would fail alike
-        except TritonOCRError as error:
-            if self.raises:
-                raise
-            return [OCRFailure(source.input_path, error)]
-
-    async def _read(self, source: Source, file: File) -> list[OCRResult]:
-        for pause_s in RETRY_PAUSES_S:
-            try:
-                return await self._call(source, file)
-            except OverloadedError:
-                await asyncio.sleep(pause_s)
-        return await self._call(source, file)
-
-    async def _call(self, source: Source, file: File) -> list[OCRResult]:
-        return await self.client.ocr(
-            file, input_path=source.input_path, timeout_s=self.timeout_s, **self.options
-        )

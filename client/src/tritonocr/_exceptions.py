@@ -18,11 +18,6 @@ Messages are one sentence each, the server's own where it sent one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from tritonclient.utils import InferenceServerException
-
 
 class TritonOCRError(Exception):
     """Root of all errors that TritonOCR raises on purpose."""
@@ -49,7 +44,17 @@ class ModelNotFoundError(ServerError):
 
 
 class ServerUnavailableError(ServerError, ConnectionError):
-    """No server answers, or it is starting or going away."""
+    """No server answers, or it is starting or going away.
+
+    Attributes:
+        reason: what happened, without the server's address.
+        may_have_begun: whether the server may have been at work on the request.
+    """
+
+    def __init__(self, message: str, reason: str | None = None, may_have_begun: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason or message
+        self.may_have_begun = may_have_begun
 
 
 class OverloadedError(ServerUnavailableError):
@@ -109,6 +114,10 @@ ERROR_BY_STATUS: dict[str, type[TritonOCRError]] = {
 # Triton says "overloaded" and "gone" with the same code; only the sentence tells them apart.
 _OVERLOAD_PHRASES = ("maximum queue size", "overloaded")
 
+# What Triton says while it stops, under several codes: a file in work gets INTERNAL, when a model that `ocr`
+# asks is closed before `ocr` itself is done.
+_STOPPING_PHRASES = ("server is stopping", "server not ready", "server exiting", "no available versions")
+
 
 def error_from_status(status: str | None, message: str) -> TritonOCRError:
     """Translate a gRPC status (`StatusCode.X`) or an HTTP status (`"400"`) to an exception.
@@ -118,41 +127,25 @@ def error_from_status(status: str | None, message: str) -> TritonOCRError:
         message: the server's sentence.
     """
     kind = ERROR_BY_STATUS.get(status or "", ServerError)
+    if issubclass(kind, ServerError) and says_that_it_stops(message):
+        return ServerUnavailableError(message)
     if kind is ServerUnavailableError and any(phrase in message.lower() for phrase in _OVERLOAD_PHRASES):
         kind = OverloadedError
     return kind(message)
 
 
-def translate(error: InferenceServerException) -> TritonOCRError:
-    """Translate tritonclient's one exception class to ours."""
-    return error_from_status(error.status(), error.message() or "the server gave no reason")
+def says_that_it_stops(message: str) -> bool:
+    """Whether a server's sentence means that it is going away, so that the file was not read."""
+    return any(phrase in message.lower() for phrase in _STOPPING_PHRASES)
 
 
-@contextmanager
-def translating(url: str, timeout_s: float | None) -> Iterator[None]:
-    """Turn what a transport raises into this module's exceptions.
-
-    Args:
-        url: the server, for the sentences of errors that the server did not write itself.
-        timeout_s: the time allowed, for the sentence of a deadline that passed.
-    """
-    try:
-        yield
-    except InferenceServerException as error:
-        translated = translate(error)
-        if type(translated) is ServerUnavailableError:
-            translated = unreachable(url, error.message())
-        if isinstance(translated, DeadlineExceededError):
-            translated = deadline_exceeded(url, timeout_s)
-        raise translated from error
+def unreachable(url: object, reason: object, *, may_have_begun: bool = False) -> ServerUnavailableError:
+    """The error of a server that is not there, or was there when the request was sent."""
+    sentence = f"No TritonOCR server answers at {url}: {reason}"
+    return ServerUnavailableError(sentence, str(reason), may_have_begun)
 
 
-def unreachable(url: str, reason: object) -> ServerUnavailableError:
-    """The error of a server that is not there."""
-    return ServerUnavailableError(f"No TritonOCR server answers at {url}: {reason}")
-
-
-def deadline_exceeded(url: str, timeout_s: float | None) -> DeadlineExceededError:
+def deadline_exceeded(url: object, timeout_s: float | None) -> DeadlineExceededError:
     """The error of an answer that did not come in time."""
     return DeadlineExceededError(f"The server at {url} did not answer within {timeout_s} s (timeout_s).")
 

@@ -1,159 +1,160 @@
-"""gRPC, blocking and not."""
+"""gRPC: KServe's service as tritonclient generates it, over a channel of our own.
+
+tritonclient's own clients cannot set how soon a lost connection is tried again, which may take two minutes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import Future
-from typing import Any, TypeVar
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
-from tritonclient.utils import InferenceServerException
+import grpc
+from google.protobuf.json_format import MessageToDict
+from tritonclient.grpc import InferResult, service_pb2, service_pb2_grpc
+from tritonclient.utils import serialize_byte_tensor
 
-from ._exceptions import translating
-from ._protocol import Request
-from ._tls import TLS
-from ._transports import (
-    CONTROL_TIMEOUT_S,
-    Address,
-    Decode,
-    Health,
-    Tensors,
-    call_arguments,
-    loaded_models,
-    named_tensors,
+from ._address import Address
+from ._exceptions import (
+    DeadlineExceededError,
+    ServerUnavailableError,
+    deadline_exceeded,
+    error_from_status,
+    says_that_it_stops,
+    unreachable,
 )
+from ._protocol import Request, Tensor
+from ._tls import TLS
+from ._transports import CONTROL_TIMEOUT_S, Allowance, Health, Tensors, loaded_models, named_tensors
 
-_T = TypeVar("_T")
+_CHANNEL_OPTIONS = {
+    "grpc.max_send_message_length": -1,  # gRPC's own limit stays, 2 GiB
+    "grpc.max_receive_message_length": -1,
+    # A server that comes back is found again within seconds, not after gRPC's two minutes.
+    "grpc.initial_reconnect_backoff_ms": 200,
+    "grpc.max_reconnect_backoff_ms": 2000,
+    "grpc.min_reconnect_backoff_ms": 5000,  # how long a connection may take to come about
+}
+# Without it Triton writes a stream's errors as messages, which carry no status.
+_STATUS_IN_STREAMS = ("triton_grpc_error", "true")
+_NOT_CONNECTED = ("failed to connect", "DNS")
 
 
 class GrpcTransport:
-    """tritonclient.grpc; its messages may be as large as gRPC allows, 2 GiB."""
+    """A gRPC channel to one server; its messages may be as large as gRPC allows, 2 GiB."""
+
+    streams = True
 
     def __init__(self, address: Address, headers: Mapping[str, str] | None, tls: TLS | None = None) -> None:
-        import tritonclient.grpc as library
+        self._url = str(address)
+        self._metadata = [(name.lower(), value) for name, value in (headers or {}).items()]
+        self._channel = _channel(address, tls)
+        self._service = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
-        self._library, self._headers, self._url = library, headers, str(address)
-        self._client = library.InferenceServerClient(
-            address.host_port, ssl=address.is_encrypted, **(tls.grpc_arguments() if tls else {})
-        )
-
-    def submit(self, request: Request, timeout_s: float | None, decode: Decode[_T]) -> Future[_T]:
-        """Send one request; cancelling the future cancels the call."""
-        future: _CallFuture[_T] = _CallFuture()
-
-        def done(result: Any, error: InferenceServerException | None) -> None:
-            if not future.set_running_or_notify_cancel():
+    async def responses(self, request: Request, timeout_s: float | None) -> AsyncGenerator[Tensors, None]:
+        """Send one request and yield its response, or each response of a decoupled model."""
+        message = _message(request)
+        with self._translating(timeout_s):
+            if not request.is_streamed:
+                answer = await self._service.ModelInfer(message, timeout=timeout_s, metadata=self._metadata)
+                yield named_tensors(InferResult(answer), request)
                 return
+            # The deadline is kept here: the server's would go on while the caller works on a page.
+            metadata = [*self._metadata, _STATUS_IN_STREAMS]
+            call = self._service.ModelStreamInfer(iter([message]), metadata=metadata)
+            allowance = Allowance(timeout_s)
             try:
-                with translating(self._url, timeout_s):
-                    if error is not None:
-                        raise error
-                    decoded = decode(named_tensors(result, request))
-            except Exception as failure:
-                future.set_exception(failure)
-            else:
-                future.set_result(decoded)
-
-        arguments = call_arguments(self._library, request)
-        future.call = self._client.async_infer(
-            callback=done, client_timeout=timeout_s, headers=self._headers, **arguments
-        )
-        return future
-
-    def model_config(self, model_name: str) -> dict[str, Any]:
-        """Return the model's configuration as JSON."""
-        with translating(self._url, CONTROL_TIMEOUT_S):
-            answer = self._client.get_model_config(
-                model_name, headers=self._headers, as_json=True, client_timeout=CONTROL_TIMEOUT_S
-            )
-        config: dict[str, Any] = answer["config"]
-        return config
-
-    def model_names(self) -> list[str]:
-        """Return the names of the models that are loaded."""
-        with translating(self._url, CONTROL_TIMEOUT_S):
-            answer = self._client.get_inference_statistics(
-                headers=self._headers, as_json=True, client_timeout=CONTROL_TIMEOUT_S
-            )
-        return loaded_models(answer.get("model_stats", ()))
-
-    def health(self, model_name: str) -> Health:
-        """Ask whether the server and the model are ready."""
-        options = {"headers": self._headers, "client_timeout": CONTROL_TIMEOUT_S}
-        try:
-            return Health(
-                self._client.is_server_live(**options),
-                self._client.is_server_ready(**options),
-                self._client.is_model_ready(model_name, **options),
-            )
-        except InferenceServerException:
-            return Health(live=False, ready=False, model_ready=False)
-
-    def close(self) -> None:
-        """Close the channel."""
-        self._client.close()
-
-
-class _CallFuture(Future[_T]):
-    """A future whose cancellation reaches the gRPC call behind it."""
-
-    call: Any = None
-
-    def cancel(self) -> bool:
-        """Cancel the call, unless it is done."""
-        cancelled = super().cancel()
-        if cancelled and self.call is not None:
-            self.call.cancel()
-        return cancelled
-
-
-class AsyncGrpcTransport:
-    """tritonclient.grpc.aio."""
-
-    def __init__(self, address: Address, headers: Mapping[str, str] | None, tls: TLS | None = None) -> None:
-        import tritonclient.grpc.aio as library
-
-        self._library, self._headers, self._url = library, headers, str(address)
-        self._client = library.InferenceServerClient(
-            address.host_port, ssl=address.is_encrypted, **(tls.grpc_arguments() if tls else {})
-        )
-
-    async def infer(self, request: Request, timeout_s: float | None) -> Tensors:
-        """Send one request; cancelling the task cancels the call."""
-        with translating(self._url, timeout_s):
-            result = await self._client.infer(
-                client_timeout=timeout_s, headers=self._headers, **call_arguments(self._library, request)
-            )
-        return named_tensors(result, request)
+                while (answer := await _next_of(call, allowance)) is not grpc.aio.EOF:
+                    yield named_tensors(InferResult(answer.infer_response), request)
+            finally:
+                call.cancel()
 
     async def model_config(self, model_name: str) -> dict[str, Any]:
         """Return the model's configuration as JSON."""
-        with translating(self._url, CONTROL_TIMEOUT_S):
-            answer = await self._client.get_model_config(
-                model_name, headers=self._headers, as_json=True, client_timeout=CONTROL_TIMEOUT_S
-            )
-        config: dict[str, Any] = answer["config"]
+        answer = await self._ask("ModelConfig", service_pb2.ModelConfigRequest(name=model_name))
+        config: dict[str, Any] = answer.get("config", {})
         return config
 
     async def model_names(self) -> list[str]:
         """Return the names of the models that are loaded."""
-        with translating(self._url, CONTROL_TIMEOUT_S):
-            answer = await self._client.get_inference_statistics(
-                headers=self._headers, as_json=True, client_timeout=CONTROL_TIMEOUT_S
-            )
+        answer = await self._ask("ModelStatistics", service_pb2.ModelStatisticsRequest())
         return loaded_models(answer.get("model_stats", ()))
 
     async def health(self, model_name: str) -> Health:
         """Ask whether the server and the model are ready."""
-        options = {"headers": self._headers, "client_timeout": CONTROL_TIMEOUT_S}
-        try:
-            return Health(
-                await self._client.is_server_live(**options),
-                await self._client.is_server_ready(**options),
-                await self._client.is_model_ready(model_name, **options),
-            )
-        except InferenceServerException:
-            return Health(live=False, ready=False, model_ready=False)
+        questions = {
+            "live": self._ask("ServerLive", service_pb2.ServerLiveRequest()),
+            "ready": self._ask("ServerReady", service_pb2.ServerReadyRequest()),
+            "model_ready": self._ask("ModelReady", service_pb2.ModelReadyRequest(name=model_name)),
+        }
+        answers = await asyncio.gather(*questions.values(), return_exceptions=True)
+        says_yes = [isinstance(answer, dict) and any(answer.values()) for answer in answers]
+        return Health(**dict(zip(questions, says_yes, strict=True)))
 
     async def close(self) -> None:
         """Close the channel."""
-        await self._client.close()
+        await self._channel.close()
+
+    async def _ask(self, method: str, message: Any) -> dict[str, Any]:
+        with self._translating(CONTROL_TIMEOUT_S):
+            answer = await getattr(self._service, method)(
+                message, timeout=CONTROL_TIMEOUT_S, metadata=self._metadata
+            )
+        fields: dict[str, Any] = MessageToDict(answer, preserving_proto_field_name=True)
+        return fields
+
+    @contextmanager
+    def _translating(self, timeout_s: float | None) -> Iterator[None]:
+        """Turn what gRPC raises into our exceptions."""
+        try:
+            yield
+        except asyncio.TimeoutError as error:
+            raise deadline_exceeded(self._url, timeout_s) from error
+        except grpc.RpcError as error:
+            raise _translated(error, self._url, timeout_s) from error
+
+
+def _channel(address: Address, tls: TLS | None) -> grpc.aio.Channel:
+    options = dict[str, Any](_CHANNEL_OPTIONS)
+    if not address.is_encrypted:
+        return grpc.aio.insecure_channel(address.host_port, list(options.items()))
+    if address.certificate_name:
+        options["grpc.ssl_target_name_override"] = address.certificate_name
+    credentials = grpc.ssl_channel_credentials(**(tls.grpc_arguments() if tls else {}))
+    return grpc.aio.secure_channel(address.host_port, credentials, list(options.items()))
+
+
+def _translated(error: grpc.RpcError, url: str, timeout_s: float | None) -> Exception:
+    details = error.details() or "the server gave no reason"
+    translated = error_from_status(str(error.code()), details)
+    if isinstance(translated, DeadlineExceededError):
+        return deadline_exceeded(url, timeout_s)
+    if type(translated) is not ServerUnavailableError:
+        return translated
+    if details.startswith(_NOT_CONNECTED):
+        # Without gRPC's account of who told whom: "…; last error: UNKNOWN: ipv4:…: …: REASON".
+        return unreachable(url, details.rpartition(": ")[2])
+    return unreachable(url, details, may_have_begun=not says_that_it_stops(details))
+
+
+async def _next_of(call: Any, allowance: Allowance) -> Any:
+    with allowance.spending():
+        return await asyncio.wait_for(call.read(), allowance.left_s)
+
+
+def _message(request: Request) -> Any:
+    message = service_pb2.ModelInferRequest(model_name=request.model_name, id=request.request_id)
+    for tensor in request.inputs:
+        message.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.array.shape)
+        message.raw_input_contents.append(_content(tensor))
+    for name in request.outputs:
+        message.outputs.add(name=name)
+    return message
+
+
+def _content(tensor: Tensor) -> bytes:
+    if tensor.datatype == "BYTES":
+        content: bytes = serialize_byte_tensor(tensor.array).item()
+        return content
+    return tensor.array.tobytes()

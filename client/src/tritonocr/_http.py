@@ -1,16 +1,15 @@
-"""HTTP, not blocking, and blocking through an event loop of its own. Needs the extra [http]."""
+"""HTTP. Needs the extra [http]."""
 
 from __future__ import annotations
 
 import asyncio
 import io
 import json
-import threading
-from collections.abc import Coroutine, Mapping
-from concurrent.futures import Future
+from collections.abc import AsyncGenerator, Mapping
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
+from ._address import Address
 from ._exceptions import (
     TritonOCRError,
     deadline_exceeded,
@@ -20,26 +19,19 @@ from ._exceptions import (
 )
 from ._protocol import Request
 from ._tls import TLS
-from ._transports import (
-    CONTROL_TIMEOUT_S,
-    Address,
-    Decode,
-    Health,
-    Tensors,
-    call_arguments,
-    loaded_models,
-    named_tensors,
-)
+from ._transports import CONTROL_TIMEOUT_S, Health, Tensors, loaded_models, named_tensors
 
-_T = TypeVar("_T")
 _JSON_SIZE = "Inference-Header-Content-Length"  # Triton's binary tensor data extension
 
 
-class AsyncHttpTransport:
+class HttpTransport:
     """KServe's HTTP protocol with Triton's binary tensors: tritonclient encodes, aiohttp carries.
 
-    tritonclient's own asynchronous client has no timeout a call and hands bodies over in one piece.
+    tritonclient's own asynchronous client has no timeout a call and hands bodies over in one piece. Decoupled
+    models cannot be called over this protocol.
     """
+
+    streams = False
 
     def __init__(self, address: Address, headers: Mapping[str, str] | None, tls: TLS | None = None) -> None:
         try:
@@ -52,9 +44,9 @@ class AsyncHttpTransport:
         connector = aiohttp.TCPConnector(ssl=tls.context() if tls else True)
         self._session = aiohttp.ClientSession(headers=headers, connector=connector)
 
-    async def infer(self, request: Request, timeout_s: float | None) -> Tensors:
-        """Send one request; cancelling the task closes its connection."""
-        arguments = call_arguments(self._library, request)
+    async def responses(self, request: Request, timeout_s: float | None) -> AsyncGenerator[Tensors, None]:
+        """Send one request and yield its response; cancelling the task closes the connection."""
+        arguments = self._call_arguments(request)
         path = f"v2/models/{arguments.pop('model_name')}/infer"
         body, json_size = self._library.InferenceServerClient.generate_request_body(**arguments)
         headers = {_JSON_SIZE: str(json_size)} if json_size else {}
@@ -63,7 +55,21 @@ class AsyncHttpTransport:
         result = self._library.InferResult.from_response_body(
             content, header_length=int(header_length) if header_length else None
         )
-        return named_tensors(result, request)
+        yield named_tensors(result, request)
+
+    def _call_arguments(self, request: Request) -> dict[str, Any]:
+        """Spell a request in tritonclient's classes."""
+        inputs = []
+        for tensor in request.inputs:
+            inputs.append(self._library.InferInput(tensor.name, list(tensor.array.shape), tensor.datatype))
+            inputs[-1].set_data_from_numpy(tensor.array)
+        outputs = [self._library.InferRequestedOutput(name) for name in request.outputs]
+        return {
+            "model_name": request.model_name,
+            "inputs": inputs,
+            "outputs": outputs,
+            "request_id": request.request_id,
+        }
 
     async def model_config(self, model_name: str) -> dict[str, Any]:
         """Return the model's configuration as JSON."""
@@ -105,7 +111,8 @@ class AsyncHttpTransport:
         except asyncio.TimeoutError as error:
             raise deadline_exceeded(self._url, timeout_s) from error
         except self._aiohttp.ClientError as error:
-            raise unreachable(self._url, error) from error
+            connected = not isinstance(error, self._aiohttp.ClientConnectorError)
+            raise unreachable(self._url, error, may_have_begun=connected) from error
         if response.status != HTTPStatus.OK:
             raise error_from_status(str(response.status), _sentence(content, response.status))
         return content, response.headers
@@ -117,53 +124,3 @@ def _sentence(content: bytes, status: int) -> str:
         return str(json.loads(content)["error"])
     except (ValueError, KeyError, TypeError):
         return content.decode(errors="replace").strip() or f"the server answered {status}"
-
-
-class HttpTransport:
-    """The asynchronous transport behind an event loop in a thread.
-
-    tritonclient's blocking HTTP client is bound to one thread and cannot cancel; this one can.
-    """
-
-    def __init__(self, address: Address, headers: Mapping[str, str] | None, tls: TLS | None = None) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="tritonocr-http", daemon=True)
-        self._thread.start()
-        self._transport = self._run(_opened(address, headers, tls))
-
-    def submit(self, request: Request, timeout_s: float | None, decode: Decode[_T]) -> Future[_T]:
-        """Send one request; cancelling the future closes its connection."""
-
-        async def call() -> _T:
-            return decode(await self._transport.infer(request, timeout_s))
-
-        return asyncio.run_coroutine_threadsafe(call(), self._loop)
-
-    def model_config(self, model_name: str) -> dict[str, Any]:
-        """Return the model's configuration as JSON."""
-        return self._run(self._transport.model_config(model_name))
-
-    def model_names(self) -> list[str]:
-        """Return the names of the models that are loaded."""
-        return self._run(self._transport.model_names())
-
-    def health(self, model_name: str) -> Health:
-        """Ask whether the server and the model are ready."""
-        return self._run(self._transport.health(model_name))
-
-    def close(self) -> None:
-        """Close the session and end the thread."""
-        if self._loop.is_closed():
-            return
-        self._run(self._transport.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-
-async def _opened(address: Address, headers: Mapping[str, str] | None, tls: TLS | None) -> AsyncHttpTransport:
-    """Make the transport on the loop that it will live on."""
-    return AsyncHttpTransport(address, headers, tls)

@@ -19,6 +19,7 @@ File: TypeAlias = "bytes | NDArray[np.uint8]"
 
 # What a directory is searched for. PaddleX looks for jpg, jpeg, png and bmp, and leaves PDFs out.
 SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".pdf", ".png", ".tif", ".tiff", ".webp"])
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # TIFF 6.0 and BigTIFF
 MAX_URL_BYTES = 1 << 30
 URL_TIMEOUT_S = 60.0
 
@@ -188,6 +189,11 @@ def bgr_from_pil(image: Any) -> NDArray[np.uint8]:
 def looks_like_pdf(file: File) -> bool:
     """Whether a file's first kilobyte has a PDF's signature, which is where readers accept it."""
     return isinstance(file, bytes) and b"%PDF-" in file[:1024]
+
+
+def may_have_pages(file: File) -> bool:
+    """Whether a file is of a kind that has several pages: a PDF or TIFF."""
+    return looks_like_pdf(file) or (isinstance(file, bytes) and file.startswith(_TIFF))
 
 
 def pil_from_bytes(content: bytes) -> Any:

@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._client import DEFAULT_JOBS, DEFAULT_TIMEOUT_S, OCRClient
+from ._address import Urls, split_urls
+from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
+from ._client import OCRClient
 from ._embedded import start_server
-from ._options import OCROptions
 from ._paddlex_config import options_of, pipeline_config
 from ._result import OCRFailure, OCRResult
 from ._tls import TLS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from ._arguments import ClientArguments, PredictArguments
 
 
 class IgnoredArgumentWarning(UserWarning):
@@ -29,7 +32,7 @@ def create_pipeline(
     device: str | None = None,
     use_hpip: bool = False,
     *,
-    url: str | None = None,
+    url: Urls | None = None,
     jobs: int = DEFAULT_JOBS,
     timeout_s: float | None = DEFAULT_TIMEOUT_S,
     headers: Mapping[str, str] | None = None,
@@ -42,8 +45,8 @@ def create_pipeline(
         config: PaddleX's configuration as a dict; comes before a file.
         device: `cpu`, `gpu:0` and so on, for a server of its own; None lets the server choose.
         use_hpip: accepted for PaddleX's sake: the server always runs its fastest engine.
-        url: a running server's address, as for `OCRClient`; None starts a server on this machine, which stops
-            with the pipeline or with Python.
+        url: a running server's address, or several, as for `OCRClient`; None starts a server on this machine,
+            which stops with the pipeline or with Python.
         jobs: files that `predict()` has in flight at once.
         timeout_s: seconds that one file may take; None waits forever.
         headers: sent with every request.
@@ -62,7 +65,7 @@ def create_pipeline(
         address, stop = start_server(content if config or not content else Path(pipeline), device)
         return OCRPipeline(address, device=device, stop=stop, options=options, **arguments)
     if device is not None:
-        _warn_of_device(device, url)
+        _warn_of_device(device, ",".join(split_urls(url)))
     return OCRPipeline(url, options=options, tls=tls, **arguments)
 
 
@@ -77,14 +80,15 @@ class OCRPipeline(OCRClient):
 
     def __init__(
         self,
-        url: str,
+        url: Urls,
         *,
         device: str | None = None,
         stop: Callable[[], None] | None = None,
-        options: OCROptions | None = None,
-        **arguments: Any,
+        **arguments: Unpack[ClientArguments],
     ) -> None:
-        super().__init__(url, options={"return_page_images": True, **(options or {})}, **arguments)
+        given = arguments.get("options") or {}
+        arguments["options"] = {"return_page_images": True, **given}
+        super().__init__(url, **arguments)
         self._device = device
         self._stop = stop
         if stop is not None:
@@ -95,36 +99,18 @@ class OCRPipeline(OCRClient):
         input: Any,  # noqa: A002 (PaddleX's name)
         *,
         device: str | None = None,
-        recursive: bool = False,
-        raise_on_error: bool | None = None,
-        jobs: int | None = None,
-        timeout_s: float | None = None,
-        progress: bool | None = None,
-        **options: Unpack[OCROptions],
+        **arguments: Unpack[PredictArguments],
     ) -> Iterator[OCRResult | OCRFailure]:
         """Read files as `OCRClient.predict()` does, with its arguments and errors.
 
         Args:
-            input: see there; likewise the arguments after `device`.
+            input: see there.
             device: accepted for PaddleX's sake: the server's device was chosen when it started.
-            recursive: search directories below a given one as well.
-            raise_on_error: raise the first file's error instead of yielding an `OCRFailure`.
-            jobs: files in flight at once.
-            timeout_s: seconds a file.
-            progress: show a progress bar.
-            **options: see `OCROptions`.
+            **arguments: see there.
         """
         if device not in (None, self._device):
             _warn_of_device(device, self.url)
-        return super().predict(
-            input,
-            recursive=recursive,
-            raise_on_error=raise_on_error,
-            jobs=jobs,
-            timeout_s=timeout_s,
-            progress=progress,
-            **options,
-        )
+        return super().predict(input, **arguments)
 
     def close(self) -> None:
         """Close the connection, and stop a server of its own."""

@@ -1,4 +1,4 @@
-"""Reading many files: some in flight, answers in order, a failure in its file's place."""
+"""Reading many files: some in flight, answers in order, pages as they come, a failure in its file's place."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 import logging
 import warnings
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
-from typing import TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import aclosing
+from typing import Generic, TypeAlias, TypeVar
 
 from ._result import OCRFailure, OCRResult
 
@@ -16,67 +16,102 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 _logger = logging.getLogger("tritonocr")
 
-# Seconds to wait before asking an overloaded server again.
-RETRY_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6)
+Result: TypeAlias = "OCRResult | OCRFailure"
+
 # Files read ahead per job, so that one slow file at the head of the order leaves nobody idle.
 AHEAD = 2
+# Responses of a file that wait for their turn: few, so that a long PDF's pictures are never all here at once.
+RESPONSES_AHEAD = 4
 
 
 class PagesSkippedWarning(UserWarning):
     """A file has more pages than `max_pages` let the server read."""
 
 
-def in_order(pool: Executor, process: Callable[[_T], _R], items: Iterable[_T], ahead: int) -> Iterator[_R]:
-    """Map `process` over `items` in the pool, yielding in order.
+class ReadAhead(Generic[_T]):
+    """Takes items from an asynchronous generator before they are asked for, up to a few.
 
-    At most `ahead` items are taken and not yet yielded.
+    Make it inside the event loop.
     """
-    pending = deque[Future[_R]]()
+
+    def __init__(self, items: AsyncGenerator[_T, None], most: int = RESPONSES_AHEAD) -> None:
+        self._queue: asyncio.Queue[_T | _End] = asyncio.Queue(most)
+        self._task = asyncio.create_task(self._fill(items))
+
+    async def next(self) -> _T | None:
+        """The next item, or None after the last; raises what the generator raised."""
+        item = await self._queue.get()
+        if not isinstance(item, _End):
+            return item
+        if item.error is not None:
+            raise item.error
+        return None
+
+    async def __aiter__(self) -> AsyncIterator[_T]:
+        while (item := await self.next()) is not None:
+            yield item
+
+    async def cancel(self) -> None:
+        """Close the generator, wherever it is."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _fill(self, items: AsyncGenerator[_T, None]) -> None:
+        end = _End(None)
+        try:
+            async with aclosing(items):
+                async for item in items:
+                    await self._queue.put(item)
+        except Exception as error:
+            end = _End(error)
+        await self._queue.put(end)
+
+
+class _End:
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+
+
+def in_turn(start: Callable[[_T], _R], items: Iterable[_T], ahead: int, started: deque[_R]) -> Iterator[_R]:
+    """Start items ahead of their turn, and yield each when it comes.
+
+    Args:
+        start: starts one.
+        items: taken as they are needed: at most `ahead` are started and not yet done with.
+        ahead: how many.
+        started: holds those, the one whose turn it is first.
+    """
     for item in items:
-        pending.append(pool.submit(process, item))
-        if len(pending) >= ahead:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
+        started.append(start(item))
+        if len(started) >= ahead:
+            yield started[0]
+            started.popleft()
+    while started:
+        yield started[0]
+        started.popleft()
 
 
-async def in_order_async(
-    process: Callable[[_T], Awaitable[_R]], items: Iterable[_T], jobs: int, ahead: int
-) -> AsyncIterator[_R]:
-    """Do as `in_order` on the running event loop, with `jobs` calls of `process` running at once."""
-    slots = asyncio.Semaphore(jobs)
-
-    async def run(item: _T) -> _R:
-        async with slots:
-            return await process(item)
-
-    pending = deque[asyncio.Task[_R]]()
-    try:
-        for item in items:
-            pending.append(asyncio.create_task(run(item)))
-            if len(pending) >= ahead:
-                yield await pending.popleft()
-        while pending:
-            yield await pending.popleft()
-    finally:
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-
-
-def report(results: Iterable[OCRResult | OCRFailure]) -> None:
-    """Log a file's failure, and warn once for a file of which pages were left unread."""
+def log_failures(results: Iterable[Result]) -> None:
+    """Log the failures among the results."""
     for result in results:
         if isinstance(result, OCRFailure):
             _logger.error("%s", result)
-    if sentence := skipped_pages(results):
-        warnings.warn(sentence, PagesSkippedWarning, stacklevel=3)
 
 
-def skipped_pages(results: Iterable[OCRResult | OCRFailure]) -> str | None:
-    """Say that `max_pages` left pages of a file unread; None where it did not."""
-    pages = [result for result in results if isinstance(result, OCRResult)]
-    if not pages or len(pages) == pages[0].page_count:
+def warn_of_skipped_pages(last: Result | None, count: int, stacklevel: int) -> None:
+    """Warn, for a file, if pages were left unread; see `skipped_pages()`."""
+    if sentence := skipped_pages(last, count):
+        warnings.warn(sentence, PagesSkippedWarning, stacklevel=stacklevel + 1)
+
+
+def skipped_pages(last: Result | None, count: int) -> str | None:
+    """Say that `max_pages` left pages of a file unread; None where it did not.
+
+    Args:
+        last: the file's last result.
+        count: how many it has.
+    """
+    if not isinstance(last, OCRResult) or last.page_count == count:
         return None
-    name, count = pages[0].input_path or "The file", pages[0].page_count
-    return f"{name} has {count} pages, of which {len(pages)} were read; max_pages={count} reads them all."
+    name, pages = last.input_path or "The file", last.page_count
+    return f"{name} has {pages} pages, of which {count} were read; max_pages={pages} reads them all."

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 # Work that is done by then needs no bar.
 _PATIENCE_S = 2.0
 
 
+class Advance(Protocol):
+    """Counts what is done."""
+
+    def __call__(self, *, files: int = 0, pages: int = 0) -> None:
+        """Add to what was done before."""
+
+
 @contextmanager
-def progress_bar(files: Iterable[object], enabled: bool | None) -> Iterator[Callable[[int], None]]:
-    """Count files and pages; yields what is to be called with each file's pages.
+def progress_bar(files: Iterable[object], enabled: bool | None) -> Iterator[Advance]:
+    """Count files and pages; yields what counts them.
 
     Args:
         files: what is worked on; how many is known unless it is an iterator.
@@ -22,17 +29,17 @@ def progress_bar(files: Iterable[object], enabled: bool | None) -> Iterator[Call
     """
     bar = _bar() if enabled or (enabled is None and sys.stderr.isatty()) else None
     if bar is None:
-        yield lambda pages: None
+        yield lambda *, files=0, pages=0: None
         return
     started = time.monotonic()
     task = bar.add_task("", total=len(files) if isinstance(files, Sized) else None, pages=0, rate="")
     counted = 0
 
-    def advance(pages: int) -> None:
+    def advance(*, files: int = 0, pages: int = 0) -> None:
         nonlocal counted
         counted += pages
         elapsed = time.monotonic() - started
-        bar.update(task, advance=1, pages=counted, rate=f"{counted / max(elapsed, 1e-9):.1f}")
+        bar.update(task, advance=files, pages=counted, rate=f"{counted / max(elapsed, 1e-9):.1f}")
         if not bar.live.is_started and (enabled or elapsed > _PATIENCE_S):
             bar.start()
 

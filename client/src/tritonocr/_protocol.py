@@ -78,16 +78,22 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """One inference request, in no transport's terms."""
+    """One inference request, in no transport's terms; `is_streamed`: its model answers page by page."""
 
     model_name: str
     request_id: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[str, ...]
+    is_streamed: bool = False
 
 
 def encode_request(
-    file: bytes | NDArray[np.uint8], options: Mapping[str, Any], *, request_id: str, model_name: str = "ocr"
+    file: bytes | NDArray[np.uint8],
+    options: Mapping[str, Any],
+    *,
+    request_id: str,
+    model_name: str = "ocr",
+    is_streamed: bool = False,
 ) -> Request:
     """Build the request for one file or image.
 
@@ -96,12 +102,13 @@ def encode_request(
         options: checked options, without None.
         request_id: what the server's log calls the request.
         model_name: the Triton model, `ocr` or `ocr_stream`.
+        is_streamed: whether that model is decoupled, with a response a page.
 
     Raises:
         InvalidInputError: the file is empty, or the pixels have another type or shape.
     """
     inputs = [_input_tensor(file), *(_option_tensor(name, value) for name, value in options.items())]
-    return Request(model_name, request_id, tuple(inputs), wanted_outputs(options))
+    return Request(model_name, request_id, tuple(inputs), wanted_outputs(options), is_streamed)
 
 
 def wanted_outputs(options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -153,7 +160,7 @@ def _option_tensor(name: str, value: bool | int | float | str) -> Tensor:
 
 
 def decode_response(
-    tensors: _Tensors, request: Request, *, input_path: str | None, is_pdf: bool
+    tensors: _Tensors, request: Request, *, input_path: str | None, is_pdf: bool, first_page: int = 0
 ) -> list[OCRResult]:
     """Build one result a page from the answer's tensors.
 
@@ -163,6 +170,7 @@ def decode_response(
             without an input path.
         input_path: what the results say they come from; None for pixels and bytes.
         is_pdf: whether a single page has an index, as PaddleX's PDF pages have.
+        first_page: the index in the file of the answer's first page: those before came in other responses.
 
     Raises:
         ProtocolError: a tensor is missing or does not have the contract's shape.
@@ -178,14 +186,14 @@ def decode_response(
     has_index = is_pdf or page_count > 1
     return [
         OCRResult.from_page(
-            _page(columns, number, box_pages == number, line_pages == number, words),
+            _page(columns, row, box_pages == number, line_pages == number, words),
             settings,
             input_path=input_path,
             page_index=number if has_index else None,
             page_count=page_count,
             request_id=request.request_id,
         )
-        for number in range(len(columns["doc_angle"]))
+        for row, number in enumerate(range(first_page, first_page + len(columns["doc_angle"])))
     ]
 
 

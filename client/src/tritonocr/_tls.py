@@ -41,9 +41,9 @@ class TLS:
                 raise InvalidInputError(f"TLS {name}: {str(path)!r} is no PEM file.")
 
     def grpc_arguments(self) -> dict[str, Any]:
-        """The keyword arguments of tritonclient's gRPC clients."""
+        """The keyword arguments of `grpc.ssl_channel_credentials()`."""
         files = {"root_certificates": self.ca, "private_key": self.key, "certificate_chain": self.certificate}
-        return {name: str(path) for name, path in files.items() if path is not None}
+        return {name: Path(path).read_bytes() for name, path in files.items() if path is not None}
 
     def context(self) -> ssl.SSLContext:
         """The context for HTTP.

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+import time
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from ._address import Address, Urls, split_urls
 from ._exceptions import InvalidInputError
 from ._protocol import Request
 from ._tls import TLS
 
-_T = TypeVar("_T")
 Tensors = dict[str, NDArray[Any]]
-Decode = Callable[[Tensors], _T]
 
 # Health and configuration are answered at once or not at all.
 CONTROL_TIMEOUT_S = 10.0
@@ -24,7 +23,7 @@ CONTROL_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class Health:
-    """What the server says of itself.
+    """What the server says of itself; of several servers: whether any of them does.
 
     Attributes:
         live: the server answers.
@@ -37,11 +36,25 @@ class Health:
     model_ready: bool
 
 
-class AsyncTransport(Protocol):
-    """What AsyncOCRClient needs of a connection."""
+class Transport(Protocol):
+    """What the clients need of a connection; it belongs to one event loop.
 
-    async def infer(self, request: Request, timeout_s: float | None) -> Tensors:
-        """Send one request and return the output tensors by name."""
+    Attributes:
+        streams: whether a request to a decoupled model, with several responses, can be sent.
+    """
+
+    streams: bool
+
+    def responses(self, request: Request, timeout_s: float | None) -> AsyncGenerator[Tensors, None]:
+        """Send one request and yield the output tensors of each response, by name.
+
+        Closing the generator, or cancelling the task, stops the work on the server.
+
+        Args:
+            request: of a model with one response or, where `streams` is true, with several.
+            timeout_s: seconds to wait for the server in all; the time between responses that the caller
+                takes for itself does not count.
+        """
 
     async def model_config(self, model_name: str) -> dict[str, Any]:
         """Return the model's configuration as JSON."""
@@ -56,71 +69,30 @@ class AsyncTransport(Protocol):
         """Close the connection."""
 
 
-class Transport(Protocol):
-    """What OCRClient needs of a connection; usable from several threads."""
+def connect(urls: Urls, headers: Mapping[str, str] | None, tls: TLS | None = None) -> Transport:
+    """Make a transport for the running event loop, over one server or several; nothing is sent yet.
 
-    def submit(self, request: Request, timeout_s: float | None, decode: Decode[_T]) -> Future[_T]:
-        """Send one request and decode its answer; cancelling the future cancels the request on the server."""
+    Raises:
+        InvalidInputError: an address is wrong, or certificates are given for one without TLS.
+        MissingExtraError: an http:// address, and the extra [http] is not installed.
+    """
+    addresses = [_checked(url, tls) for url in split_urls(urls)]
+    if len(addresses) == 1 and not addresses[0].is_name_of_several:
+        return open_one(addresses[0], headers, tls)
+    from ._servers import Servers
 
-    def model_config(self, model_name: str) -> dict[str, Any]:
-        """Return the model's configuration as JSON."""
-
-    def model_names(self) -> list[str]:
-        """Return the names of the models that are loaded."""
-
-    def health(self, model_name: str) -> Health:
-        """Ask whether the server and the model are ready; an absent server is not an error."""
-
-    def close(self) -> None:
-        """Close the connection."""
+    return Servers(addresses, lambda address: open_one(address, headers, tls))
 
 
-@dataclass(frozen=True)
-class Address:
-    """A server's address: `host:port`, `grpc://…`, `grpcs://…`, `http://…` or `https://…`."""
-
-    scheme: str
-    host_port: str
-
-    @classmethod
-    def parse(cls, url: str) -> Address:
-        """Split a URL; an address without a scheme is gRPC's.
-
-        Raises:
-            InvalidInputError: the scheme is another one, or there is no host.
-        """
-        parts = urlsplit(url if "://" in url else f"grpc://{url}")
-        if parts.scheme not in ("grpc", "grpcs", "http", "https") or not parts.hostname:
-            raise InvalidInputError(
-                f"The server address is {url!r}; expected host:port, grpc://, grpcs://, http:// or https://."
-            )
-        path = parts.path.rstrip("/") if parts.scheme.startswith("http") else ""
-        return cls(parts.scheme, parts.netloc + path)
-
-    @property
-    def is_http(self) -> bool:
-        """Whether it is HTTP's address, not gRPC's."""
-        return self.scheme.startswith("http")
-
-    @property
-    def is_encrypted(self) -> bool:
-        """Whether the connection uses TLS."""
-        return self.scheme.endswith("s")
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{self.host_port}"
-
-
-def _address(url: str, tls: TLS | None) -> Address:
+def _checked(url: str, tls: TLS | None) -> Address:
     address = Address.parse(url)
     if tls and not address.is_encrypted:
         raise InvalidInputError(f"tls is given, but {url!r} is not a grpcs:// or https:// address.")
     return address
 
 
-def connect(url: str, headers: Mapping[str, str] | None, tls: TLS | None = None) -> Transport:
-    """Open a blocking transport; nothing is sent yet."""
-    address = _address(url, tls)
+def open_one(address: Address, headers: Mapping[str, str] | None, tls: TLS | None) -> Transport:
+    """Make the transport of one server."""
     if address.is_http:
         from ._http import HttpTransport
 
@@ -130,31 +102,30 @@ def connect(url: str, headers: Mapping[str, str] | None, tls: TLS | None = None)
     return GrpcTransport(address, headers, tls)
 
 
-def connect_async(url: str, headers: Mapping[str, str] | None, tls: TLS | None = None) -> AsyncTransport:
-    """Open a transport for the running event loop; nothing is sent yet."""
-    address = _address(url, tls)
-    if address.is_http:
-        from ._http import AsyncHttpTransport
+class Allowance:
+    """Seconds that may be spent waiting for servers; what lies between the waits does not count.
 
-        return AsyncHttpTransport(address, headers, tls)
-    from ._grpc import AsyncGrpcTransport
+    Attributes:
+        left_s: what is left; None: any time.
+    """
 
-    return AsyncGrpcTransport(address, headers, tls)
+    def __init__(self, timeout_s: float | None) -> None:
+        self.left_s = timeout_s
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing is left."""
+        return self.left_s is not None and self.left_s <= 0
 
-def call_arguments(library: Any, request: Request) -> dict[str, Any]:
-    """Spell a request in the classes of `tritonclient.grpc` or `tritonclient.http`."""
-    inputs = []
-    for tensor in request.inputs:
-        inputs.append(library.InferInput(tensor.name, list(tensor.array.shape), tensor.datatype))
-        inputs[-1].set_data_from_numpy(tensor.array)
-    outputs = [library.InferRequestedOutput(name) for name in request.outputs]
-    return {
-        "model_name": request.model_name,
-        "inputs": inputs,
-        "outputs": outputs,
-        "request_id": request.request_id,
-    }
+    @contextmanager
+    def spending(self) -> Iterator[None]:
+        """Take the time inside off what is left."""
+        started_s = time.monotonic()
+        try:
+            yield
+        finally:
+            if self.left_s is not None:
+                self.left_s -= time.monotonic() - started_s
 
 
 def loaded_models(statistics: Iterable[Mapping[str, Any]]) -> list[str]:

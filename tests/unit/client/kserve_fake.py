@@ -89,12 +89,13 @@ class FakeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
         self.cancelled = threading.Event()
         self.release = threading.Event()
         self.release.set()
+        self.ready = True
 
     def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: N802
         return service_pb2.ServerLiveResponse(live=True)
 
     def ServerReady(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return service_pb2.ServerReadyResponse(ready=True)
+        return service_pb2.ServerReadyResponse(ready=self.ready)
 
     def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
         return service_pb2.ModelReadyResponse(ready=True)
@@ -117,6 +118,28 @@ class FakeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
         for output in request.outputs:
             _add_output(response, output.name, tensors[output.name])
         return response
+
+    def ModelStreamInfer(self, requests: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        """A response a page, where the answer has several."""
+        for request in requests:
+            self.requests.append(request)
+            context.add_callback(lambda: self.cancelled.set() if not context.code() else None)
+            try:
+                inputs = decoded_inputs(request)
+                for tensors in self.pages(inputs):
+                    self.release.wait(10)
+                    answered = {"settings": settings_in_force(inputs), **tensors}
+                    response = service_pb2.ModelStreamInferResponse()
+                    response.infer_response.id = request.id
+                    for output in request.outputs:
+                        _add_output(response.infer_response, output.name, answered[output.name])
+                    yield response
+            except RefusalError as refusal:
+                context.abort(refusal.code, str(refusal))
+
+    def pages(self, inputs: dict[str, Any]) -> Iterator[Tensors]:
+        """What `ocr_stream` answers."""
+        yield self.answer(inputs)
 
 
 def settings_in_force(inputs: dict[str, Any]) -> NDArray[Any]:

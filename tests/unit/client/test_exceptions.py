@@ -5,11 +5,10 @@ from http import HTTPStatus
 
 import grpc
 import pytest
-from tritonclient.utils import InferenceServerException
 
 import tritonocr
 from tritonocr import _exceptions
-from tritonocr._exceptions import ERROR_BY_STATUS, error_from_status, missing_extra, translating
+from tritonocr._exceptions import ERROR_BY_STATUS, error_from_status, missing_extra
 
 CLASSES = [
     value
@@ -42,6 +41,9 @@ def test_the_docstring_draws_the_tree_as_it_is() -> None:
         ("StatusCode.UNAVAILABLE", "Exceeds maximum queue size", tritonocr.OverloadedError),
         ("503", "PP-OCRv4_mobile_det is overloaded; try again later", tritonocr.OverloadedError),
         ("StatusCode.UNAVAILABLE", "Connection refused", tritonocr.ServerUnavailableError),
+        ("StatusCode.INTERNAL", "text_crop failed: Server not ready", tritonocr.ServerUnavailableError),
+        ("StatusCode.NOT_FOUND", "'ocr' has no available versions", tritonocr.ServerUnavailableError),
+        ("StatusCode.INVALID_ARGUMENT", "file: server not ready", tritonocr.InvalidInputError),
         ("StatusCode.NOT_FOUND", "unknown model 'ocr'", tritonocr.ModelNotFoundError),
         ("599", "a status that nobody knows", tritonocr.ServerError),
         (None, "no status at all", tritonocr.ServerError),
@@ -65,15 +67,6 @@ def test_a_status_becomes_its_exception(status: str | None, message: str, expect
 )
 def test_errors_are_caught_as_pythons_own_too(error: type[Exception], builtin: type[Exception]) -> None:
     assert issubclass(error, builtin)
-
-
-def test_a_deadline_names_the_server_and_the_time_allowed() -> None:
-    raised = InferenceServerException("Deadline Exceeded", status="StatusCode.DEADLINE_EXCEEDED")
-    with (
-        pytest.raises(tritonocr.DeadlineExceededError, match=r"grpc://a:1 did not answer within 0\.5 s"),
-        translating("grpc://a:1", 0.5),
-    ):
-        raise raised
 
 
 def test_a_missing_package_is_named_with_its_extra() -> None:

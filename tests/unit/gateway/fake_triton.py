@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,8 @@ class FakeTransport:
         cancelled: how many were cancelled.
     """
 
+    streams = False
+
     def __init__(self) -> None:
         self.tensors = answer()
         self.error: Exception | None = None
@@ -74,7 +77,7 @@ class FakeTransport:
         self.requests: list[Any] = []
         self.cancelled = 0
 
-    async def infer(self, request: Any, timeout_s: float | None) -> Tensors:
+    async def responses(self, request: Any, timeout_s: float | None) -> AsyncGenerator[Tensors, None]:
         self.requests.append(request)
         if self.wait:
             try:
@@ -83,7 +86,7 @@ class FakeTransport:
                 self.cancelled += 1
         if self.error:
             raise self.error
-        return self.tensors
+        yield self.tensors
 
     async def model_config(self, model_name: str) -> dict[str, Any]:
         return {"name": model_name, "output": [{"name": "indices"}] if model_name.endswith("_rec") else []}

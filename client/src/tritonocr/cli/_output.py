@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -29,44 +29,44 @@ def needs_pictures(output: Format, save_path: Path | None) -> bool:
     return output is Format.pdf or (output is Format.table and save_path is not None)
 
 
-def save(output: Format, directory: Path, results: Sequence[OCRResult]) -> None:
-    """Write a file's pages into a directory: a table's as PaddleX does, JSON and pictures."""
+def put_out_pdf(pages: Iterable[OCRResult], directory: Path | None, stem: str) -> None:
+    """Write a file's pages as one PDF, into a directory or to standard output."""
+    from .._pdf import searchable_pdf
+
+    content = searchable_pdf(pages)
+    if directory is None:
+        sys.stdout.buffer.write(content)
+    else:
+        directory.mkdir(parents=True, exist_ok=True)
+        write_whole(directory / f"{stem}_res.pdf", content)
+
+
+def save(output: Format, directory: Path, page: OCRResult) -> None:
+    """Write a page into a directory: a table's as PaddleX does, JSON and pictures."""
     directory.mkdir(parents=True, exist_ok=True)
-    if output is Format.pdf:
-        from .._pdf import searchable_pdf
-
-        write_whole(directory / f"{results[0].file_stem}_res.pdf", searchable_pdf(results))
+    if output is Format.text:
+        page.save_to_text(directory)
         return
-    for result in results:
-        if output is Format.text:
-            result.save_to_text(directory)
-            continue
-        result.save_to_json(directory)
-        if output is Format.table:
-            result.save_to_img(directory)
+    page.save_to_json(directory)
+    if output is Format.table:
+        page.save_to_img(directory)
 
 
-def show(output: Format, results: Sequence[OCRResult], *, with_names: bool) -> None:
-    """Print a file's pages on standard output.
+def show(output: Format, page: OCRResult, *, with_names: bool) -> None:
+    """Print a page on standard output.
 
     Args:
-        output: table; json, one object a line and page; text; or pdf, the file itself.
-        results: the pages.
-        with_names: put each page's name above its text.
+        output: table; json, one object a line and page; or text.
+        page: the page.
+        with_names: put its name above its text.
     """
-    if output is Format.pdf:
-        from .._pdf import searchable_pdf
-
-        sys.stdout.buffer.write(searchable_pdf(results))
-        return
-    for result in results:
-        if output is Format.json:
-            sys.stdout.write(json.dumps(result.json["res"], ensure_ascii=False) + "\n")
-        elif output is Format.text:
-            heading = f"==> {_title(result)} <==\n" if with_names else ""
-            sys.stdout.write(f"{heading}{result.text}\n")
-        else:
-            _print_table(result)
+    if output is Format.json:
+        sys.stdout.write(json.dumps(page.json["res"], ensure_ascii=False) + "\n")
+    elif output is Format.text:
+        heading = f"==> {_title(page)} <==\n" if with_names else ""
+        sys.stdout.write(f"{heading}{page.text}\n")
+    else:
+        _print_table(page)
     sys.stdout.flush()
 
 

@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -22,7 +22,7 @@ from .._result import OCRFailure, OCRResult
 from ._errors import ExitCode, fail, say
 from ._jobs import Job, jobs
 from ._journal import Journal
-from ._output import Format, check_printable, needs_pictures, save, show
+from ._output import Format, check_printable, needs_pictures, put_out_pdf, save, show
 
 
 class Switch(str, Enum):
@@ -73,12 +73,12 @@ def predict(
         ),
     ] = Format.table,
     url: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--url",
             envvar="TRITONOCR_URL",
-            help="A running server: host:port (gRPC) or http://host:port. Without one, a server is started "
-            "here and stopped afterwards.",
+            help="A running server: host:port (gRPC) or http://host:port; several with commas, or by several "
+            "--url. Without one, a server is started here and stopped afterwards.",
             show_default=False,
         ),
     ] = None,
@@ -168,6 +168,10 @@ def _value(given: object) -> object:
     return given is Switch.on if isinstance(given, Switch) else given
 
 
+class _FileFailedError(Exception):
+    """A file could not be read to its end."""
+
+
 @dataclass
 class _Run:
     """One run over a list of jobs."""
@@ -183,9 +187,9 @@ class _Run:
 
     def do(self, prediction: Prediction, todo: Sequence[Job]) -> int:
         """Read the files and put out their results; returns how many failed."""
-        batches = prediction.by_file([job.source for job in todo])
+        files = prediction.pages_by_file([job.source for job in todo])
         try:
-            for job, results in zip(todo, batches, strict=True):
+            for job, results in zip(todo, files, strict=True):
                 self._finish(job, results)
         except KeyboardInterrupt:
             fail(f"interrupted after {self.files} files", ExitCode.INTERRUPTED)
@@ -194,25 +198,39 @@ class _Run:
             raise typer.Exit(int(ExitCode.FILES_FAILED)) from None
         return self.failures
 
-    def _finish(self, job: Job, results: Sequence[OCRResult | OCRFailure]) -> None:
+    def _finish(self, job: Job, results: Iterable[OCRResult | OCRFailure]) -> None:
         self.files += 1
-        for failure in results:
-            if isinstance(failure, OCRFailure):
-                self.failures += 1
-                say(f"{job.name}: {failure.error}")
-                return
-        pages = [result for result in results if isinstance(result, OCRResult)]
-        if sentence := skipped_pages(pages):
-            say(sentence)
-        self.pages += len(pages)
+        try:
+            self._put_out(job, self._pages(job, results))
+        except _FileFailedError as failed:
+            self.failures += 1
+            say(f"{job.name}: {failed}")
+        else:
+            if self.journal is not None:
+                self.journal.add(job)
+
+    def _put_out(self, job: Job, pages: Iterable[OCRResult]) -> None:
+        folder = None if self.save_path is None else self.save_path / job.folder
+        if self.output is Format.pdf:
+            put_out_pdf(pages, folder, job.stem)
+            return
         for page in pages:
+            if folder is None or self.output is Format.table:
+                show(self.output, page, with_names=self.with_names)
+            if folder is not None:
+                save(self.output, folder, page)
+
+    def _pages(self, job: Job, results: Iterable[OCRResult | OCRFailure]) -> Iterator[OCRResult]:
+        count, page = 0, None
+        for page in results:
+            if isinstance(page, OCRFailure):
+                raise _FileFailedError(str(page.error))
+            count += 1
             page.file_stem = job.stem
-        if self.save_path is None or self.output is Format.table:
-            show(self.output, pages, with_names=self.with_names)
-        if self.save_path is not None:
-            save(self.output, self.save_path / job.folder, pages)
-        if self.journal is not None:
-            self.journal.add(job)
+            yield page
+        self.pages += count
+        if sentence := skipped_pages(page, count):
+            say(sentence)
 
     def say_summary(self, skipped: int) -> None:
         """Tell what was done, and how fast."""
@@ -225,10 +243,12 @@ class _Run:
 
 
 @contextlib.contextmanager
-def _pipeline(pipeline: str, url: str | None, device: str | None, timeout_s: float) -> Iterator[OCRPipeline]:
-    if url is None and sys.stderr.isatty():
+def _pipeline(
+    pipeline: str, url: Sequence[str] | None, device: str | None, timeout_s: float
+) -> Iterator[OCRPipeline]:
+    if not url and sys.stderr.isatty():
         say("no --url, so a server is started here; this takes some seconds")
-    with create_pipeline(pipeline, device=device, url=url, timeout_s=timeout_s) as client:
+    with create_pipeline(pipeline, device=device, url=url or None, timeout_s=timeout_s) as client:
         yield client
 
 

@@ -1,0 +1,101 @@
+"""Where servers are: one address, several, or a name that stands for several."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from ._exceptions import InvalidInputError, unreachable
+
+Urls: TypeAlias = "str | Iterable[str]"
+
+_SCHEMES = ("grpc", "grpcs", "http", "https", "grpc+dns", "grpcs+dns")
+
+
+@dataclass(frozen=True)
+class Address:
+    """A server's address: `host:port`, `grpc://…`, `grpcs://…`, `http://…` or `https://…`.
+
+    Attributes:
+        scheme: one of those; with `+dns`, every address that the host name has is a server.
+        host_port: `host:port`, with HTTP's path.
+        certificate_name: whom the server's certificate names, where that is not the host.
+    """
+
+    scheme: str
+    host_port: str
+    certificate_name: str | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """Split a URL; an address without a scheme is gRPC's.
+
+        Raises:
+            InvalidInputError: the scheme is another one, or there is no host.
+        """
+        parts = urlsplit(url if "://" in url else f"grpc://{url}")
+        if parts.scheme not in _SCHEMES or not parts.hostname:
+            raise InvalidInputError(
+                f"The server address is {url!r}; expected host:port, grpc://, grpcs://, http:// or https://."
+            )
+        address = cls(parts.scheme, parts.netloc)
+        if address.is_name_of_several and ":" not in parts.netloc.rpartition("]")[2]:
+            raise InvalidInputError(f"The server address is {url!r}; expected a port behind the name.")
+        path = parts.path.rstrip("/") if address.is_http else ""
+        return cls(parts.scheme, parts.netloc + path)
+
+    @property
+    def is_http(self) -> bool:
+        """Whether it is HTTP's address, not gRPC's."""
+        return self.scheme.startswith("http")
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the connection uses TLS."""
+        return self.scheme.removesuffix("+dns").endswith("s")
+
+    @property
+    def is_name_of_several(self) -> bool:
+        """Whether the host is a name to be looked up, each of whose addresses is a server."""
+        return self.scheme.endswith("+dns")
+
+    async def looked_up(self) -> list[Address]:
+        """The servers that the address stands for, sorted: itself, unless it is a name of several.
+
+        Raises:
+            ServerUnavailableError: the name is not known.
+        """
+        if not self.is_name_of_several:
+            return [self]
+        host, _, port = self.host_port.rpartition(":")
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise unreachable(self, error.strerror or error) from error
+        family = found[0][0]  # the system's choice: a server's IPv4 and IPv6 addresses are not two servers
+        hosts = sorted({str(entry[4][0]) for entry in found if entry[0] == family})
+        shown = (f"[{host}]" if ":" in host else host for host in hosts)
+        name = host if self.is_encrypted else None
+        return [Address(self.scheme.removesuffix("+dns"), f"{host}:{port}", name) for host in shown]
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host_port}"
+
+
+def split_urls(urls: Urls) -> list[str]:
+    """The addresses in a list, or in a text with commas between them, each once.
+
+    Raises:
+        InvalidInputError: there is none.
+    """
+    parts = [part.strip() for url in ([urls] if isinstance(urls, str) else urls) for part in url.split(",")]
+    found = list(dict.fromkeys(filter(None, parts)))
+    if not found:
+        raise InvalidInputError(
+            f"The server address is {urls!r}; expected host:port, or several with commas between them."
+        )
+    return found

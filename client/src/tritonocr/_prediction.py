@@ -1,0 +1,138 @@
+"""What a call of `predict()` does, whichever client makes it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ._exceptions import OverloadedError, ServerUnavailableError, TritonOCRError
+from ._inputs import File, Source, is_single, sources
+from ._options import checked_options
+from ._predict import AHEAD, ReadAhead, Result, in_turn, log_failures, warn_of_skipped_pages
+from ._progress import progress_bar
+from ._result import OCRFailure
+
+if TYPE_CHECKING:
+    from ._async_client import AsyncOCRClient
+
+# Seconds to wait before asking an overloaded server again.
+RETRY_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6)
+
+
+@dataclass(frozen=True, eq=False)
+class AsyncPrediction:
+    """What a call of `predict()` asks for.
+
+    Attributes:
+        client: who reads.
+        options: checked ones.
+        raises: whether a file's error ends the call; otherwise it stands in the file's place.
+        jobs: files in flight.
+        timeout_s: seconds a file.
+        progress: whether a bar is shown; None: on a terminal.
+    """
+
+    client: AsyncOCRClient
+    options: Mapping[str, Any]
+    raises: bool
+    jobs: int
+    timeout_s: float | None
+    progress: bool | None
+
+    async def pages(self, files: Iterable[Source]) -> AsyncIterator[Result]:
+        """Yield every page, or its file's failure, in order."""
+        slots = asyncio.Semaphore(self.jobs)
+        started: deque[ReadAhead[Sequence[Result]]] = deque()
+        in_order = in_turn(lambda source: self.start(source, slots), files, AHEAD * self.jobs, started)
+        try:
+            with progress_bar(files, self.progress) as advance:
+                for reading in in_order:
+                    count, last = 0, None
+                    async for results in reading:
+                        log_failures(results)
+                        advance(pages=len(results))
+                        for last in results:
+                            count += 1
+                            yield last
+                    advance(files=1)
+                    warn_of_skipped_pages(last, count, stacklevel=2)
+        finally:
+            await asyncio.gather(*(reading.cancel() for reading in started))
+
+    def start(self, source: Source, slots: asyncio.Semaphore) -> ReadAhead[Sequence[Result]]:
+        """Start reading a file as soon as a slot is free; needs a running loop."""
+        return ReadAhead(self._results(source, slots))
+
+    async def _results(
+        self, source: Source, slots: asyncio.Semaphore
+    ) -> AsyncGenerator[Sequence[Result], None]:
+        """Yield a file's pages, as many at a time as come with a response, or its failure."""
+        async with slots:
+            try:
+                file = await asyncio.to_thread(source.load)
+                async with aclosing(self._patiently(source, file)) as responses:
+                    async for pages in responses:
+                        yield pages
+            except ServerUnavailableError:
+                raise  # the other files would fail alike
+            except TritonOCRError as error:
+                if self.raises:
+                    raise
+                yield [OCRFailure(source.input_path, error)]
+
+    async def _patiently(self, source: Source, file: File) -> AsyncGenerator[Sequence[Result], None]:
+        """Ask again where the server is overloaded, within the file's time."""
+        left_s = self.client.timeout_s if self.timeout_s is None else self.timeout_s
+        for pause_s in (*RETRY_PAUSES_S, None):
+            started_s = time.monotonic()
+            given = False
+            try:
+                async with aclosing(
+                    self.client.responses(
+                        file, self.options, page_by_page=True, input_path=source.input_path, timeout_s=left_s
+                    )
+                ) as responses:
+                    async for pages in responses:
+                        given = True
+                        yield pages
+                return
+            except OverloadedError:
+                if given or pause_s is None:
+                    raise
+            await asyncio.sleep(pause_s)
+            if left_s is not None:
+                left_s -= time.monotonic() - started_s
+
+
+def prediction_arguments(
+    client: AsyncOCRClient,
+    data: Any,
+    *,
+    recursive: bool = False,
+    raise_on_error: bool | None = None,
+    jobs: int | None = None,
+    timeout_s: float | None = None,
+    progress: bool | None = None,
+    **options: Any,
+) -> tuple[dict[str, Any], Iterable[Source]]:
+    """Take the arguments of `predict()` apart.
+
+    Returns:
+        Those of `AsyncPrediction` after the client, and the files.
+
+    Raises:
+        InvalidInputError: an option is unknown or of another type.
+    """
+    arguments = {
+        "options": checked_options(options),
+        "raises": is_single(data) if raise_on_error is None else raise_on_error,
+        "jobs": jobs or client.jobs,
+        "timeout_s": timeout_s,
+        "progress": progress,
+    }
+    return arguments, sources(data, recursive=recursive)
