@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from itertools import groupby
 from pathlib import Path
@@ -13,73 +13,140 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from bench import machine, report
+from bench import growth, machine, pictures, report, startup
 from bench.rounds import measure
 from bench.subjects import FAMILIES, Bench, subjects
-from bench.workloads import WORKLOADS, Workload
+from bench.targets import verdicts
+from bench.workloads import DEFAULT_MODELS, WORKLOADS, Workload
 from tritonocr_backend.zoo.repository import ServingSettings
 
-MIN_WIDTH = 160  # of tables, also where the output is no terminal
+MIN_WIDTH = 165  # of tables, also where the output is no terminal
+STARTUPS = 2  # the first one may find cold caches
+QUICK_SUBJECTS = ("ours", "in-process", "floor", "rapidocr-openvino", "paddlex-onnxruntime")
+QUICK_CLIENTS = (1, 4, 32)
+QUICK_PAGES = 8
+
+app = typer.Typer(pretty_exceptions_enable=False)
 console = Console()
 console.width = max(console.width, MIN_WIDTH)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What of a workload is measured: families, our numbers of clients, files; None as the workload says."""
+
+    families: tuple[str, ...] | None
+    clients: tuple[int, ...] | None
+    pages: int | None
+
+    def of(self, workload: Workload) -> Workload:
+        """The workload, narrowed."""
+        families = self.families or workload.subjects or tuple(FAMILIES)
+        clients = {**workload.clients, **({"ours": self.clients} if self.clients else {})}
+        return replace(workload, pages=workload.pages[: self.pages], subjects=families, clients=clients)
+
+
+@app.command()
 def main(
     workload: Annotated[
-        list[str] | None, typer.Option(help=f"Of {', '.join(WORKLOADS)}; repeatable.", show_default="all")
+        list[str] | None,
+        typer.Option(help=f"{', '.join(WORKLOADS)}, growth or startup; repeatable.", show_default="all"),
     ] = None,
     subject: Annotated[
-        list[str] | None, typer.Option(help=f"Of {', '.join(FAMILIES)}; repeatable.", show_default="all")
+        list[str] | None, typer.Option(help=f"{', '.join(FAMILIES)}; repeatable.", show_default="all")
     ] = None,
     clients: Annotated[
         list[int] | None,
         typer.Option(help="Requests in flight, for ours; repeatable.", show_default="1 to 32"),
     ] = None,
+    pages: Annotated[
+        int | None, typer.Option(min=1, help="Only so many files of each workload.", show_default="all")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each subject reads.")] = 3,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Receipts only: fewer subjects, clients, pages and rounds.")
+    ] = False,
     device: Annotated[str, typer.Option(help="Where our networks run: cpu, gpu:0.")] = "cpu",
     output: Annotated[Path, typer.Option(help="The JSON file.")] = Path("output/bench.json"),
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Keep what the file holds of other workloads.")
+    ] = False,
+    picture_dir: Annotated[
+        Path | None, typer.Option(help="Write SVG pictures of the receipts here.", show_default="none")
+    ] = None,
 ) -> None:
     """Measure TritonOCR, its peers and the networks alone by turns; print tables, write JSON.
 
     Example: python -m bench --workload receipts --subject ours --subject floor --clients 4
     """
+    choice = Choice(tuple(subject or ()) or None, tuple(clients or ()) or None, pages)
+    names = workload or [*WORKLOADS, "growth", "startup"]
+    if quick:
+        choice, names, rounds = Choice(QUICK_SUBJECTS, QUICK_CLIENTS, QUICK_PAGES), ["receipts"], 2
+    results = json.loads(output.read_text(encoding="utf-8")) if merge and output.exists() else {}
+    results |= {"measured": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+    results |= {"machine": machine.description(), "device": device}
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        chosen = [
-            _narrowed(WORKLOADS[name](Path(scratch)), subject, clients) for name in workload or WORKLOADS
-        ]
-        results: dict[str, Any] = {
-            "measured": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "machine": machine.description(),
-            "workloads": {},
-        }
-        for models, group in groupby(chosen, key=lambda one: one.models):
-            with Bench(models, ServingSettings(device=device), Path(scratch), machine.cores()) as bench:
-                for one in group:
-                    results["workloads"][one.name] = _measure(bench, one, rounds)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    console.print(f"written to {output}")
+        _run(names, choice, rounds, device, Path(scratch), results)
+    _report(results, output, picture_dir)
 
 
-def _narrowed(workload: Workload, families: list[str] | None, clients: list[int] | None) -> Workload:
-    """The workload with the families and clients that were asked for."""
-    own = workload.subjects or tuple(FAMILIES)
-    kept = tuple(families) if families else own
-    clients_of = {**workload.clients, **({"ours": tuple(clients)} if clients else {})}
-    return replace(workload, subjects=kept, clients=clients_of)
+def _run(
+    names: list[str], choice: Choice, rounds: int, device: str, scratch: Path, results: dict[str, Any]
+) -> None:
+    """Measure what was named, into `results`."""
+    chosen = [choice.of(WORKLOADS[name](scratch)) for name in names if name in WORKLOADS]
+    serving = ServingSettings(device=device)
+    measured = results.setdefault("workloads", {})
+    for models, group in groupby(chosen, key=lambda one: one.models):
+        with Bench(models, serving, scratch, machine.cores()) as bench:
+            measured.update({one.name: _measure(bench, one, rounds) for one in group})
+    if "growth" in names:
+        with Bench(DEFAULT_MODELS, serving, scratch, machine.cores()) as bench:
+            results["growth"] = _growth(bench, rounds)
+    if "startup" in names:
+        results["startup_s"] = [startup.startup_s(device) for _ in range(STARTUPS)]
 
 
 def _measure(bench: Bench, workload: Workload, rounds: int) -> dict[str, Any]:
     asked = subjects(workload.subjects, workload.clients)
     readers = {family: bench.reader(family) for family in workload.subjects}
-    found = measure(workload, asked, readers, rounds, lambda text: console.print(text, style="dim"))
-    figures = report.summary(found, asked)
+    found = measure(workload, asked, readers, rounds, _tell)
+    figures = {**report.summary(found, asked), "models": asdict(workload.models)}
     console.print(report.speed_table(workload.name, figures))
-    for name, row in figures["subjects"].items():
-        if row["models"] and name == figures["reference"]:
+    for row in figures["subjects"].values():
+        if row["models"]:
             console.print(report.stage_table(f"{workload.name}, {row['label']}", row))
     return figures
 
 
+def _growth(bench: Bench, rounds: int) -> dict[str, Any]:
+    found = {
+        "lines": growth.against_lines(bench.triton, bench.scratch, rounds),
+        "pixels": growth.against_pixels(bench.triton, bench.scratch, rounds),
+    }
+    figures = {name: one.figures() for name, one in found.items()}
+    for one in figures.values():
+        console.print(report.growth_table(one))
+    return figures
+
+
+def _report(results: dict[str, Any], output: Path, picture_dir: Path | None) -> None:
+    found = verdicts(results)
+    results["targets"] = [{**asdict(one), "holds": one.holds} for one in found]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    console.print(report.target_table(found))
+    _tell(f"{results['machine']}")
+    _tell(f"written to {output}")
+    if picture_dir is not None:
+        for path in pictures.write(results["workloads"]["receipts"]["subjects"], picture_dir):
+            _tell(f"drawn to {path}")
+
+
+def _tell(text: str) -> None:
+    console.print(text, style="dim", highlight=False)
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -14,6 +14,7 @@ from bench.measured import ReadLine
 
 DENSE_SIDE_PX = 3200
 _DENSE_SIZE_PX = (2400, 3200)
+PIXELS = 2400 * 3200
 _COLUMNS = 6
 _ROW_PX = 18
 _FONT_PX = 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +12,7 @@ from bench.accuracy import accuracy
 from bench.figures import Spread
 from bench.rounds import Measurements
 from bench.subjects import Subject
+from bench.targets import Verdict
 
 REFERENCE = "ours@4"
 PERCENTS = (50, 95, 99)
@@ -102,4 +104,37 @@ def stage_table(title: str, row: dict[str, Any]) -> Table:
         table.add_row(name, *times, f"{work['requests'] / pages:.1f}", *batch)
     table.add_row("load generator", f"{1000 * row['client_cpu_s_a_page']:.1f}")
     table.add_row("all cores", f"{1000 * row['wall_s'] / pages:.1f} wall")
+    return table
+
+
+def growth_table(figures: dict[str, Any]) -> Table:
+    """What pages of growing size took, against the straight line through them."""
+    title = f"growth with {figures['unit']}: {_line(figures['time'], 's')}; {_line(figures['memory'], 'MB')}"
+    table = Table(title=title)
+    for column in (figures["unit"], "s", "off the line", "peak MB", "off the line"):
+        table.add_column(column, justify="right")
+    residuals = zip(figures["time"]["residuals"], figures["memory"]["residuals"], strict=True)
+    rows = zip(figures["sizes"], figures["seconds"], figures["peak_mb"], residuals, strict=True)
+    for size, seconds, peak_mb, (time_off, memory_off) in rows:
+        table.add_row(
+            f"{size:g}", f"{seconds:.2f}", f"{time_off:+.1%}", f"{peak_mb:.0f}", f"{memory_off:+.1%}"
+        )
+    return table
+
+
+def _line(fitted: dict[str, Any], unit: str) -> str:
+    return (
+        f"{fitted['intercept']:.3g} {unit} + {fitted['slope']:.3g} {unit} each (R² {fitted['r_squared']:.3f})"
+    )
+
+
+def target_table(verdicts: Sequence[Verdict]) -> Table:
+    """Which targets are reached."""
+    table = Table(title="targets")
+    for column in ("target", "limit", "measured", ""):
+        table.add_column(column, justify="left" if column == "target" else "right")
+    words = {True: "[green]holds[/]", False: "[red]missed[/]", None: "not measured"}
+    for one in verdicts:
+        measured = "" if one.measured is None else f"{one.measured:.3g}"
+        table.add_row(one.what, f"{'≥' if one.at_least else '≤'} {one.limit:g}", measured, words[one.holds])
     return table

@@ -193,7 +193,7 @@ def _peer_configuration(
 
 
 FAMILIES: Mapping[str, Family] = {
-    "ours": Family("TritonOCR, gRPC", (1, 2, 4, 8, 32), _triton),
+    "ours": Family("TritonOCR, gRPC", (1, 2, 4, 8, 16, 32), _triton),
     "perf-analyzer": Family("TritonOCR, perf_analyzer", (4,), _perf_analyzer),
     "gateway": Family("TritonOCR, POST /ocr", (4,), _gateway),
     "in-process": Family("TritonOCR without Triton", (1,), _own("in_process.py")),

@@ -10,6 +10,7 @@ import grpc
 import numpy as np
 from tritonclient.grpc import InferResult, service_pb2, service_pb2_grpc
 
+from bench.gpu import GpuObserved
 from bench.load import Load
 from bench.measured import ModelWork, Pass, ReadLine
 from bench.processes import ProcessTree
@@ -102,7 +103,7 @@ class TritonSubject:
     def read(self, workload: Workload, pages: Sequence[Page], clients: int) -> Pass:
         """One pass over the pages."""
         requests = [self._request(workload, page) for page in pages]
-        with Observed(self) as observed:
+        with Observed(self) as observed, GpuObserved() as gpu:
             load = Load(self._infer, clients).run(requests)
         return Pass(
             pages=sum(page.page_count for page in pages),
@@ -113,6 +114,7 @@ class TritonSubject:
             peak_mb=self.tree.peak_mb(),
             lines={page.name: decode(answer) for page, answer in zip(pages, load.answers, strict=True)},
             models=observed.models,
+            details=gpu.figures,
         )
 
     def statistics(self) -> dict[str, ModelWork]:

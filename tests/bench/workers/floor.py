@@ -89,7 +89,7 @@ class Floor:
         recorder = Recorder(self._one_stream)
         request = self._parser.parse(file)
         for index in request.page_indices:
-            page = request.document.read_page(index)
+            page = request.document.read_page(index, request.page_settings.reduction_of)
             asyncio.run(OcrPipeline(recorder).read(page, request.page_settings))
         request.document.close()
         return recorder.work
@@ -106,7 +106,7 @@ class Floor:
     def _decode(self, file: File) -> None:
         request = self._parser.parse(file)
         for index in request.page_indices:
-            request.document.read_page(index)
+            request.document.read_page(index, request.page_settings.reduction_of)
         request.document.close()
 
     def _crop(self, work: Work) -> None:

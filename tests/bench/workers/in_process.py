@@ -90,7 +90,7 @@ def start() -> Callable[[Sequence[File]], Answer]:
         request = parser.parse(file)
         lines: Lines = []
         for index in request.page_indices:
-            page = request.document.read_page(index)
+            page = request.document.read_page(index, request.page_settings.reduction_of)
             result = asyncio.run(pipeline.read(page, request.page_settings))
             lines += [(result.boxes.quads[line.box_index].tolist(), line.text) for line in result.lines]
         request.document.close()

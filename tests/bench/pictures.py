@@ -1,0 +1,108 @@
+"""The results as pictures: throughput against clients, latency, and where a page's time goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("svg")  # needs no display
+matplotlib.rcParams["svg.hashsalt"] = "bench"  # the same results give the same file
+
+from matplotlib import pyplot  # noqa: E402  # after the choice of backend
+
+OURS, OTHERS = "#0b7a75", "#b8bcc2"
+_MAX_MODELS = 6
+
+Subjects = Mapping[str, Mapping[str, Any]]
+
+
+def write(subjects: Subjects, directory: Path) -> list[Path]:
+    """Write the pictures of one workload's subjects.
+
+    Args:
+        subjects: rows of report.summary.
+        directory: of the SVG files.
+
+    Returns:
+        Their paths.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    drawn = {"throughput": _throughput, "latency": _latency, "stages": _stages}
+    return [_save(draw(subjects), directory / f"bench_{name}.svg") for name, draw in drawn.items()]
+
+
+def _save(figure: Any, path: Path) -> Path:
+    figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
+    pyplot.close(figure)
+    return path
+
+
+def _throughput(subjects: Subjects) -> Any:
+    figure, axes = pyplot.subplots(figsize=(7, 4))
+    for family, rows in _by_family(subjects).items():
+        clients = [row["clients"] for row in rows]
+        speeds = [row["pages_per_s"] for row in rows]
+        medians = [speed["median"] for speed in speeds]
+        spread = [[m - s["low"] for m, s in zip(medians, speeds, strict=True)]]
+        spread.append([s["high"] - m for m, s in zip(medians, speeds, strict=True)])
+        style = {"linewidth": 2.5, "color": OURS} if family == "ours" else {"linewidth": 1}
+        label = rows[0]["label"].split(", 1 client")[0].split(f", {clients[0]} client")[0]
+        axes.errorbar(clients, medians, spread, marker="o", capsize=3, label=label, **style)
+    ticks = sorted({row["clients"] for row in subjects.values()})
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set(xlabel="clients", ylabel="pages/s", ylim=(0, None), title="Throughput")
+    axes.legend(fontsize="small", frameon=False, bbox_to_anchor=(1, 1))
+    return figure
+
+
+def _latency(subjects: Subjects) -> Any:
+    known = [row for row in subjects.values() if row["latency_s"]["p50"] is not None and row["clients"] <= 4]
+    figure, axes = pyplot.subplots(figsize=(7, 0.45 * len(known) + 1))
+    for y, row in enumerate(reversed(known)):
+        p50, p95, p99 = (row["latency_s"][key] for key in ("p50", "p95", "p99"))
+        colour = OURS if row["label"].startswith("TritonOCR") else OTHERS
+        axes.barh(y, p50, color=colour)
+        axes.plot([p50, p99], [y, y], color="black", linewidth=1)
+        axes.plot([p95], [y], marker="|", color="black")
+    axes.set_yticks(range(len(known)), [row["label"] for row in reversed(known)])
+    axes.set(xlabel="s a page: median (bar), p95 (tick), p99 (end of line)", title="Latency")
+    return figure
+
+
+def _stages(subjects: Subjects) -> Any:
+    """Processor time a page by model: what the cores were busy with."""
+    ours = [row for name, row in subjects.items() if name.startswith("ours@")]
+    figure, axes = pyplot.subplots(figsize=(8, 0.5 * len(ours) + 1))
+    left = [0.0] * len(ours)
+    for model in _largest_models(ours):
+        times = [1000 * _cpu_s(row, model) / row["pages"] for row in ours]
+        axes.barh(range(len(ours)), times, left=left, label=model)
+        left = [start + time for start, time in zip(left, times, strict=True)]
+    axes.set_yticks(range(len(ours)), [f"{row['clients']} clients" for row in ours])
+    axes.invert_yaxis()
+    axes.set(xlabel="ms of processor time a page", title="Where a page's time goes")
+    axes.legend(fontsize="small", frameon=False, bbox_to_anchor=(1, 1))
+    return figure
+
+
+def _largest_models(rows: list[Mapping[str, Any]]) -> list[str]:
+    totals: dict[str, float] = {}
+    for row in rows:
+        for model in row["models"]:
+            totals[model] = totals.get(model, 0) + _cpu_s(row, model)
+    return sorted(totals, key=lambda model: -totals[model])[:_MAX_MODELS]
+
+
+def _cpu_s(row: Mapping[str, Any], model: str) -> float:
+    return float(row["models"].get(model, {}).get("cpu_s", 0))
+
+
+def _by_family(subjects: Subjects) -> dict[str, list[Mapping[str, Any]]]:
+    families: dict[str, list[Mapping[str, Any]]] = {}
+    for name, row in subjects.items():
+        families.setdefault(name.partition("@")[0], []).append(row)
+    return families

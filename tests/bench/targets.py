@@ -1,0 +1,163 @@
+"""What the benchmark must show, held against what it measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Results = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One target.
+
+    Attributes:
+        what: the figure, in words.
+        limit: what it must reach.
+        at_least: whether the limit is a lower one.
+        measured: the figure; None where its subjects were not measured.
+    """
+
+    what: str
+    limit: float
+    at_least: bool
+    measured: float | None
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the target is reached; None where it was not measured."""
+        if self.measured is None:
+            return None
+        return self.measured >= self.limit if self.at_least else self.measured <= self.limit
+
+
+def verdicts(results: Results) -> list[Verdict]:
+    """Every target against the results of a run."""
+    return [
+        Verdict(target.what, target.limit, target.at_least, _or_none(target.figure, results))
+        for target in _TARGETS
+    ]
+
+
+def _or_none(figure: Callable[[Results], float], results: Results) -> float | None:
+    """The figure, or None where something that it is made of is not among the results."""
+    try:
+        return figure(results)
+    except KeyError:
+        return None
+
+
+@dataclass(frozen=True)
+class _Target:
+    what: str
+    limit: float
+    figure: Callable[[Results], float]
+    at_least: bool = True
+
+
+def _subject(results: Results, name: str, workload: str = "receipts") -> Mapping[str, Any]:
+    found: Mapping[str, Any] = results["workloads"][workload]["subjects"][name]
+    return found
+
+
+def _times_as_fast_as(*peers: str) -> Callable[[Results], float]:
+    """Our pages/s at 4 clients over those of the fastest of some peers, round by round."""
+
+    def figure(results: Results) -> float:
+        if results["workloads"]["receipts"]["reference"] != "ours@4":
+            raise KeyError("ours@4")
+        return min(float(_subject(results, peer)["reference_ratio"]["median"]) for peer in peers)
+
+    return figure
+
+
+def _share_of_floor(results: Results) -> float:
+    return float(_subject(results, "floor")["reference_ratio"]["median"])
+
+
+def _accuracy_margin(results: Results) -> float:
+    """The smallest lead over any peer in Hmean, 1-NED and exact lines; negative where one is better."""
+    ours = _subject(results, "ours@4")["accuracy"]
+    peers = [
+        row["accuracy"]
+        for name, row in results["workloads"]["receipts"]["subjects"].items()
+        if name.startswith(("rapidocr", "paddlex")) and row["accuracy"]
+    ]
+    if not peers:
+        raise KeyError("no peer")
+    return min(float(ours[key] - peer[key]) for peer in peers for key in ("hmean", "1-NED", "exact"))
+
+
+def _latency_to_fastest_peer(results: Results) -> float:
+    """Our median latency at one client over the smallest of any peer."""
+    peers = [
+        row["latency_s"]["p50"]
+        for name, row in results["workloads"]["receipts"]["subjects"].items()
+        if name.startswith(("rapidocr", "paddlex")) and row["clients"] == 1
+    ]
+    if not peers:
+        raise KeyError("no peer")
+    return float(_subject(results, "ours@1")["latency_s"]["p50"] / min(peers))
+
+
+def _p95_to_median(results: Results) -> float:
+    latency = _subject(results, "ours@1", "equal")["latency_s"]
+    return float(latency["p95"] / latency["p50"])
+
+
+def _at_32_clients(results: Results) -> float:
+    """Throughput at 32 clients over the best at any number."""
+    rows = results["workloads"]["receipts"]["subjects"]
+    speeds = [row["pages_per_s"]["median"] for name, row in rows.items() if name.startswith("ours@")]
+    return float(rows["ours@32"]["pages_per_s"]["median"] / max(speeds))
+
+
+def _growth(kind: str, cost: str) -> Callable[[Results], float]:
+    return lambda results: float(results["growth"][kind][cost]["beyond_line"])
+
+
+def _recognition_batch(key: str) -> Callable[[Results], float]:
+    """Rows or requests that an execution of the recognition network held at 16 clients."""
+
+    def figure(results: Results) -> float:
+        model = results["workloads"]["receipts"]["models"]["recognition"]
+        work = _subject(results, "ours@16")["models"][model]
+        return float(work[key] / work["executions"])
+
+    return figure
+
+
+_TARGETS = (
+    _Target("times RapidOCR on OpenVINO", 1.8, _times_as_fast_as("rapidocr-openvino@1")),
+    _Target("times RapidOCR on ONNX Runtime", 3.2, _times_as_fast_as("rapidocr-onnxruntime@1")),
+    _Target(
+        "times PaddleX, its faster engine",
+        3.0,
+        _times_as_fast_as("paddlex-onednn@1", "paddlex-onnxruntime@1"),
+    ),
+    _Target(
+        "times PaddleX's basic server, its faster engine",
+        3.0,
+        _times_as_fast_as("paddlex-server@4", "paddlex-server-onnxruntime@4"),
+    ),
+    _Target("lead in accuracy over any peer", -0.003, _accuracy_margin),
+    _Target("share of the floor at 4 clients", 0.8, _share_of_floor),
+    _Target(
+        "median latency at 1 client to the fastest peer's", 1.0, _latency_to_fastest_peer, at_least=False
+    ),
+    _Target("p95 to median latency on equal pages", 1.5, _p95_to_median, at_least=False),
+    _Target("throughput at 32 clients to the best", 0.9, _at_32_clients),
+    _Target(
+        "time of the most lines to the line through fewer", 1.15, _growth("lines", "time"), at_least=False
+    ),
+    _Target("time of the most pixels to that line", 1.15, _growth("pixels", "time"), at_least=False),
+    _Target("memory of the most lines to that line", 1.15, _growth("lines", "memory"), at_least=False),
+    _Target("memory of the most pixels to that line", 1.15, _growth("pixels", "memory"), at_least=False),
+    _Target(
+        "seconds to ready with warm caches", 10, lambda results: min(results["startup_s"]), at_least=False
+    ),
+    _Target("lines a recognition batch at 16 clients", 8, _recognition_batch("rows")),
+    _Target("requests a recognition batch at 16 clients, above", 1.05, _recognition_batch("requests")),
+)
