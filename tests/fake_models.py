@@ -15,7 +15,7 @@ CHARACTERS = ["", *"0123456789", " "]
 
 
 class FakeModels:
-    """Finds `quads` on any page; a line reads as the grey level of its first pixel, with confidence 0.5.
+    """Finds `quads` on any page; a line reads as the grey level in its upper left corner, with confidence 0.5.
 
     Line orientation takes a line for upside down where its upper half is darker than its lower half.
     """
@@ -55,7 +55,7 @@ class FakeModels:
             return {"probabilities": np.eye(2, dtype=np.float32)[turned.astype(int)]}
         if model != Role.TEXT_RECOGNITION:
             raise LookupError(model)
-        digits = [[int(d) + 1 for d in f"{level:03}"] for level in image[:, 0, 0, 0]]
+        digits = [[int(d) + 1 for d in f"{level:03}"] for level in image[:, 8, 8, 0]]
         spread = np.zeros((len(image), image.shape[2] // 8), np.int32)
         spread[:, :6:2] = digits
         return {"indices": spread, "confidences": np.full(spread.shape, 0.5, np.float32)}

@@ -15,6 +15,7 @@ from tritonocr import OPTIONS
 from tritonocr._protocol import OUTPUTS
 from tritonocr_backend.columns import ReadPage, output_tensors
 from tritonocr_backend.contracts import NETWORK_OUTPUTS, STAGE_OUTPUTS, Role
+from tritonocr_backend.pages import Page
 from tritonocr_backend.pipeline import OcrPipeline, PageSettings
 from tritonocr_backend.settings import DEFAULT_NETWORKS, PAGE_OPTIONS, default_options
 from tritonocr_backend.zoo.repository import STAGES, ServingSettings, network_config, source_repository
@@ -87,7 +88,9 @@ class TestOcr:
 
     def test_outputs_are_the_columns(self, configs: Configs) -> None:
         models = FakeModels([[[4, 4], [60, 4], [60, 28], [4, 28]]])
-        result = asyncio.run(OcrPipeline(models).read(np.zeros((64, 96, 3), np.uint8), PAGE_SETTINGS))
+        result = asyncio.run(
+            OcrPipeline(models).read(Page(np.zeros((64, 96, 3), np.uint8), (64, 96)), PAGE_SETTINGS)
+        )
         page = ReadPage(0, result, b"given", b"flat")
         tensors = output_tensors([page, page], 2, default_options())
         expected = signature(configs["ocr"].output)
@@ -162,7 +165,7 @@ class Watched(FakeModels):
 )
 def test_every_call_of_the_pipeline_fits_the_called_models_config(configs: Configs, quads: list[Any]) -> None:
     models = Watched(configs, quads, together=min(len(quads), 2))
-    asyncio.run(OcrPipeline(models).read(np.zeros((128, 96, 3), np.uint8), PAGE_SETTINGS))
+    asyncio.run(OcrPipeline(models).read(Page(np.zeros((128, 96, 3), np.uint8), (128, 96)), PAGE_SETTINGS))
     assert len(models.calls) == (9 if quads else 4)
 
 

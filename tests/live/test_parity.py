@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tritonocr import OCRClient
 from tritonocr_backend.documents import open_document
+from tritonocr_backend.pages import unreduced
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
 from tritonocr_backend.settings import PipelineSettings
 from tritonocr_backend.zoo.repository import ServingSettings, build_repository
@@ -71,7 +72,7 @@ def client(
     repository = build_repository(
         directory / "repository",
         default_models,
-        PipelineSettings(line_padding="exact"),
+        PipelineSettings(exact=True),
         ServingSettings(precision="f32", engine=request.param),
     )
     options = ServerOptions(log_level="info", log_file=directory / "server.log")
@@ -90,7 +91,7 @@ def recordings(corpus: Path, kind: str) -> Iterator[tuple[Path, dict[str, Any]]]
 
 def turned_as_recorded(image: Path, angle: int) -> NDArray[np.uint8]:
     """A page turned as PaddleX 3.7.2 turns it: a warp around a centre that is half a pixel off."""
-    page = open_document(image.read_bytes(), 10**9).read_page(0)
+    page = open_document(image.read_bytes(), 10**9).read_page(0, unreduced).pixels
     height, width = page.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
     cos, sin = abs(matrix[0, 0]), abs(matrix[0, 1])

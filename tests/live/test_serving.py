@@ -19,7 +19,6 @@ from tritonocr._demo import DEMO_LINES
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
 from tritonocr_backend.serving import prepare_repository
 from tritonocr_backend.settings import DEFAULT_NETWORKS
-from tritonocr_backend.text_crop import LinePadding
 from tritonocr_backend.zoo import pipeline_config
 from tritonocr_backend.zoo.repository import ServingSettings
 
@@ -31,13 +30,13 @@ PLAIN: dict[str, Any] = {
 IDLE_LIMIT_BYTES = 2_500_000_000
 
 
-def started(directory: Path, padding: LinePadding = "buckets", **settings: Any) -> EmbeddedServer:
+def started(directory: Path, *, exact: bool = False, **settings: Any) -> EmbeddedServer:
     """A server of these settings, not yet running."""
     repository = prepare_repository(
         directory / "repository",
         pipeline_config.default(),
         serving=ServingSettings(**settings),
-        line_padding=padding,
+        exact=exact,
     )
     return EmbeddedServer(repository, ServerOptions(log_level="info", log_file=directory / "server.log"))
 
@@ -55,9 +54,9 @@ def fields(result: Any) -> tuple[list[Any], list[str]]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("padding", ["buckets", "exact"])
-def test_serial_equals_concurrent(tmp_path: Path, images: list[bytes], padding: LinePadding) -> None:
-    with started(tmp_path, padding) as server, OCRClient(server.grpc_url) as client:
+@pytest.mark.parametrize("exact", [False, True])
+def test_serial_equals_concurrent(tmp_path: Path, images: list[bytes], exact: bool) -> None:
+    with started(tmp_path, exact=exact) as server, OCRClient(server.grpc_url) as client:
         one_by_one = list(client.predict(images, jobs=1, **PLAIN))
         at_once = list(client.predict(images * 2, jobs=16, **PLAIN))
     for alone, loaded in zip(one_by_one * 2, at_once, strict=True):

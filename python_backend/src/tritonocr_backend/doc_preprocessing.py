@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from tritonocr_backend.arrays import Floats, Image
+from tritonocr_backend.pages import Page
 
 SHORT_SIDE_PX = 256
 CROP_PX = 224
@@ -36,6 +39,7 @@ def doc_angle(probabilities: Floats) -> int:
     return 90 * int(np.argmax(probabilities))
 
 
-def rotate(page: Image, angle: int) -> Image:
-    """Turn a page counter-clockwise by a multiple of 90 degrees; contiguous uint8 [H, W, 3]."""
-    return np.ascontiguousarray(np.rot90(page, k=angle // 90 % 4))
+def rotate(page: Page, angle: int) -> Page:
+    """Turn a page counter-clockwise by a multiple of 90 degrees; its pixels stay contiguous."""
+    pixels = np.ascontiguousarray(np.rot90(page.pixels, k=angle // 90 % 4))
+    return replace(page, pixels=pixels, size=page.size[::-1] if angle % 180 else page.size)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tritonocr_backend import contracts, doc_preprocessing, text_crop, text_detection
 from tritonocr_backend.arrays import Floats, Image, Ints, Quads, Tensors
 from tritonocr_backend.contracts import IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS, Role
-from tritonocr_backend.text_crop import LinePadding
+from tritonocr_backend.pages import Page, unreduced
 from tritonocr_backend.text_detection import DetectedBoxes, LimitType
 
 MAX_LINES_A_CALL = 64
@@ -36,7 +36,8 @@ class ModelCaller(Protocol):
 class PageSettings:
     """How a page is read. Attributes are PaddleX's predict() options, detection's without their prefix.
 
-    `networks` names the network of each role; `detection_only` leaves out everything after detection.
+    `networks` names the network of each role; `exact` cuts lines in PaddleX's own steps (see text_crop);
+    `detection_only` leaves out everything after detection.
     """
 
     networks: dict[Role, str]
@@ -51,8 +52,14 @@ class PageSettings:
     max_candidates: int
     score_thresh: float
     return_word_box: bool = False
-    line_padding: LinePadding = "buckets"
+    exact: bool = False
     detection_only: bool = False
+
+    def reduction_of(self, size: tuple[int, int]) -> int:
+        """How many times smaller a page of (height, width) px is decoded; see text_detection."""
+        if self.exact or self.use_doc_unwarping:  # the flat page has no other pixels than the network gives
+            return 1
+        return text_detection.page_reduction(size, self.limit_side_len, self.limit_type)
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ class PageResult:
 
     Attributes:
         size: (height, width) in pixels of the page as given.
-        page: the page after rotation and unwarping, which all coordinates refer to.
+        page: the page after rotation and unwarping, to whose size all coordinates refer.
         doc_angle: degrees it was turned counter-clockwise; -1 when not looked for.
         boxes: detected boxes in reading order.
         line_angles: int32 [boxes], 1 where a line was upside down, -1 when not looked for.
@@ -87,7 +94,7 @@ class PageResult:
     """
 
     size: tuple[int, int]
-    page: Image
+    page: Page
     doc_angle: int
     boxes: DetectedBoxes
     line_angles: Ints
@@ -100,8 +107,8 @@ class OcrPipeline:
     def __init__(self, call: ModelCaller) -> None:
         self._call = call
 
-    async def read(self, page: Image, settings: PageSettings) -> PageResult:
-        """Read one page, uint8 [H, W, 3] BGR."""
+    async def read(self, page: Page, settings: PageSettings) -> PageResult:
+        """Read one page."""
         flat, doc_angle = await self._preprocess(page, settings)
         boxes = await self._detect(flat, settings)
         angles = np.full(len(boxes.quads), NOT_LOOKED_FOR, dtype=np.int32)
@@ -111,27 +118,28 @@ class OcrPipeline:
             angles = await self._turn_lines(cut, settings)
             lines = await self._recognise(cut, boxes.quads, settings)
         kept = (line for line in lines if line.score >= settings.score_thresh)
-        size = (page.shape[0], page.shape[1])
-        return PageResult(size, flat, doc_angle, boxes, angles, tuple(kept))
+        return PageResult(page.size, flat, doc_angle, boxes, angles, tuple(kept))
 
-    async def _preprocess(self, page: Image, settings: PageSettings) -> tuple[Image, int]:
+    async def _preprocess(self, page: Page, settings: PageSettings) -> tuple[Page, int]:
         angle = NOT_LOOKED_FOR
         if settings.use_doc_orientation_classify:
-            image = doc_preprocessing.resize_for_doc_orientation(page)
+            image = doc_preprocessing.resize_for_doc_orientation(page.pixels)
             outputs = await self._network(Role.DOC_ORIENTATION, image[np.newaxis], settings)
             angle = doc_preprocessing.doc_angle(outputs["probabilities"][0])
             page = doc_preprocessing.rotate(page, angle)
         if settings.use_doc_unwarping:
-            outputs = await self._network(Role.DOC_UNWARPING, page[np.newaxis], settings)
-            page = outputs["unwarped"][0]
+            outputs = await self._network(Role.DOC_UNWARPING, page.pixels[np.newaxis], settings)
+            page = Page.reduced(outputs["unwarped"][0], unreduced)
         return page, angle
 
-    async def _detect(self, page: Image, settings: PageSettings) -> DetectedBoxes:
-        image = text_detection.resize_for_detection(page, settings.limit_side_len, settings.limit_type)
+    async def _detect(self, page: Page, settings: PageSettings) -> DetectedBoxes:
+        image = text_detection.resize_for_detection(
+            page.pixels, page.size, settings.limit_side_len, settings.limit_type
+        )
         outputs = await self._network(Role.TEXT_DETECTION, image[np.newaxis], settings)
         inputs = {
             "probability": outputs["probability"][0],
-            "page_size": np.array(page.shape[:2], dtype=np.int32),
+            "page_size": np.array(page.size, dtype=np.int32),
             "thresh": np.array([settings.thresh], dtype=np.float32),
             "box_thresh": np.array([settings.box_thresh], dtype=np.float32),
             "unclip_ratio": np.array([settings.unclip_ratio], dtype=np.float32),
@@ -140,14 +148,15 @@ class OcrPipeline:
         found = await self._stage(contracts.POSTPROCESS, inputs)
         return DetectedBoxes(found["polys"], found["scores"], bool(found["max_candidates_reached"][0]))
 
-    async def _cut_lines(self, page: Image, quads: Quads, settings: PageSettings) -> _CutLines:
+    async def _cut_lines(self, page: Page, quads: Quads, settings: PageSettings) -> _CutLines:
         if not len(quads):
             none, no_images = np.empty(0, np.int32), np.empty((0, 80, 160, 3), np.uint8)
             return _CutLines([], none, none, no_images)
         inputs: dict[str, NDArray[Any]] = {
-            "image": page,
+            "image": page.pixels,
             "polys": quads,
-            "line_padding": np.array([settings.line_padding], dtype=object),
+            "reduction": np.array([page.reduction], dtype=np.int32),
+            "exact": np.array([settings.exact]),
             "orientation_images": np.array([settings.use_textline_orientation]),
         }
         cut = await self._stage(contracts.CROP, inputs)

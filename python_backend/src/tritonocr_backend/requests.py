@@ -13,6 +13,8 @@ from tritonocr_backend.arrays import Image, Tensors
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.documents import Document, check_pixels, open_document
 from tritonocr_backend.errors import InvalidInputError
+from tritonocr_backend.pages import Page
+from tritonocr_backend.pdf_documents import RenderLimits
 from tritonocr_backend.pipeline import PageSettings
 from tritonocr_backend.repository_view import RepositoryView
 from tritonocr_backend.settings import PAGE_OPTIONS, OptionValue, PipelineSettings
@@ -88,10 +90,11 @@ def parse_request(
         networks[Role.TEXT_DETECTION], Role.TEXT_DETECTION, _OPTION_OF_ROLE[Role.TEXT_DETECTION]
     )
     options: dict[str, Any] = {**settings.options, **detection.options, **given}
+    options["max_pages"] = _max_pages(options["max_pages"], settings.max_pages, is_given="max_pages" in given)
     options |= {option: networks[role] for role, option in _OPTION_OF_ROLE.items()}
     _check_networks(options, networks)
     page_settings = _page_settings(options, networks, settings, requested)
-    document = _document(inputs, settings.max_pixels)
+    document = _document(inputs, settings)
     return OcrRequest(
         document, page_settings, int(options["max_pages"]), bool(options["return_page_images"]), options
     )
@@ -161,12 +164,18 @@ def _page_settings(
         max_candidates=settings.max_candidates,
         score_thresh=options["text_rec_score_thresh"],
         return_word_box=options["return_word_box"],
-        line_padding=settings.line_padding,
+        exact=settings.exact,
         detection_only=AFTER_DETECTION.isdisjoint(requested),
     )
 
 
-def _document(inputs: Tensors, max_pixels: int) -> Document:
+def _max_pages(asked: int, allowed: int, *, is_given: bool) -> int:
+    if is_given and asked > allowed:
+        raise InvalidInputError(f"max_pages: got {asked}, expected at most {allowed} (limit max_pages)")
+    return min(asked, allowed)
+
+
+def _document(inputs: Tensors, settings: PipelineSettings) -> Document:
     given = [name for name in ("file", "image") if name in inputs]
     if len(given) != 1:
         raise InvalidInputError(
@@ -175,7 +184,15 @@ def _document(inputs: Tensors, max_pixels: int) -> Document:
     if "file" in inputs:
         if inputs["file"].size != 1:
             raise InvalidInputError(f"file: got {inputs['file'].size} values, expected 1")
-        return open_document(inputs["file"].reshape(-1)[0], max_pixels)
+        file = inputs["file"].reshape(-1)[0]
+        if len(file) > settings.max_file_bytes:
+            raise InvalidInputError(
+                f"file: got {len(file)} bytes, expected at most {settings.max_file_bytes} "
+                "(limit max_file_bytes)",
+                "too_large",
+            )
+        render_limits = RenderLimits(settings.max_render_seconds, settings.max_render_bytes)
+        return open_document(file, settings.max_pixels, render_limits)
     page: Image = inputs["image"]
-    check_pixels("image", page.shape[0], page.shape[1], max_pixels)
-    return Document(1, lambda index: page, lambda: None)
+    check_pixels("image", page.shape[0], page.shape[1], settings.max_pixels)
+    return Document(1, lambda index, reduction_of: Page.reduced(page, reduction_of), lambda: None)

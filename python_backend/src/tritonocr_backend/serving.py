@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,6 @@ from pathlib import Path
 from tritonocr_backend import devices
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.engines import availability
-from tritonocr_backend.text_crop import LinePadding
 from tritonocr_backend.zoo import cache, registry
 from tritonocr_backend.zoo.fetch import Progress, fetch_model
 from tritonocr_backend.zoo.network_config import ServingSettings, instances
@@ -31,7 +30,8 @@ def prepare_repository(
     *,
     more_models: Collection[str] = (),
     serving: ServingSettings | None = None,
-    line_padding: LinePadding = "buckets",
+    exact: bool = False,
+    limits: Mapping[str, int] | None = None,
     progress_of: ProgressOf = _no_progress,
     run_here: bool = True,
 ) -> Path:
@@ -42,7 +42,8 @@ def prepare_repository(
         config: which networks, from where, and the pipeline's options.
         more_models: networks served besides, for requests that name them.
         serving: how the networks are run.
-        line_padding: how wide lines are made for recognition.
+        exact: whether pages are read in PaddleX's own steps; see PipelineSettings.
+        limits: instead of their defaults; see limits.LIMITS.
         progress_of: gives a context manager that shows a model's download.
         run_here: whether this machine is to serve it, so that its device must be there.
 
@@ -59,7 +60,8 @@ def prepare_repository(
         if name not in models:
             with progress_of(name) as progress:
                 models[name] = _fetch_for(serving.engine, name, progress)
-    settings = replace(config.settings(), line_padding=line_padding)
+    settings = replace(config.settings(), exact=exact)
+    settings = replace(settings, **(limits or {}))
     return build_repository(target, models, settings, _with_stated_options(serving, config))
 
 

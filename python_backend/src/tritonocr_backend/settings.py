@@ -16,7 +16,6 @@ import numpy as np
 
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.errors import InvalidInputError
-from tritonocr_backend.text_crop import LinePadding
 
 PIPELINE_FILE = "pipeline.json"
 
@@ -120,19 +119,33 @@ class PipelineSettings:
     Attributes:
         networks: the network of each role, unless a request names another.
         options: defaults of PAGE_OPTIONS.
-        line_padding: how wide lines are made for recognition (see text_crop.line_width).
+        exact: PaddleX's own steps one by one, at batch size 1: slower, and no better (see text_crop).
         max_pixels: the largest page that is decoded.
         max_candidates: the largest number of contours that detection looks at on a page.
         pages_in_flight: how many pages of one file are read at the same time.
+        max_file_bytes: the largest file; this and what follows is explained in `limits.LIMITS`.
+        max_pages: the largest `max_pages` that a request may ask for.
+        max_seconds: for reading a file.
+        max_render_seconds: of computing, for rendering a page of a PDF.
+        max_render_bytes: of memory, likewise.
+        max_queue_size: requests that wait.
+        max_queue_seconds: that a request waits.
         local_stages: stages that run inside the `ocr` process instead of being called as models.
     """
 
     networks: dict[Role, str] = field(default_factory=lambda: dict(DEFAULT_NETWORKS))
     options: dict[str, Any] = field(default_factory=lambda: default_options())
-    line_padding: LinePadding = "buckets"
+    exact: bool = False
     max_pixels: int = 134_217_728
     max_candidates: int = 20_000
     pages_in_flight: int = 4
+    max_file_bytes: int = 268_435_456
+    max_pages: int = 1000
+    max_seconds: int = 300
+    max_render_seconds: int = 30
+    max_render_bytes: int = 1_073_741_824
+    max_queue_size: int = 256
+    max_queue_seconds: int = 300
     local_stages: tuple[str, ...] = ()
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from tritonocr_backend import text_crop, text_detection, text_recognition
 from tritonocr_backend.arrays import Image, Quads, Tensors
 from tritonocr_backend.errors import InvalidInputError
 from tritonocr_backend.settings import PAGE_OPTIONS
-from tritonocr_backend.text_crop import LinePadding
 
 
 def text_detection_postprocess(inputs: Tensors) -> dict[str, NDArray[Any]]:
@@ -62,40 +61,54 @@ def text_crop_lines(inputs: Tensors) -> dict[str, NDArray[Any]]:
     """Cut the lines out of a page; quads without an area give no line.
 
     Args:
-        inputs: image UINT8 [H, W, 3] BGR, polys INT32 [n, 4, 2], line_padding STRING [1]
-            (buckets or exact), orientation_images BOOL [1] (whether those are wanted).
+        inputs: image UINT8 [H, W, 3] BGR; polys INT32 [n, 4, 2] in pixels of a page `reduction` INT32 [1]
+            times as large as the image; exact BOOL [1] (see text_crop); orientation_images BOOL [1]
+            (whether those are wanted).
 
     Returns:
-        pixels UINT8 [-1], widths, content_widths and line_index INT32 [k] (see text_crop.PackedLines), and
-        orientation_images UINT8 [k or 0, 80, 160, 3] in the same order.
+        pixels UINT8 [-1], widths, content_widths INT32 [k] (see text_crop.PackedLines), line_index INT32 [k],
+        the quad of each line, and orientation_images UINT8 [k or 0, 80, 160, 3] in the same order.
 
     Raises:
-        InvalidInputError: the page has no pixels, a quad is not on it, or the padding is unknown.
+        InvalidInputError: the page has no pixels, a quad is not on it, or the reduction makes no sense.
     """
-    page, quads = inputs["image"], inputs["polys"]
-    padding = str(inputs["line_padding"][0])
-    if padding not in ("buckets", "exact"):
-        raise InvalidInputError(f"line_padding: got {padding!r}, expected buckets or exact")
-    _check_on_page(page, quads)
-    crops = {i: crop for i, quad in enumerate(quads) if (crop := text_crop.crop_quad(page, quad)) is not None}
-    packed = text_crop.pack_lines(list(crops.values()), list(crops), cast(LinePadding, padding))
-    wanted: list[int] = packed.line_index.tolist() if inputs["orientation_images"][0] else []
-    images = [text_crop.resize_for_line_orientation(crops[i]) for i in wanted]
+    page, quads, reduction = inputs["image"], inputs["polys"], int(inputs["reduction"][0])
+    exact, wanted = bool(inputs["exact"][0]), bool(inputs["orientation_images"][0])
+    _check_reduction(reduction, exact=exact)
+    _check_on_page(page, quads, reduction)
+
+    def cut(quad: Quads) -> text_crop.CutLine | None:
+        if exact:
+            return text_crop.cut_line_exactly(page, quad, with_orientation_image=wanted)
+        return text_crop.cut_line(page, quad, reduction, with_orientation_image=wanted)
+
+    lines = {i: line for i, quad in enumerate(quads) if (line := cut(quad)) is not None}
+    packed = text_crop.pack_lines(list(lines.values()))
+    line_index = np.array(list(lines), dtype=np.int32)[packed.order]
+    images = [lines[i].orientation_image for i in line_index.tolist()] if wanted else []
     return {
         "pixels": packed.pixels,
         "widths": packed.widths,
         "content_widths": packed.content_widths,
-        "line_index": packed.line_index,
+        "line_index": line_index,
         "orientation_images": np.array(images, dtype=np.uint8).reshape(-1, 80, 160, 3),
     }
 
 
-def _check_on_page(page: Image, quads: Quads) -> None:
-    height, width = page.shape[:2]
+def _check_reduction(reduction: int, *, exact: bool) -> None:
+    if reduction < 1:
+        raise InvalidInputError(f"reduction: got {reduction}, expected at least 1")
+    if exact and reduction > 1:
+        raise InvalidInputError(f"reduction: got {reduction} together with exact, expected 1")
+
+
+def _check_on_page(page: Image, quads: Quads, reduction: int) -> None:
     if not page.size:
+        height, width = page.shape[:2]
         raise InvalidInputError(f"image: got an image of {width}x{height} px, expected at least 1x1")
     if not len(quads):
         return
+    height, width = page.shape[0] * reduction, page.shape[1] * reduction
     (left, top), (right, bottom) = quads.min(axis=(0, 1)), quads.max(axis=(0, 1))
     if left < 0 or top < 0 or right > width or bottom > height:
         raise InvalidInputError(

@@ -1,16 +1,19 @@
-"""From boxes on a page to upright line images at the recognition network's height, packed by width."""
+"""From boxes on a page to upright line images at the recognition network's height, packed by width.
+
+A line is cut in one warp straight to its final size. `exact` cuts as PaddleX does: a warp to the line's own
+size, a resize from there, and PaddleX's widths.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, hypot
-from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonocr_backend.arrays import Image, Ints, Quads
+from tritonocr_backend.arrays import Floats, Image, Ints, Quads
 from tritonocr_backend.contracts import PADDING_BGR
 from tritonocr_backend.geometry import min_area_quad, upright_size
 
@@ -23,7 +26,20 @@ ORIENTATION_SIZE_PX = (160, 80)
 MAX_WARP_SIDE_PX = 32766  # OpenCV's warps address pixels with int16
 CUBIC_MARGIN_PX = 3
 
-LinePadding = Literal["buckets", "exact"]
+
+@dataclass(frozen=True)
+class CutLine:
+    """One line, upright.
+
+    Attributes:
+        content: uint8 [48, w, 3] BGR.
+        padded_width: pixels, at least w; see `line_width`.
+        orientation_image: uint8 [80, 160, 3], aspect ratio not kept; None unless wanted.
+    """
+
+    content: Image
+    padded_width: int
+    orientation_image: Image | None
 
 
 @dataclass(frozen=True)
@@ -34,17 +50,66 @@ class PackedLines:
         pixels: uint8 [sum of 48 * width * 3], BGR.
         widths: int32 [n], each line's padded width in pixels.
         content_widths: int32 [n], how much of the width is the line itself.
-        line_index: int32 [n], the quad that each line was cut from.
+        order: int32 [n], which of the given lines each is.
     """
 
     pixels: NDArray[np.uint8]
     widths: Ints
     content_widths: Ints
-    line_index: Ints
+    order: Ints
+
+
+def cut_line(page: Image, quad: Quads, reduction: int, *, with_orientation_image: bool) -> CutLine | None:
+    """Cut a line out of a page in one bilinear warp to its final size; a tall one is turned as PaddleX does.
+
+    Args:
+        page: uint8 [H, W, 3], `reduction` times smaller than the page that the quad is on.
+        quad: int32 [4, 2].
+        reduction: 1 or more.
+        with_orientation_image: whether the image for line orientation is wanted.
+
+    Returns:
+        The line, or None where the quad has no area.
+    """
+    corners, _ = min_area_quad(quad.astype(np.int32))
+    width, height = upright_size(corners)
+    if width == 0 or height == 0:
+        return None
+    if height / width >= VERTICAL_RATIO:
+        corners, width, height = np.roll(corners, -1, axis=0), height, width
+    corners = (corners + np.float32(0.5)) / np.float32(reduction) - np.float32(0.5)
+    if hypot(*page.shape[:2]) > MAX_WARP_SIDE_PX:
+        page, corners, _ = _cut_around(page, corners)
+    content_width, padded_width = line_width(height, width)
+    content = _warp(page, corners, (width, height), (content_width, LINE_HEIGHT_PX))
+    image = _warp(page, corners, (width, height), ORIENTATION_SIZE_PX) if with_orientation_image else None
+    return CutLine(content, padded_width, image)
+
+
+def cut_line_exactly(page: Image, quad: Quads, *, with_orientation_image: bool) -> CutLine | None:
+    """The same in PaddleX's two steps, and with its width; see `cut_line`."""
+    crop = crop_quad(page, quad)
+    if crop is None:
+        return None
+    content_width, padded_width = exact_line_width(*crop.shape[:2])
+    content = np.asarray(cv2.resize(crop, (content_width, LINE_HEIGHT_PX)), dtype=np.uint8)
+    image = np.asarray(cv2.resize(crop, ORIENTATION_SIZE_PX), np.uint8) if with_orientation_image else None
+    return CutLine(content, padded_width, image)
+
+
+def _warp(page: Image, corners: Floats, size: tuple[int, int], target_size: tuple[int, int]) -> Image:
+    """Sample a rectangle of `size` (width, height) px at `target_size`, pixels taken at their centres."""
+    width, height = size
+    target = np.array([[0, 0], [width, 0], [width, height]], dtype=np.float32)
+    target = (target + np.float32(0.5)) * np.divide(target_size, size, dtype=np.float32) - np.float32(0.5)
+    # A rectangle stays one, so three corners say all.
+    transform = cv2.getAffineTransform(np.ascontiguousarray(corners[:3], dtype=np.float32), target)
+    line = cv2.warpAffine(page, transform, target_size, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(line, dtype=np.uint8)
 
 
 def crop_quad(page: Image, quad: Quads) -> Image | None:
-    """Cut one rotated rectangle out of a page; a tall one is turned by 90 degrees counter-clockwise.
+    """Cut one rotated rectangle out of a page as PaddleX does; a tall one is turned counter-clockwise.
 
     Args:
         page: uint8 [H, W, 3].
@@ -84,41 +149,36 @@ def _cut_around(page: Image, corners: NDArray[np.float32]) -> tuple[Image, NDArr
     return part, (corners - np.array([x, y], dtype=np.float32)) * np.float32(scale), scale
 
 
-def line_width(height: int, width: int, padding: LinePadding) -> tuple[int, int]:
-    """How wide a crop becomes at 48 px height.
-
-    `exact` is PaddleX's rule at recognition batch size 1: at least 320 px. `buckets` rounds the line's own
-    width up to a multiple of 32 px. Either way the width depends on this line alone.
+def line_width(height: int, width: int) -> tuple[int, int]:
+    """How wide a line of that size becomes at 48 px height: its own width, up to a multiple of 32 px.
 
     Returns:
         The content's width and the padded width, both in pixels.
     """
     content = max(1, ceil(LINE_HEIGHT_PX * width / height))
-    if padding == "exact":
-        padded = int(LINE_HEIGHT_PX * max(MIN_EXACT_WIDTH_PX / LINE_HEIGHT_PX, width / height))
-    else:
-        padded = ceil(content / WIDTH_STEP_PX) * WIDTH_STEP_PX
+    padded = min(ceil(content / WIDTH_STEP_PX) * WIDTH_STEP_PX, MAX_WIDTH_PX)
+    return min(content, padded), padded
+
+
+def exact_line_width(height: int, width: int) -> tuple[int, int]:
+    """The same by PaddleX's rule at recognition batch size 1: at least 320 px."""
+    content = max(1, ceil(LINE_HEIGHT_PX * width / height))
+    padded = int(LINE_HEIGHT_PX * max(MIN_EXACT_WIDTH_PX / LINE_HEIGHT_PX, width / height))
     padded = min(padded, MAX_WIDTH_PX)
     return min(content, padded), padded
 
 
-def pack_lines(crops: list[Image], line_index: list[int], padding: LinePadding) -> PackedLines:
-    """Resize crops to 48 px height, pad them and pack them by width.
-
-    Args:
-        crops: uint8 [h, w, 3] each.
-        line_index: the quad that each crop was cut from.
-        padding: see `line_width`.
-    """
-    widths = [line_width(crop.shape[0], crop.shape[1], padding) for crop in crops]
-    sizes = np.array(widths, dtype=np.int32).reshape(-1, 2)
-    order = np.argsort(sizes[:, 1], kind="stable")
-    contents, widths = sizes[order, 0], sizes[order, 1]
+def pack_lines(lines: list[CutLine]) -> PackedLines:
+    """Pad lines on the right and pack them by width; equal widths keep their order."""
+    padded_widths = np.array([line.padded_width for line in lines], dtype=np.int32)
+    order = np.argsort(padded_widths, kind="stable").astype(np.int32)
+    widths = padded_widths[order]
+    contents = np.array([lines[i].content.shape[1] for i in order], dtype=np.int32)
     pixels = np.empty(int(widths.sum()) * LINE_HEIGHT_PX * 3, dtype=np.uint8)
-    for line, crop_number, content in zip(split_lines(pixels, widths), order, contents, strict=True):
-        cv2.resize(crops[crop_number], (int(content), LINE_HEIGHT_PX), dst=line[:, :content])
-        line[:, content:] = PADDING_BGR
-    return PackedLines(pixels, widths, contents, np.array(line_index, dtype=np.int32)[order])
+    for place, i, content in zip(split_lines(pixels, widths), order, contents, strict=True):
+        place[:, :content] = lines[i].content
+        place[:, content:] = PADDING_BGR
+    return PackedLines(pixels, widths, contents, order)
 
 
 def split_lines(pixels: NDArray[np.uint8], widths: Ints) -> list[Image]:
@@ -126,11 +186,6 @@ def split_lines(pixels: NDArray[np.uint8], widths: Ints) -> list[Image]:
     ends = np.cumsum(widths.astype(np.int64)) * LINE_HEIGHT_PX * 3
     parts = np.split(pixels, ends[:-1]) if len(widths) else []
     return [part.reshape(LINE_HEIGHT_PX, -1, 3) for part in parts]
-
-
-def resize_for_line_orientation(crop: Image) -> Image:
-    """uint8 [80, 160, 3], aspect ratio not kept."""
-    return np.asarray(cv2.resize(crop, ORIENTATION_SIZE_PX), dtype=np.uint8)
 
 
 def turn_upside_down(line: Image, content_width: int) -> None:

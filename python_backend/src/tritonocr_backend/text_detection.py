@@ -21,6 +21,8 @@ MIN_PADDED_SIDES_PX = 64
 MAX_SIDE_LIMIT_PX = 4000
 MIN_SIDE_PX = 3
 MIN_EXPANDED_SIDE_PX = MIN_SIDE_PX + 2
+REDUCTIONS = (8, 4, 2, 1)
+MIN_OVERSAMPLING = 3.5  # a line of 14 px in the map still has recognition's 48
 
 LimitType = Literal["max", "min"]
 
@@ -34,11 +36,14 @@ class DetectedBoxes:
     max_candidates_reached: bool
 
 
-def resize_for_detection(page: Image, limit_side_len: int, limit_type: LimitType) -> Image:
+def resize_for_detection(
+    page: Image, size: tuple[int, int], limit_side_len: int, limit_type: LimitType
+) -> Image:
     """Scale a page for the detection network; aspect ratio is kept only to within a multiple of 32 px.
 
     Args:
         page: uint8 [H, W, 3].
+        size: (height, width) of the page as given, in pixels: (H, W), or more where it was decoded smaller.
         limit_side_len: pixels.
         limit_type: `max` shrinks until the longest side fits, `min` enlarges until the shortest side does.
 
@@ -46,13 +51,24 @@ def resize_for_detection(page: Image, limit_side_len: int, limit_type: LimitType
         uint8 [H', W', 3], both sides multiples of 32 and at least 32; no side longer than about 4000 px
         (PaddleX 3.0.0's max_side_limit).
     """
-    height, width = page.shape[:2]
+    height, width = size
     if height + width < MIN_PADDED_SIDES_PX:
         page = _pad_to_stride(page)
         height, width = page.shape[:2]
     ratio = _limit_ratio(height, width, limit_side_len, limit_type)
-    size = (_to_stride(int(width * ratio)), _to_stride(int(height * ratio)))
-    return np.asarray(cv2.resize(page, size), dtype=np.uint8)
+    return np.asarray(
+        cv2.resize(page, (_to_stride(int(width * ratio)), _to_stride(int(height * ratio)))), dtype=np.uint8
+    )
+
+
+def page_reduction(size: tuple[int, int], limit_side_len: int, limit_type: LimitType) -> int:
+    """How many times smaller a page of `size` (height, width) px may be decoded without loss to reading.
+
+    A power of two up to 8, which JPEG decoders and PDFium scale by for less than nothing. What is left is
+    still MIN_OVERSAMPLING times as fine as what detection sees, so that lines keep what recognition takes.
+    """
+    finer = 1 / _limit_ratio(*size, limit_side_len, limit_type)
+    return next(n for n in REDUCTIONS if finer >= n * MIN_OVERSAMPLING or n == 1)
 
 
 def _limit_ratio(height: int, width: int, limit_side_len: int, limit_type: LimitType) -> float:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tritonocr_backend.doc_preprocessing import doc_angle, resize_for_doc_orientation, rotate
+from tritonocr_backend.pages import Page
 
 
 def page(height: int, width: int) -> np.ndarray:
@@ -76,11 +77,16 @@ class TestRotation:
 
     @pytest.mark.parametrize("angle", [0, 90, 180, 270])
     def test_turns_counter_clockwise_without_losing_a_pixel(self, angle: int) -> None:
-        turned = rotate(page(30, 50), angle)
-        assert turned.flags.c_contiguous
-        assert (turned == np.rot90(page(30, 50), angle // 90)).all()
+        turned = rotate(Page(page(30, 50), (30, 50)), angle)
+        assert turned.pixels.flags.c_contiguous
+        assert (turned.pixels == np.rot90(page(30, 50), angle // 90)).all()
+        assert turned.size == turned.pixels.shape[:2]
+
+    def test_a_smaller_page_keeps_the_size_that_it_was_given_with(self) -> None:
+        turned = rotate(Page(page(30, 50), (60, 99), 2), 90)
+        assert (turned.size, turned.reduction) == ((99, 60), 2)
 
     def test_a_quarter_turn_brings_the_right_edge_to_the_top(self) -> None:
         image = np.zeros((2, 3, 3), np.uint8)
         image[:, 2] = 255
-        assert (rotate(image, 90)[0] == 255).all()
+        assert (rotate(Page(image, (2, 3)), 90).pixels[0] == 255).all()

@@ -4,6 +4,7 @@ import base64
 import io
 from pathlib import Path
 
+import cv2
 import numpy as np
 import PIL.Image
 import pypdfium2
@@ -24,16 +25,28 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.documents import open_document
 from tritonocr_backend.errors import InvalidInputError
+from tritonocr_backend.pages import Page, ReductionOf, unreduced
 
 MAX_PIXELS = 1_000_000
 PICTURE = picture()
 GREY = PICTURE.convert("L")
 
 
+def smooth(size: tuple[int, int] = (150, 100)) -> PIL.Image.Image:
+    """A picture in which a pixel resembles its neighbours, so that any fair reduction gives the same."""
+    y, x = np.mgrid[: size[1], : size[0]]
+    planes = [x * 200 / 150 + 20, y * 200 / 100 + 20, (x + y) * 200 / 250 + 20]
+    return PIL.Image.fromarray(np.stack(planes, axis=2).astype(np.uint8))
+
+
+def read_page(data: bytes, reduction_of: ReductionOf = unreduced) -> Page:
+    return open_document(data, MAX_PIXELS).read_page(0, reduction_of)
+
+
 def read(data: bytes, page: int = 0, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     document = open_document(data, max_pixels)
     try:
-        return document.read_page(page)
+        return document.read_page(page, unreduced).pixels
     finally:
         document.close()
 
@@ -174,6 +187,49 @@ def test_pixels_without_a_known_range_are_refused_by_name(mode: str) -> None:
     assert message == f"file: got a TIFF of 32-bit pixels (mode {mode}), expected 8 or 16 bits a channel"
 
 
+class TestReduction:
+    """A page may be decoded smaller than it is."""
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            pytest.param(encode(smooth(), "JPEG", quality=95), id="JPEG, by its decoder"),
+            pytest.param(encode(smooth().convert("L"), "JPEG", quality=95), id="grey JPEG"),
+            pytest.param(encode(smooth().convert("CMYK"), "JPEG", quality=95), id="CMYK, by averaging"),
+            pytest.param(encode(smooth(), "PNG"), id="PNG, by averaging"),
+            pytest.param(encode(smooth(), "GIF"), id="what Pillow reads"),
+            pytest.param(pdf([(75, 50, 0)]), id="PDF"),
+        ],
+    )
+    @pytest.mark.parametrize("reduction", [2, 4, 8])
+    def test_keeps_the_size_and_averages_the_pixels(self, data: bytes, reduction: int) -> None:
+        whole, reduced = read_page(data), read_page(data, lambda size: reduction)
+        assert (reduced.size, reduced.reduction) == (whole.size, reduction)
+        height, width = (-(-side // reduction) for side in whole.size)
+        assert reduced.pixels.shape == (height, width, 3)
+        averaged = cv2.resize(whole.pixels, (width, height), interpolation=cv2.INTER_AREA)
+        assert difference(reduced.pixels, averaged) <= LOSSY
+
+    @given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([1, 2, 4, 8]))
+    def test_never_loses_the_last_pixel(self, height: int, width: int, reduction: int) -> None:
+        page = read_page(encode(smooth((width, height)), "JPEG"), lambda size: reduction)
+        assert page.size == (height, width)
+        assert page.pixels.shape == (-(-height // reduction), -(-width // reduction), 3)
+
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    @pytest.mark.parametrize("reduction", [1, 2])
+    def test_a_turned_jpeg_is_upright(self, orientation: int, reduction: int) -> None:
+        exif = PIL.Image.Exif()
+        exif[0x0112] = orientation
+        data = encode(smooth(), "JPEG", exif=exif)
+        upright = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        page = read_page(data, lambda size: reduction)
+        assert page.size == upright.shape[:2]
+        expected = Page.reduced(upright, lambda size: reduction).pixels
+        assert page.pixels.flags.c_contiguous
+        assert difference(page.pixels, expected) <= (0 if reduction == 1 else LOSSY)
+
+
 class TestSeveralPages:
     def test_a_tiff_has_pages(self) -> None:
         data = encode(PICTURE, "TIFF", save_all=True, append_images=[GREY.convert("RGB"), noise()])
@@ -184,8 +240,8 @@ class TestSeveralPages:
     def test_pages_may_be_read_in_any_order(self) -> None:
         data = encode(PICTURE, "TIFF", save_all=True, append_images=[noise()])
         document = open_document(data, MAX_PIXELS)
-        assert difference(document.read_page(1), bgr(noise())) == 0
-        assert difference(document.read_page(0), bgr(PICTURE)) == 0
+        assert difference(document.read_page(1, unreduced).pixels, bgr(noise())) == 0
+        assert difference(document.read_page(0, unreduced).pixels, bgr(PICTURE)) == 0
 
     @pytest.mark.parametrize("image_format", ["GIF", "WEBP", "PNG", "AVIF"])
     def test_of_an_animation_the_first_frame_is_the_picture(self, image_format: str) -> None:

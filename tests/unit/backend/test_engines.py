@@ -180,6 +180,7 @@ class TestChoice:
             pytest.param("model.onnx", "gpu:0", "onnxruntime", id="the one that knows GPUs"),
             pytest.param("inference.pdmodel", "cpu", "paddle", id="Paddle's older files"),
             pytest.param("inference.json", "gpu", "paddle", id="Paddle's newer files"),
+            pytest.param("model.onnx", "xpu:0", "paddle", id="the only one that reaches it"),
         ],
     )
     def test_auto_takes_what_there_is(self, file: str, device: str, engine: str, tmp_path: Path) -> None:
@@ -222,9 +223,46 @@ class TestChoice:
             create_engine("paddle", self.network(tmp_path))
 
     def test_a_precision_that_onnx_runtime_has_not_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(EngineError, match="precision: got 'bf16', ONNX Runtime runs a graph in f32"):
+        with pytest.raises(EngineError, match="precision: got 'bf16', ONNX Runtime runs a graph in f32, f16"):
             create_engine("onnxruntime", self.network(tmp_path, precision="bf16"))
 
     def test_a_device_that_is_not_there_is_refused_with_what_is(self, tmp_path: Path) -> None:
         with pytest.raises(EngineError, match=r"device: got 'npu:0', which needs .*CPUExecutionProvider"):
             create_engine("onnxruntime", self.network(tmp_path, device="npu:0"))
+
+    @pytest.mark.parametrize(
+        ("tensorrt", "message"),
+        [
+            pytest.param({}, "CUDAExecutionProvider does not start: pip install 'onnxruntime-gpu", id="CUDA"),
+            pytest.param(
+                {"trt_profile_min_shapes": "image:1x80x160x3"},
+                "TensorrtExecutionProvider does not start: pip install tensorrt",
+                id="TensorRT",
+            ),
+        ],
+    )
+    @pytest.mark.filterwarnings("ignore:Specified provider")
+    def test_onnx_runtime_does_not_go_on_with_the_cpu_unseen(
+        self,
+        tensorrt: dict[str, str],
+        message: str,
+        default_repository: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """As where onnxruntime-gpu is installed and CUDA's libraries are not."""
+        monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider"])
+        directory = default_repository / DEFAULT_NETWORKS[Role.TEXTLINE_ORIENTATION] / "1"
+        options = EngineOptions(device="gpu:0", tensorrt=tensorrt)
+        network = Network(directory, Role.TEXTLINE_ORIENTATION, ("probabilities",), PLAIN, options)
+        with pytest.raises(EngineError, match=message):
+            create_engine("onnxruntime", network)
+
+    @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+    def test_half_precision_is_taken_by_both_engines_of_onnx(
+        self, engine: str, default_repository: Path, answers: dict[Role, list[NDArray[Any]]]
+    ) -> None:
+        role = Role.TEXTLINE_ORIENTATION
+        directory = default_repository / DEFAULT_NETWORKS[role] / "1"
+        network = Network(directory, role, NETWORK_OUTPUTS[role], PLAIN, EngineOptions(precision="f16"))
+        (probabilities,) = create_engine(engine, network).infer(IMAGES[role])
+        assert probabilities == pytest.approx(answers[role][0], abs=2e-2)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tritonocr_backend import contracts
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.errors import OverloadedError
+from tritonocr_backend.pages import Page, unreduced
 from tritonocr_backend.pipeline import OcrPipeline, PageResult, PageSettings
 
 HEIGHT, WIDTH = 640, 480
@@ -48,7 +49,7 @@ def page_with(*lines: tuple[list[list[int]], int, int]) -> NDArray[np.uint8]:
 
 
 def read(models: FakeModels, page: NDArray[np.uint8], **changes: Any) -> PageResult:
-    return asyncio.run(OcrPipeline(models).read(page, settings(**changes)))
+    return asyncio.run(OcrPipeline(models).read(Page.reduced(page, unreduced), settings(**changes)))
 
 
 def called(models: FakeModels) -> list[str]:
@@ -121,20 +122,20 @@ class TestPreprocessing:
         models = FakeModels(doc_class=doc_class)
         result = read(models, PAGE, use_doc_orientation_classify=True)
         assert result.doc_angle == 90 * doc_class
-        assert (result.page == np.rot90(PAGE, doc_class)).all()
-        assert models.calls[1][1]["image"].shape[1:3] == result.page.shape[:2]
+        assert (result.page.pixels == np.rot90(PAGE, doc_class)).all()
+        assert models.calls[1][1]["image"].shape[1:3] == result.page.pixels.shape[:2]
         assert result.size == (HEIGHT, WIDTH), "the page as it was given"
 
     def test_boxes_refer_to_the_flat_page(self) -> None:
         models = FakeModels()
         result = read(models, PAGE, use_doc_unwarping=True)
-        assert result.page.shape == (HEIGHT // 2, WIDTH, 3)
+        assert result.page.pixels.shape == (HEIGHT // 2, WIDTH, 3)
         assert models.calls[2][1]["page_size"].tolist() == [HEIGHT // 2, WIDTH]
 
     def test_off_means_minus_1_and_the_page_itself(self) -> None:
         result = read(FakeModels(), PAGE)
         assert result.doc_angle == -1
-        assert result.page is PAGE
+        assert result.page.pixels is PAGE
 
 
 class TestLines:
@@ -201,10 +202,10 @@ class TestBatches:
         shapes = [inputs["image"].shape for model, inputs in models.calls if model == "text_recognition"]
         assert sorted(shapes) == [(1, 48, 416, 3), (2, 48, 192, 3)]
 
-    @pytest.mark.parametrize(("padding", "width"), [("exact", 320), ("buckets", 192)])
-    def test_are_padded_as_the_pipeline_is_set(self, padding: str, width: int) -> None:
+    @pytest.mark.parametrize(("exact", "width"), [(True, 320), (False, 192)])
+    def test_are_padded_as_the_pipeline_is_set(self, exact: bool, width: int) -> None:
         models = FakeModels([FIRST])
-        read(models, PAGE, line_padding=padding)
+        read(models, PAGE, exact=exact)
         assert models.calls[-2][1]["image"].shape == (1, 48, width, 3)
 
 

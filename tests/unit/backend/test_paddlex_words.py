@@ -16,6 +16,7 @@ from tritonocr_backend.contracts import CROP, DECODE, IMAGE, POSTPROCESS
 from tritonocr_backend.engines import Engine, EngineOptions, Network, create_engine
 from tritonocr_backend.local_stages import LocalStages
 from tritonocr_backend.network_card import read_card
+from tritonocr_backend.pages import Page, unreduced
 from tritonocr_backend.pipeline import OcrPipeline, PageResult, PageSettings
 from tritonocr_backend.repository_view import RepositoryView
 from tritonocr_backend.settings import DEFAULT_NETWORKS
@@ -61,12 +62,12 @@ def result(default_repository: Path, corpus: Path, recorded: dict[str, Any]) -> 
         max_candidates=1000,
         score_thresh=recorded["text_rec_score_thresh"],
         return_word_box=True,
-        line_padding="exact",
+        exact=True,
     )
     stages = LocalStages(
         (POSTPROCESS, CROP, DECODE), RepositoryView(default_repository), LocalNetworks(default_repository)
     )
-    return asyncio.run(OcrPipeline(stages).read(page, settings))
+    return asyncio.run(OcrPipeline(stages).read(Page.reduced(page, unreduced), settings))
 
 
 def test_the_lines_are_those_recorded(result: PageResult, recorded: dict[str, Any]) -> None:

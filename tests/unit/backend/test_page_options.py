@@ -154,7 +154,7 @@ class TestSettingsFile:
                 PipelineSettings(
                     networks={Role.TEXT_DETECTION: "det", Role.TEXT_RECOGNITION: "识别"},
                     options={**default_options(), "text_det_thresh": 0.0, "lang": ""},
-                    line_padding="exact",
+                    exact=True,
                     max_pixels=1,
                     max_candidates=2,
                     pages_in_flight=3,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.errors import InvalidInputError
 from tritonocr_backend.network_card import NetworkCard, Normalisation
+from tritonocr_backend.pages import unreduced
 from tritonocr_backend.pipeline import PageSettings
 from tritonocr_backend.repository_view import RepositoryView
 from tritonocr_backend.requests import AFTER_DETECTION, OcrRequest, parse_request
@@ -99,13 +100,13 @@ class TestOptions:
     def test_left_out_is_the_pipelines_own(self, parse: Parse) -> None:
         settings = PipelineSettings(
             options={**default_options(), "text_det_thresh": 0.0, "max_pages": 2},
-            line_padding="exact",
+            exact=True,
             max_candidates=7,
         )
         asked = parse(settings=settings)
         assert asked.max_pages == 2
         assert (asked.page_settings.thresh, asked.page_settings.max_candidates) == (0.0, 7)
-        assert asked.page_settings.line_padding == "exact"
+        assert asked.page_settings.exact
 
     @pytest.mark.parametrize("name", PAGE_OPTIONS)
     def test_two_values_are_refused(self, parse: Parse, name: str) -> None:
@@ -210,13 +211,13 @@ class TestModels:
 
 class TestDocument:
     def test_a_file_is_opened(self, parse: Parse) -> None:
-        assert (parse().document.read_page(0) == bgr(picture())).all()
+        assert (parse().document.read_page(0, unreduced).pixels == bgr(picture())).all()
 
     def test_an_image_is_its_own_only_page(self, parse: Parse) -> None:
         image = np.ascontiguousarray(bgr(picture()))
         document = parse({"image": image}).document
         assert document.page_count == 1
-        assert document.read_page(0) is image
+        assert document.read_page(0, unreduced).pixels is image
 
     def test_no_more_pages_are_read_than_max_pages(self, parse: Parse) -> None:
         inputs = {"file": tensor(pdf([(50, 40, 0)] * 3))}

@@ -38,7 +38,8 @@ def crop_inputs(**changes: Any) -> Inputs:
     inputs: Inputs = {
         "image": np.random.default_rng(0).integers(0, 256, (100, 200, 3), dtype=np.uint8),
         "polys": np.array([BOX], np.int32),
-        "line_padding": np.array(["buckets"], dtype=object),
+        "reduction": np.array([1], np.int32),
+        "exact": np.array([False]),
         "orientation_images": np.array([True]),
     }
     return {**inputs, **changes}
@@ -117,9 +118,14 @@ class TestCrop:
         alone = text_crop_lines(crop_inputs(polys=np.array([narrow], np.int32)))
         assert (out["orientation_images"][0] == alone["orientation_images"][0]).all()
 
-    def test_exact_padding_has_paddlexs_least_width(self) -> None:
-        out = text_crop_lines(crop_inputs(line_padding=np.array(["exact"], dtype=object)))
+    def test_exact_lines_have_paddlexs_least_width(self) -> None:
+        out = text_crop_lines(crop_inputs(exact=np.array([True])))
         assert out["widths"].tolist() == [320]
+
+    def test_boxes_may_be_on_a_larger_page_than_the_image(self) -> None:
+        twice = {"polys": np.array([BOX], np.int32) * 2, "reduction": np.array([2], np.int32)}
+        small, large = text_crop_lines(crop_inputs()), text_crop_lines(crop_inputs(**twice))
+        assert small["content_widths"].tolist() == large["content_widths"].tolist()
 
     def test_orientation_images_are_made_only_when_asked_for(self) -> None:
         out = text_crop_lines(crop_inputs(orientation_images=np.array([False])))
@@ -144,9 +150,14 @@ class TestCrop:
         ("changes", "message"),
         [
             pytest.param(
-                {"line_padding": np.array(["wide"], dtype=object)},
-                "line_padding: got 'wide', expected buckets or exact",
-                id="unknown padding",
+                {"reduction": np.array([0], np.int32)},
+                "reduction: got 0, expected at least 1",
+                id="no reduction",
+            ),
+            pytest.param(
+                {"reduction": np.array([2], np.int32), "exact": np.array([True])},
+                "reduction: got 2 together with exact, expected 1",
+                id="PaddleX reads whole pages",
             ),
             pytest.param(
                 {"polys": np.array([[[0, 0], [201, 0], [201, 9], [0, 9]]], np.int32)},

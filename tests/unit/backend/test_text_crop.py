@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from tritonocr_backend.contracts import PADDING_BGR
 from tritonocr_backend.text_crop import (
     MAX_WARP_SIDE_PX,
-    LinePadding,
+    CutLine,
     crop_quad,
+    cut_line,
+    cut_line_exactly,
+    exact_line_width,
     line_width,
     pack_lines,
-    resize_for_line_orientation,
     split_lines,
     turn_upside_down,
 )
@@ -113,9 +115,12 @@ class TestCrop:
         assert crop_quad(page, box(20, 30, 60, 20)) is not None
 
 
+WIDTH_RULES = {"own": line_width, "exact": exact_line_width}
+
+
 class TestLineWidth:
     @pytest.mark.parametrize(
-        ("size", "padding", "expected"),
+        ("size", "rule", "expected"),
         [
             pytest.param((48, 200), "exact", (200, 320), id="PaddleX's least width"),
             pytest.param((48, 320), "exact", (320, 320), id="exactly that"),
@@ -123,81 +128,125 @@ class TestLineWidth:
             pytest.param((32, 300), "exact", (450, 450), id="scaled to 48 px high"),
             pytest.param((31, 300), "exact", (464, 464), id="464.5: the width is cut, the content with it"),
             pytest.param((10, 1000), "exact", (3200, 3200), id="squeezed into 3200"),
-            pytest.param((48, 200), "buckets", (200, 224), id="up to a multiple of 32"),
-            pytest.param((48, 224), "buckets", (224, 224), id="one already"),
-            pytest.param((48, 1), "buckets", (1, 32), id="at least one"),
-            pytest.param((10, 1000), "buckets", (3200, 3200), id="squeezed into 3200 too"),
-            pytest.param((1000, 1), "buckets", (1, 32), id="never without content"),
+            pytest.param((48, 200), "own", (200, 224), id="up to a multiple of 32"),
+            pytest.param((48, 224), "own", (224, 224), id="one already"),
+            pytest.param((48, 1), "own", (1, 32), id="at least one"),
+            pytest.param((10, 1000), "own", (3200, 3200), id="squeezed into 3200 too"),
+            pytest.param((1000, 1), "own", (1, 32), id="never without content"),
         ],
     )
     def test_content_and_padded_width(
-        self, size: tuple[int, int], padding: LinePadding, expected: tuple[int, int]
+        self, size: tuple[int, int], rule: str, expected: tuple[int, int]
     ) -> None:
-        assert line_width(*size, padding) == expected
+        assert WIDTH_RULES[rule](*size) == expected
 
-    @given(st.integers(1, 500), st.integers(1, 40_000), st.sampled_from(["exact", "buckets"]))
-    def test_content_fits_and_keeps_the_aspect_ratio(
-        self, height: int, width: int, padding: LinePadding
-    ) -> None:
-        content, padded = line_width(height, width, padding)
+    @given(st.integers(1, 500), st.integers(1, 40_000), st.sampled_from(sorted(WIDTH_RULES)))
+    def test_content_fits_and_keeps_the_aspect_ratio(self, height: int, width: int, rule: str) -> None:
+        content, padded = WIDTH_RULES[rule](height, width)
         assert 1 <= content <= padded <= 3200
         assert content in (ceil(48 * width / height), padded)
-        assert padding == "exact" or padded % 32 == 0
+        assert rule == "exact" or padded % 32 == 0
 
 
-SIZES = st.lists(st.tuples(st.integers(1, 80), st.integers(1, 400)), max_size=8)
-PADDINGS = st.sampled_from(["exact", "buckets"])
+def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Mean absolute difference in grey levels."""
+    return float(np.abs(one.astype(int) - other).mean())
 
 
-def packed_images(crops: list[NDArray[np.uint8]], padding: LinePadding) -> dict[int, NDArray[np.uint8]]:
-    """Each crop's line, by the crop's number."""
-    packed = pack_lines(crops, list(range(len(crops))), padding)
-    images = split_lines(packed.pixels, packed.widths)
-    return dict(zip(packed.line_index.tolist(), images, strict=True))
+SLANTED = np.array([[30, 30], [110, 44], [106, 68], [26, 54]], np.int32)
+
+
+class TestOneWarp:
+    @pytest.mark.parametrize(
+        "quad",
+        [
+            pytest.param(box(20, 30, 60, 20), id="upright"),
+            pytest.param(box(20, 30, 20, 60), id="high, so turned"),
+            pytest.param(SLANTED, id="slanted"),
+            pytest.param(box(110, 80, 50, 40), id="at the page's edge"),
+        ],
+    )
+    def test_shows_what_paddlexs_two_steps_show(self, quad: NDArray[np.int32]) -> None:
+        once = cut_line(PAGE, quad, 1, with_orientation_image=True)
+        twice = cut_line_exactly(PAGE, quad, with_orientation_image=True)
+        assert once is not None
+        assert twice is not None
+        assert once.content.shape == twice.content.shape
+        assert difference(once.content, twice.content) < 4  # up to half a pixel apart
+        assert difference(once.orientation_image, twice.orientation_image) < 4
+        assert difference(once.content, once.content[::-1, ::-1]) > 8, "a turn would be seen"
+
+    @pytest.mark.parametrize("reduction", [2, 4])
+    def test_of_a_smaller_page_is_the_same_line(self, reduction: int) -> None:
+        page = cv2.resize(PAGE, None, fx=reduction, fy=reduction, interpolation=cv2.INTER_CUBIC)
+        from_all = cut_line(page, SLANTED * reduction, 1, with_orientation_image=False)
+        from_fewer = cut_line(PAGE, SLANTED * reduction, reduction, with_orientation_image=False)
+        assert from_all is not None
+        assert from_fewer is not None
+        assert from_all.content.shape == from_fewer.content.shape
+        assert difference(from_all.content, from_fewer.content) < 1
+
+    def test_makes_no_orientation_image_unless_it_is_wanted(self) -> None:
+        cut = cut_line(PAGE, SLANTED, 1, with_orientation_image=False)
+        assert cut is not None
+        assert cut.orientation_image is None
+
+    def test_a_box_without_an_area_gives_nothing(self) -> None:
+        assert cut_line(PAGE, box(20, 30, 20, 0), 1, with_orientation_image=True) is None
+        assert cut_line_exactly(PAGE, box(20, 30, 20, 0), with_orientation_image=True) is None
+
+    def test_beyond_opencvs_coordinates_a_line_reads_as_anywhere_else(self) -> None:
+        page = np.zeros((120, MAX_WARP_SIDE_PX + 2000 + 160, 3), np.uint8)
+        page[:, -160:] = PAGE
+        here = cut_line(PAGE, SLANTED, 1, with_orientation_image=False)
+        there = cut_line(
+            page, SLANTED + np.array([page.shape[1] - 160, 0], np.int32), 1, with_orientation_image=False
+        )
+        assert here is not None
+        assert there is not None
+        assert difference(here.content, there.content) < 1
+
+    def test_exactly_resizes_the_crop_for_line_orientation_too(self) -> None:
+        cut, plain = cut_line_exactly(PAGE, SLANTED, with_orientation_image=True), crop_quad(PAGE, SLANTED)
+        assert cut is not None
+        assert plain is not None
+        assert cut.orientation_image is not None
+        assert (cut.orientation_image == cv2.resize(plain, (160, 80))).all()
+
+
+def cut_of(width: int, padded_width: int, seed: int = 0) -> CutLine:
+    return CutLine(crop(48, width, seed), padded_width, None)
+
+
+CONTENT_WIDTHS = st.lists(st.integers(1, 400), max_size=8)
 
 
 class TestPacking:
-    @given(SIZES, PADDINGS)
-    def test_a_line_is_the_same_alone_and_among_others(
-        self, sizes: list[tuple[int, int]], padding: LinePadding
-    ) -> None:
-        crops = [crop(*size, seed) for seed, size in enumerate(sizes)]
-        together = packed_images(crops, padding)
-        assert sorted(together) == list(range(len(crops)))
-        for number, one in enumerate(crops):
-            assert (packed_images([one], padding)[0] == together[number]).all()
-
-    @given(SIZES, PADDINGS)
-    def test_lines_lie_narrowest_first_and_fill_the_pixels(
-        self, sizes: list[tuple[int, int]], padding: LinePadding
-    ) -> None:
-        packed = pack_lines([crop(*size) for size in sizes], list(range(len(sizes))), padding)
-        assert packed.widths.tolist() == sorted(packed.widths.tolist())
+    @given(CONTENT_WIDTHS)
+    def test_each_line_is_there_once_padded_on_the_right(self, widths: list[int]) -> None:
+        lines = [cut_of(width, line_width(48, width)[1], seed) for seed, width in enumerate(widths)]
+        packed = pack_lines(lines)
+        assert sorted(packed.order.tolist()) == list(range(len(lines)))
+        assert packed.widths.tolist() == sorted(line.padded_width for line in lines)
         assert packed.pixels.shape == (int(packed.widths.sum()) * 48 * 3,)
-        assert packed.pixels.dtype == np.uint8
-        for number, width in zip(packed.line_index, packed.widths, strict=True):
-            assert line_width(*sizes[number], padding)[1] == width
+        for image, number, content in zip(
+            split_lines(packed.pixels, packed.widths), packed.order, packed.content_widths, strict=True
+        ):
+            assert (image[:, :content] == lines[number].content).all()
+            assert (image[:, content:] == PADDING_BGR).all()
 
     def test_equal_widths_keep_their_order(self) -> None:
-        wide_and_narrow = [crop(48, 200), crop(48, 20)] * 30
-        packed = pack_lines(wide_and_narrow, list(range(60)), "buckets")
-        assert packed.line_index.tolist() == [*range(1, 60, 2), *range(0, 60, 2)]
-
-    def test_a_line_is_resized_and_then_padded_on_the_right(self) -> None:
-        one = crop(24, 50)
-        (line,) = packed_images([one], "buckets").values()
-        assert line.shape == (48, 128, 3)
-        assert (line[:, :100] == cv2.resize(one, (100, 48))).all()
-        assert (line[:, 100:] == PADDING_BGR).all()
+        packed = pack_lines([cut_of(200, 224), cut_of(20, 32)] * 30)
+        assert packed.order.tolist() == [*range(1, 60, 2), *range(0, 60, 2)]
 
     def test_images_are_views_so_that_turning_one_turns_the_packed_line(self) -> None:
-        packed = pack_lines([crop(48, 40)], [0], "buckets")
+        packed = pack_lines([cut_of(40, 64)])
         split_lines(packed.pixels, packed.widths)[0][:] = 7
         assert (packed.pixels == 7).all()
 
     def test_no_lines(self) -> None:
-        packed = pack_lines([], [], "buckets")
-        assert packed.pixels.shape == packed.widths.shape == packed.line_index.shape == (0,)
+        packed = pack_lines([])
+        assert packed.pixels.shape == packed.widths.shape == packed.order.shape == (0,)
         assert split_lines(packed.pixels, packed.widths) == []
 
 
@@ -213,13 +262,8 @@ class TestTurning:
 
     def test_a_line_turned_is_the_turned_crop_packed(self) -> None:
         """Turning after resizing may stand in for turning before: bilinear resizing is symmetric."""
+        width = line_width(31, 173)[0]
         one = crop(31, 173)
-        line, turned = (packed_images([c], "buckets")[0] for c in (one, np.rot90(one, 2)))
-        turn_upside_down(line, line_width(31, 173, "buckets")[0])
+        line, turned = (cv2.resize(c, (width, 48)) for c in (one, np.rot90(one, 2)))
+        turn_upside_down(line, width)
         assert np.abs(line.astype(int) - turned).max() <= 1
-
-
-def test_orientation_wants_80_by_160_whatever_the_aspect_ratio() -> None:
-    resized = resize_for_line_orientation(crop(30, 500))
-    assert resized.shape == (80, 160, 3)
-    assert (resized == cv2.resize(crop(30, 500), (160, 80))).all()

@@ -12,6 +12,7 @@ from tritonocr_backend.text_detection import (
     LimitType,
     box_score,
     db_postprocess,
+    page_reduction,
     resize_for_detection,
     unclip,
 )
@@ -47,9 +48,31 @@ class TestResize:
     def test_sizes(
         self, size: tuple[int, int], limit: int, kind: LimitType, expected: tuple[int, int]
     ) -> None:
-        resized = resize_for_detection(blank(*size), limit, kind)
+        resized = resize_for_detection(blank(*size), size, limit, kind)
         assert resized.shape == (*expected, 3)
         assert resized.dtype == np.uint8
+
+    @pytest.mark.parametrize(
+        ("size", "limit", "kind", "expected"),
+        [
+            pytest.param((7016, 4961), 960, "max", 2, id="A4 at 600 dpi: detection sees a seventh"),
+            pytest.param((3508, 2480), 960, "max", 1, id="A4 at 300 dpi is not twice 3.5 times as fine"),
+            pytest.param((6720, 100), 960, "max", 2, id="exactly that"),
+            pytest.param((6719, 100), 960, "max", 1, id="just under"),
+            pytest.param((20_000, 2000), 960, "max", 4, id="a quarter"),
+            pytest.param((100_000, 1000), 960, "max", 8, id="never under an eighth"),
+            pytest.param((7016, 4961), 736, "min", 1, id="detection sees 4000 px of it"),
+            pytest.param((100, 100), 960, "max", 1, id="smaller than the limit"),
+            pytest.param((100, 100), 960, "min", 1, id="enlarged for detection"),
+        ],
+    )
+    def test_how_much_smaller_a_page_may_be_decoded(
+        self, size: tuple[int, int], limit: int, kind: LimitType, expected: int
+    ) -> None:
+        assert page_reduction(size, limit, kind) == expected
+
+    def test_a_page_decoded_smaller_is_seen_at_the_same_size(self) -> None:
+        assert resize_for_detection(blank(501, 250), (2003, 1000), 960, "max").shape == (960, 480, 3)
 
     @given(
         height=st.integers(1, 1500),
@@ -60,22 +83,22 @@ class TestResize:
     def test_both_sides_are_multiples_of_32(
         self, height: int, width: int, limit: int, kind: LimitType
     ) -> None:
-        resized = resize_for_detection(np.zeros((height, width, 3), np.uint8), limit, kind)
+        resized = resize_for_detection(np.zeros((height, width, 3), np.uint8), (height, width), limit, kind)
         assert all(side >= 32 and side % 32 == 0 for side in resized.shape[:2])
         assert max(resized.shape) <= 4000
 
     def test_padding_is_black_and_lies_below_and_to_the_right(self) -> None:
-        resized = resize_for_detection(blank(4, 6), 960, "max")
+        resized = resize_for_detection(blank(4, 6), (4, 6), 960, "max")
         assert (resized[:4, :6] == 200).all()
         assert not resized[4:].any()
         assert not resized[:, 6:].any()
 
     def test_a_page_with_one_short_side_is_stretched_and_not_padded(self) -> None:
-        assert (resize_for_detection(blank(10, 100), 960, "max") == 200).all()
+        assert (resize_for_detection(blank(10, 100), (10, 100), 960, "max") == 200).all()
 
     def test_a_page_that_fits_is_not_touched(self) -> None:
         page = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
-        assert (resize_for_detection(page, 960, "max") == page).all()
+        assert (resize_for_detection(page, page.shape[:2], 960, "max") == page).all()
 
 
 def probability_map(*boxes: tuple[int, int, int, int], value: float = 0.9) -> NDArray[np.float32]:

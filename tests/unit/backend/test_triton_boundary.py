@@ -93,8 +93,8 @@ class TestStrings:
         assert encode_strings(np.array([b"\xff\xd8"], dtype=object)).tolist() == [b"\xff\xd8"]
 
     def test_that_are_not_utf8_are_refused_by_name(self) -> None:
-        with pytest.raises(InvalidInputError, match="line_padding: got bytes that are not UTF-8 text"):
-            decode_strings(np.array([b"\xff"], dtype=object), "line_padding")
+        with pytest.raises(InvalidInputError, match="model_name: got bytes that are not UTF-8 text"):
+            decode_strings(np.array([b"\xff"], dtype=object), "model_name")
 
 
 class TestTensors:

@@ -19,6 +19,7 @@ import typer
 
 from tritonocr_backend import logs
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
+from tritonocr_backend.limits import LIMITS, parse_limits
 from tritonocr_backend.restrictions import ADMIN_KEY_VARIABLE, TlsFiles
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
 from tritonocr_backend.serving import prepare_repository
@@ -42,13 +43,6 @@ class Precision(str, Enum):
     f32 = "f32"
     bf16 = "bf16"
     f16 = "f16"
-
-
-class LinePadding(str, Enum):
-    """How wide lines are made for recognition."""
-
-    buckets = "buckets"
-    exact = "exact"
 
 
 class LogLevel(str, Enum):
@@ -89,9 +83,9 @@ def serve(
         Precision,
         typer.Option(help="auto: bf16 where the CPU computes in it, f16 on NVIDIA GPUs."),
     ] = Precision.auto,
-    line_padding: Annotated[
-        LinePadding, typer.Option(help="exact: PaddleX's widths at batch size 1, slower.")
-    ] = LinePadding.buckets,
+    exact: Annotated[
+        bool, typer.Option(help="Read pages in PaddleX's own steps: slower, no more accurate.")
+    ] = False,
     ocr_instances: Annotated[
         int | None, typer.Option(min=1, help="How many files are read at the same time.", show_default="4")
     ] = None,
@@ -110,6 +104,13 @@ def serve(
     tls_key: Annotated[Path | None, typer.Option(help="PEM file: the certificate's private key.")] = None,
     tls_client_ca: Annotated[
         Path | None, typer.Option(help="PEM file: gRPC clients must show a certificate of this authority.")
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"What a request may cost, as name=value; repeatable. Names: {', '.join(LIMITS)}.",
+            show_default="docs/security.md lists them",
+        ),
     ] = None,
     model_control: Annotated[
         bool, typer.Option(help="Let clients that show the admin key load and unload models.")
@@ -191,7 +192,8 @@ def serve(
             config,
             more_models=model or (),
             serving=serving,
-            line_padding=line_padding.value,
+            exact=exact,
+            limits=parse_limits(limit or ()),
             progress_of=progress_bar,
         )
         later = {*(model or ())} - {*config.networks.values()} if lazy else ()

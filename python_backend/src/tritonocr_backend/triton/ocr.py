@@ -13,9 +13,11 @@ import triton_python_backend_utils as pb_utils
 
 from tritonocr_backend import logs
 from tritonocr_backend.columns import ReadPage, encode_picture, output_tensors
-from tritonocr_backend.errors import OverloadedError, StageError, reason_of
+from tritonocr_backend.doc_preprocessing import rotate
+from tritonocr_backend.errors import InvalidInputError, OverloadedError, StageError, reason_of
 from tritonocr_backend.local_stages import LocalStages
-from tritonocr_backend.pipeline import OcrPipeline
+from tritonocr_backend.pages import Page, ReductionOf, unreduced
+from tritonocr_backend.pipeline import OcrPipeline, PageResult, PageSettings
 from tritonocr_backend.records import (
     CLOCK,
     READ_FILE,
@@ -90,6 +92,7 @@ class Ocr:
     ) -> AsyncIterator[ReadPage]:
         """The pages in order, several being read at the same time; no more once the client has gone."""
         in_flight: list[asyncio.Task[ReadPage]] = []
+        deadline_s = self._loop.time() + self._settings.max_seconds
         decoding = asyncio.Lock()  # a document is read by one thread at a time
         try:
             for index in asked.page_indices:
@@ -97,14 +100,25 @@ class Ocr:
                     record.reason = "cancelled"
                     break
                 if len(in_flight) == self._settings.pages_in_flight:
-                    yield await in_flight.pop(0)
+                    yield await self._in_time(in_flight.pop(0), deadline_s, asked)
                 in_flight.append(asyncio.create_task(self._timed_read(asked, index, decoding, record)))
             while in_flight:
-                yield await in_flight.pop(0)
+                yield await self._in_time(in_flight.pop(0), deadline_s, asked)
         finally:
             for task in in_flight:
                 task.cancel()
             await asyncio.gather(*in_flight, return_exceptions=True)
+
+    async def _in_time(self, page: asyncio.Task[ReadPage], deadline_s: float, asked: OcrRequest) -> ReadPage:
+        try:
+            return await asyncio.wait_for(page, deadline_s - self._loop.time())
+        except asyncio.TimeoutError as error:
+            pages, seconds = len(asked.page_indices), self._settings.max_seconds
+            raise InvalidInputError(
+                f"file: its {pages} pages were not read within {seconds} s (limit max_seconds), "
+                "expected fewer or smaller ones",
+                "too_large",
+            ) from error
 
     async def _timed_read(
         self, asked: OcrRequest, index: int, decoding: asyncio.Lock, record: FileRecord
@@ -121,7 +135,7 @@ class Ocr:
     async def _read(self, asked: OcrRequest, index: int, decoding: asyncio.Lock) -> ReadPage:
         async with decoding:
             with CLOCK.get().running(READ_FILE):
-                page = await self._loop.run_in_executor(self._threads, asked.document.read_page, index)
+                page = await self._decode(asked, index, asked.page_settings.reduction_of)
         try:
             result = await self._pipeline.read(page, asked.page_settings)
         except (StageError, OverloadedError):
@@ -129,11 +143,15 @@ class Ocr:
             raise
         if not asked.return_page_images:
             return ReadPage(index, result)
-        settings = asked.page_settings
-        is_preprocessed = settings.use_doc_orientation_classify or settings.use_doc_unwarping
+        if page.reduction > 1:  # pictures have all pixels
+            async with decoding:
+                page = await self._decode(asked, index, unreduced)
         with CLOCK.get().running(WRITE_ANSWER):
-            preprocessed = encode_picture(result.page) if is_preprocessed else None
-            return ReadPage(index, result, encode_picture(page), preprocessed)
+            return _with_pictures(index, page, result, asked.page_settings)
+
+    async def _decode(self, asked: OcrRequest, index: int, reduction_of: ReductionOf) -> Page:
+        read = asked.document.read_page
+        return await self._loop.run_in_executor(self._threads, read, index, reduction_of)
 
 
 class OcrStream(Ocr):
@@ -161,6 +179,16 @@ class OcrStream(Ocr):
         finally:
             self._reporter.answered(record)
         sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+
+def _with_pictures(index: int, page: Page, result: PageResult, settings: PageSettings) -> ReadPage:
+    """A page read, with pictures of it as given and as preprocessed."""
+    preprocessed = None
+    if settings.use_doc_unwarping:
+        preprocessed = encode_picture(result.page.pixels)
+    elif settings.use_doc_orientation_classify:
+        preprocessed = encode_picture(rotate(page, result.doc_angle).pixels)
+    return ReadPage(index, result, encode_picture(page.pixels), preprocessed)
 
 
 def _record_of(request: pb_utils.InferenceRequest) -> FileRecord:
