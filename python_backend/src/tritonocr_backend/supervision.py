@@ -37,7 +37,7 @@ class Family:
 
     def __init__(self, pid: int) -> None:
         self._leader = psutil.Process(pid)
-        self._names: dict[psutil.Process, str] = {}
+        self._names = {child: _name(child) for child in self._leader.children()}
         self._suspects: set[psutil.Process] = set()
         self._looks = 0
 
@@ -45,10 +45,10 @@ class Family:
         """Name a process that has died; None where all are well. To be called at intervals."""
         if not self._leader.is_running() or self._leader.status() == psutil.STATUS_ZOMBIE:
             return "tritonserver"
+        self._looks += 1
         if self._looks % LIST_EVERY_LOOKS == 0:
             children = self._leader.children()
             self._names = {child: self._names.get(child) or _name(child) for child in children}
-        self._looks += 1
         zombies = {child for child in self._names if _is_zombie(child)}
         died = zombies & self._suspects
         self._suspects = zombies
