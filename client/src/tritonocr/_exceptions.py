@@ -112,7 +112,7 @@ ERROR_BY_STATUS: dict[str, type[TritonOCRError]] = {
 }
 
 # Triton says "overloaded" and "gone" with the same code; only the sentence tells them apart.
-_OVERLOAD_PHRASES = ("maximum queue size", "overloaded")
+_OVERLOAD_PHRASES = ("maximum queue size", "timeout expired", "overloaded")
 
 # What Triton says while it stops, under several codes: a file in work gets INTERNAL, when a model that `ocr`
 # asks is closed before `ocr` itself is done.

@@ -108,7 +108,7 @@ def _give_back(worker: _Worker) -> None:
 
 
 class PdfDocument:
-    """An open PDF; to be used by one thread at a time.
+    """An open PDF; to be read by one thread at a time, and closed by any.
 
     Args:
         data: the file.
@@ -121,6 +121,7 @@ class PdfDocument:
 
     def __init__(self, data: bytes, limits: RenderLimits) -> None:
         self._limits, self._file_bytes = limits, len(data)
+        self._asking = threading.Lock()
         self._worker: _Worker | None = _take()
         self.page_count: int = self._ask("the PDF", "open", data)[0]["pages"]
 
@@ -143,27 +144,35 @@ class PdfDocument:
         return np.array(page.reshape(answer["height"], answer["width"], -1)[:, :, :3], order="C")
 
     def close(self) -> None:
-        """Let go of the file; the process waits for the next one."""
+        """Let go of the file; the process waits for the next one, or ends if it is still rendering."""
         worker, self._worker = self._worker, None
-        if worker is not None:
+        if worker is None:
+            return
+        if not self._asking.acquire(blocking=False):
+            worker.end()  # nobody waits for that page any more
+            return
+        with suppress(_WorkerEndedError):
             worker.ask("close", seconds=self._limits.seconds, memory_bytes=self._limits.memory_bytes)
             _give_back(worker)
+        self._asking.release()
 
     def _ask(
         self, what: str, op: str, payload: bytes = b"", more_bytes: int = 0, **values: Any
     ) -> tuple[dict[str, Any], bytes]:
-        if self._worker is None:
+        worker = self._worker
+        if worker is None:
             raise InvalidInputError(f"file: {what} is not read: an earlier page broke off", "too_large")
         memory_bytes = self._limits.memory_bytes + 2 * self._file_bytes + more_bytes
         asked = {"seconds": self._limits.seconds, "memory_bytes": memory_bytes, **values}
         try:
-            return self._worker.ask(op, payload, **asked)
+            with self._asking:
+                return worker.ask(op, payload, **asked)
         except _WorkerEndedError:
-            status, self._worker = self._worker.wait(), None
+            status, self._worker = worker.wait(), None
             raise InvalidInputError(f"file: {what} {self._reason(status)}", "too_large") from None
         except PdfError:
             if op == "open":  # nothing is open
-                worker, self._worker = self._worker, None
+                self._worker = None
                 _give_back(worker)
             raise
 

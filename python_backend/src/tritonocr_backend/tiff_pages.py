@@ -32,7 +32,13 @@ def count_pages(data: bytes) -> int:
             raise InvalidInputError(
                 f"file: the TIFF has more than {MOST_PAGES} pages, expected fewer", "too_large"
             )
-        (entries,) = struct.unpack_from(count_format, data, directory)
+        (entries,) = _read(count_format, data, directory)
         link = directory + struct.calcsize(count_format) + entries * entry_bytes
-        (directory,) = struct.unpack_from(link_format, data, link)
+        (directory,) = _read(link_format, data, link)
     return len(seen)
+
+
+def _read(layout: str, data: bytes, offset: int) -> tuple[int, ...]:
+    if offset > len(data):  # Python's own check has limits
+        raise struct.error(f"the chain leads to byte {offset} of {len(data)}")
+    return struct.unpack_from(layout, data, offset)

@@ -217,7 +217,7 @@ def _add_stage(repository: Path, name: str, pipeline: PipelineSettings, serving:
         if count := serving.instances.get(name):
             text = _with_instances(text, count)
         if name.startswith("ocr"):
-            text += _parameters(pipeline.options)
+            text = _with_queue(text, pipeline) + _parameters(pipeline.options)
         (folder / "config.pbtxt").write_text(text, encoding="utf-8")
         shutil.copytree(source / "1", folder / "1", ignore=shutil.ignore_patterns("__pycache__"))
         if name.startswith("ocr"):
@@ -236,6 +236,16 @@ def _parameters(options: Mapping[str, OptionValue]) -> str:
 def _with_instances(config_text: str, count: int) -> str:
     config = text_format.Parse(config_text, model_config_pb2.ModelConfig())
     config.instance_group[0].count = count
+    return str(text_format.MessageToString(config))
+
+
+def _with_queue(config_text: str, pipeline: PipelineSettings) -> str:
+    config = text_format.Parse(config_text, model_config_pb2.ModelConfig())
+    policy = config.dynamic_batching.default_queue_policy
+    wanted = (pipeline.max_queue_size, pipeline.max_queue_seconds * 1_000_000)
+    if (policy.max_queue_size, policy.default_timeout_microseconds) == wanted:
+        return config_text
+    policy.max_queue_size, policy.default_timeout_microseconds = wanted
     return str(text_format.MessageToString(config))
 
 
