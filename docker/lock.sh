@@ -7,14 +7,17 @@ cd "$(dirname "$0")/.."
 lock() { # NAME PYTHON GLIBC PROJECT [OPTION...]
   name=$1 python=$2 glibc=$3 project=$4
   shift 4
-  # The build tool of our own packages comes from the same lock.
+  # The build tool of our own packages comes from the same lock. Left out are our own packages, and OpenVINO's
+  # reports to its makers, which it does without.
   sed -n 's/^requires = \["\(.*\)"\]$/\1/p' "$project" |
-    "${UV:-uv}" pip compile --quiet --upgrade --generate-hashes --only-binary :all: --no-emit-package tritonocr \
+    "${UV:-uv}" pip compile --quiet --upgrade --generate-hashes --only-binary :all: \
+      --no-emit-package tritonocr --no-emit-package openvino-telemetry \
       --python-version "$python" --python-platform "x86_64-manylinux_2_$glibc" \
       --custom-compile-command "make lock" --output-file "docker/requirements-$name.lock" "$@" "$project" -
 }
 
-lock cpu 3.11 36 pyproject.toml                                        # Debian bookworm
-lock gateway 3.11 36 client/pyproject.toml --extra gateway             # likewise
-# NVIDIA's image has its own tritonserver; for its Python tritonclient 2.51 asks for a package without wheels.
-lock server 3.12 39 pyproject.toml --no-emit-package nvidia-pytriton --override docker/overrides-server.txt
+lock cpu 3.11 36 pyproject.toml
+lock gateway 3.11 36 client/pyproject.toml --extra gateway
+# NVIDIA's image has its own tritonserver, and a GPU's ONNX Runtime takes the place of the other.
+lock server 3.12 39 pyproject.toml docker/requirements-server.in --override docker/overrides-server.txt \
+  --no-emit-package nvidia-pytriton --no-emit-package onnxruntime
