@@ -186,13 +186,13 @@ def _add_output(response: Any, name: str, array: NDArray[Any]) -> None:
 
 @contextmanager
 def serving(
-    answer: Answer, servicer_class: type[FakeServicer] = FakeServicer
+    answer: Answer, servicer_class: type[FakeServicer] = FakeServicer, address: str = "127.0.0.1:0"
 ) -> Iterator[tuple[str, FakeServicer]]:
-    """Run the fake on a free port; yields its address and the servicer."""
+    """Run the fake, on a free port unless told otherwise; yields its address and the servicer."""
     servicer = servicer_class(answer)
     server = grpc.server(ThreadPoolExecutor(16), options=[("grpc.max_receive_message_length", -1)])
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(address)
     server.start()
     try:
         yield f"127.0.0.1:{port}", servicer
