@@ -65,6 +65,13 @@ class TestErrors:
                 "m is overloaded; try again",
                 id="a full queue, whatever code BLS gives it",
             ),
+            pytest.param(
+                "Failed to increase the shared memory pool size for key 'k' to 1048576 bytes.",
+                pb_utils.TritonError.INTERNAL,
+                OverloadedError,
+                "the server is overloaded: its shared memory (/dev/shm) is full",
+                id="no shared memory left",
+            ),
             pytest.param("boom", pb_utils.TritonError.INTERNAL, StageError, "m failed: boom", id="ours"),
             pytest.param("gone", pb_utils.TritonError.NOT_FOUND, StageError, "m failed: gone", id="unloaded"),
         ],

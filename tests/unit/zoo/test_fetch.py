@@ -1,5 +1,6 @@
 """Fetching end to end: wheels through pip from a local folder, archives from a local HTTP server."""
 
+import errno
 import hashlib
 import multiprocessing
 import os
@@ -44,6 +45,22 @@ def _leftovers(home: Path) -> list[Path]:
         for path in home.rglob("*")
         if path.is_file() and path.relative_to(home).parts[0] not in kept and NAME not in path.parent.parts
     ]
+
+
+class TestDisks:
+    @pytest.mark.parametrize("missing", [errno.ENOSPC, errno.EROFS])
+    def test_that_take_no_more_are_told_with_the_place_and_the_remedy(
+        self, missing: int, file_server: FileServer, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*arguments: object) -> None:
+            raise OSError(missing, os.strerror(missing))
+
+        monkeypatch.setattr("tritonocr_backend.zoo.fetch.archive.unpack", refuse)
+        with pytest.raises(FetchError) as error:
+            fetch(_model(file_server.add("/a.tar", ARCHIVE)))
+        place = f"{home}: {os.strerror(missing)}; TRITONOCR_HOME chooses another place"
+        assert str(error.value).splitlines()[1:] == [f"  {place}"]
+        assert _leftovers(home) == []
 
 
 class TestArchives:

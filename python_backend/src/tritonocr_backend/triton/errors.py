@@ -17,6 +17,7 @@ CODES = {
 }
 QUEUE_FULL = "Exceeds maximum queue size"
 NOT_LOADED = "is not ready"
+SHARED_MEMORY_FULL = "shared memory pool size"
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ def error_response(error: Exception, request_id: str = "") -> pb_utils.Inference
         error: why it failed.
         request_id: what the log calls the request.
     """
+    if SHARED_MEMORY_FULL in str(error):  # of a call to another model, which had no answer yet
+        error = _shared_memory_full()
     for error_class, code in CODES.items():
         if isinstance(error, error_class):
             return _failed(str(error), code)
@@ -50,4 +53,13 @@ def from_response_error(model: str, error: pb_utils.TritonError) -> Exception:
         return InvalidInputError(message)
     if error.code() == pb_utils.TritonError.UNAVAILABLE or QUEUE_FULL in message:
         return OverloadedError(f"{model} is overloaded; try again later")
+    if SHARED_MEMORY_FULL in message:
+        return _shared_memory_full()
     return StageError(f"{model} failed: {message}")
+
+
+def _shared_memory_full() -> OverloadedError:
+    return OverloadedError(
+        "the server is overloaded: its shared memory (/dev/shm) is full; "
+        "fewer or smaller pages at a time pass, or a larger /dev/shm"
+    )

@@ -68,10 +68,14 @@ def fetch(
         raise FetchError(
             model.name, {str(cache.home()): "not there, and TRITONOCR_OFFLINE forbids to fetch it"}
         )
-    with cache.locked(model.name):
-        # Another process may have fetched it while this one waited.
-        cached = cache.find(model.name, file_format)
-        return cached or _fetch(model, file_format, progress or _silent, max_archive_bytes)
+    try:
+        with cache.locked(model.name):
+            # Another process may have fetched it while this one waited.
+            cached = cache.find(model.name, file_format)
+            return cached or _fetch(model, file_format, progress or _silent, max_archive_bytes)
+    except OSError as error:  # a full or read-only disk
+        reason = f"{error.strerror or error}; TRITONOCR_HOME chooses another place"
+        raise FetchError(model.name, {str(cache.home()): reason}) from error
 
 
 def _silent(source: str, received_bytes: int, total_bytes: int | None) -> None:
