@@ -1,0 +1,100 @@
+"""`tritonocr bulk`: `read_files()` from the shell."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Annotated, Any
+
+import typer
+
+from .._bulk_defaults import FILES_IN_FLIGHT, FILES_PER_PART, PATIENCE_S
+from .._client import DEFAULT_TIMEOUT_S
+from .._exceptions import InvalidInputError
+from .._options import OPTIONS
+from ._errors import ExitCode, say
+
+_FROM_TEXT = {"INT32": int, "FP32": float, "BYTES": str}
+
+
+def bulk(
+    inputs: Annotated[list[str], typer.Argument(help="Directories or files, or URIs of them (s3://…).")],
+    output: Annotated[str, typer.Option(help="Directory or URI for the results.")],
+    url: Annotated[
+        list[str] | None,
+        typer.Option(help="A server; repeatable. Without one, each node starts its own.", show_default=False),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Of the servers started here.", show_default=False)
+    ] = None,
+    file_format: Annotated[str, typer.Option("--format", help="parquet or jsonl.")] = "parquet",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE of a predict() option; repeatable.", show_default=False),
+    ] = None,
+    readers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that read.", show_default="2 a server, or 1 a node")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Files in flight, each reader.")] = FILES_IN_FLIGHT,
+    files_per_part: Annotated[int, typer.Option(min=1, help="Files of one output part.")] = FILES_PER_PART,
+    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds a file.")] = DEFAULT_TIMEOUT_S,
+    patience_s: Annotated[
+        float, typer.Option("--patience", help="Seconds that all servers may be away.")
+    ] = PATIENCE_S,
+) -> None:
+    """Read many files on a Ray cluster; start it again to go on after a crash.
+
+    Example:
+        tritonocr bulk s3://bucket/scans --output s3://bucket/text --url gpu-1:8001 --url gpu-2:8001
+
+    Exit codes: those of `tritonocr predict`.
+    """
+    from ..ray import read_files
+
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # its plan and its progress are not our output
+    started_s = time.monotonic()
+    summary = read_files(
+        inputs,
+        output,
+        urls=url or (),
+        device=device,
+        file_format=file_format,
+        readers=readers,
+        jobs=jobs,
+        files_per_part=files_per_part,
+        timeout_s=timeout_s,
+        patience_s=patience_s,
+        **dict(map(parsed_option, option or ())),
+    )
+    seconds = time.monotonic() - started_s
+    before = f" ({summary.files_done_before} done before)" if summary.files_done_before else ""
+    say(
+        f"{summary.files} files{before}, {summary.pages} pages, {summary.failures} failed; {seconds:.1f} s, "
+        f"{summary.pages / seconds:.1f} pages/s"
+    )
+    if summary.failures:
+        raise typer.Exit(int(ExitCode.FILES_FAILED))
+
+
+def parsed_option(text: str) -> tuple[str, Any]:
+    """Turn `NAME=VALUE` into an option's name and value.
+
+    Raises:
+        InvalidInputError: there is no such option, or the value is not of its type.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or name not in OPTIONS:
+        raise InvalidInputError(
+            f"--option is {text!r}; expected NAME=VALUE with one of {', '.join(OPTIONS)}."
+        )
+    try:
+        return name, _value(OPTIONS[name].datatype, value)
+    except (KeyError, ValueError):
+        kind = {"BOOL": "True or False", "INT32": "an integer", "FP32": "a number"}[OPTIONS[name].datatype]
+        raise InvalidInputError(f"--option {name} is {value!r}; expected {kind}.") from None
+
+
+def _value(datatype: str, text: str) -> Any:
+    if datatype == "BOOL":
+        return {"true": True, "false": False}[text.lower()]
+    return _FROM_TEXT[datatype](text)

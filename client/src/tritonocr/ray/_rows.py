@@ -1,0 +1,82 @@
+"""The output's rows: one a page, or one for a file that could not be read; and their two file formats."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from .._result import OCRFailure, OCRResult
+from ._storage import StoredFile
+
+_POINTS = pa.list_(pa.list_(pa.list_(pa.int32())))  # n, 4, 2
+_BOXES = pa.list_(pa.list_(pa.int32()))  # n, 4
+
+# Stated, not inferred: a part of empty pages must have the types of all others.
+SCHEMA = pa.schema(
+    [
+        ("input_path", pa.string()),
+        ("size_bytes", pa.int64()),
+        ("mtime_ns", pa.int64()),
+        ("page_index", pa.int32()),  # 0 also for images
+        ("page_count", pa.int32()),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("angle", pa.int32()),
+        ("text", pa.string()),  # in reading order
+        ("rec_texts", pa.list_(pa.string())),
+        ("rec_scores", pa.list_(pa.float32())),
+        ("rec_polys", _POINTS),
+        ("rec_boxes", _BOXES),
+        ("dt_polys", _POINTS),
+        ("dt_scores", pa.list_(pa.float32())),
+        ("textline_orientation_angles", pa.list_(pa.int32())),
+        ("text_word", pa.list_(pa.list_(pa.string()))),
+        ("text_word_boxes", pa.list_(_BOXES)),
+        ("error_type", pa.string()),  # null where the page was read
+        ("error", pa.string()),
+    ]
+)
+_OF_PADDLEX = set(SCHEMA.names) - {"input_path", "page_index"}
+
+
+def rows(file: StoredFile, results: Sequence[OCRResult | OCRFailure]) -> list[dict[str, Any]]:
+    """The rows of one file, each with every column of SCHEMA; there is always at least one."""
+    known = {"input_path": file.uri, "size_bytes": file.size_bytes, "mtime_ns": file.mtime_ns}
+    empty = dict.fromkeys(SCHEMA.names)
+    return [{**empty, **known, **_fields(result)} for result in results]
+
+
+def _fields(result: OCRResult | OCRFailure) -> dict[str, Any]:
+    if isinstance(result, OCRFailure):
+        return {"error_type": type(result.error).__name__, "error": str(result.error)}
+    page = result.page
+    fields = {name: value for name, value in result.json["res"].items() if name in _OF_PADDLEX}
+    return {
+        "page_index": result["page_index"] or 0,
+        "page_count": result.page_count,
+        "height": page.height,
+        "width": page.width,
+        "angle": page.angle,
+        "text": result.text,
+        **fields,
+    }
+
+
+def as_parquet(found: Sequence[dict[str, Any]]) -> bytes:
+    """Rows as a Parquet file."""
+    sink = pa.BufferOutputStream()
+    parquet.write_table(pa.Table.from_pylist(list(found), SCHEMA), sink, compression="zstd")
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def as_jsonl(found: Sequence[dict[str, Any]]) -> bytes:
+    """Rows as JSON, one object a line."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found).encode()
+
+
+FORMATS: dict[str, Callable[[Sequence[dict[str, Any]]], bytes]] = {"parquet": as_parquet, "jsonl": as_jsonl}

@@ -1,0 +1,67 @@
+"""What bulk reading is tried on: a real server, and pages that say which one they are."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tritonocr_backend.server import EmbeddedServer, ServerOptions
+from tritonocr_backend.serving import prepare_repository
+from tritonocr_backend.zoo import pipeline_config
+
+OFF = ("use_doc_orientation_classify", "use_doc_unwarping", "use_textline_orientation")
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server with the default settings."""
+    directory = tmp_path_factory.mktemp("server")
+    repository = prepare_repository(directory / "repository", pipeline_config.default())
+    with EmbeddedServer(repository, ServerOptions(log_file=directory / "server.log")) as running:
+        yield running
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Path:
+    """A directory of 30 pages, 100.png to 129.png, with the number on each."""
+    directory = tmp_path / "pages"
+    directory.mkdir()
+    for number in range(100, 130):
+        draw_page(directory / f"{number}.png", number)
+    return directory
+
+
+def draw_page(path: Path, number: int) -> None:
+    """Write a picture that says `number 17`."""
+    page = np.full((320, 480, 3), 255, np.uint8)
+    cv2.putText(page, f"number {number}", (40, 160), cv2.FONT_HERSHEY_SIMPLEX, 1.5, (0, 0, 0), 3)
+    path.write_bytes(cv2.imencode(".png", page)[1].tobytes())
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts `tritonocr bulk` as a process of its own, on a Ray of two CPUs that ends with it."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: object) -> "subprocess.Popen[str]":
+        options = [part for name in OFF for part in ("--option", f"{name}=False")]
+        command = [sys.executable, "-m", "tritonocr", "bulk", *map(str, arguments), *options]
+        # Whatever cluster this machine may belong to is left alone.
+        environment = {**os.environ, "RAY_ADDRESS": "local", "RAY_DEDUP_LOGS": "0"}
+        process = subprocess.Popen(
+            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
