@@ -11,12 +11,11 @@ help: ## list the targets
 
 # Two stamps: the demo needs what users install; the suite adds the tools and Paddle.
 $(VENV)/.server: pyproject.toml client/pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e "client[cli,http,viz,gateway]" -e .
+	PYTHON=$(PYTHON) docker/install.sh server $(VENV)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.server
-	$(BIN)/pip install --quiet --disable-pip-version-check -e "client[cli,http,viz,gateway]" -e ".[dev]"
+	docker/install.sh dev $(VENV)
 	touch $@
 
 demo: $(VENV)/.server ## read a page on a server of its own; IMAGE=path reads yours
@@ -47,7 +46,21 @@ bench: $(VENV)/.dev ## measure it, its peers and the networks alone; OPTIONS="--
 bench-peers: $(VENV)/.dev ## make the peers' environments (2 GB), beside the model cache
 	PYTHONPATH=tests $(BIN)/python -m bench.peers
 
+lock: $(VENV)/.dev ## write the lock files of the images anew, with the newest versions that fit
+	UV=$(BIN)/uv docker/lock.sh
+
+sbom: $(VENV)/.dev ## CycloneDX parts lists in build/: of each image, by its lock file, and of this environment
+	mkdir -p build
+	for image in cpu gateway server; do \
+	  $(BIN)/cyclonedx-py requirements --output-reproducible --validate --output-file build/sbom-$$image.json \
+	    docker/requirements-$$image.lock || exit 1; \
+	done
+	$(BIN)/cyclonedx-py environment --output-reproducible --validate --output-file build/sbom.json $(BIN)/python
+
+docker-replay: ## build and run the images with podman, as root on Debian; nothing else need be there
+	docker/replay.sh
+
 clean: ## remove what was built here (the model cache stays)
 	rm -rf $(VENV) output build dist
 
-.PHONY: help demo env check test chaos bench bench-peers clean
+.PHONY: help demo env check test chaos bench bench-peers lock sbom docker-replay clean
