@@ -14,6 +14,7 @@ from tritonocr_gateway.draining import DrainingMiddleware
 from tritonocr_gateway.errors import install_handlers
 from tritonocr_gateway.fetching import UrlFetcher
 from tritonocr_gateway.metrics import Metrics, MetricsMiddleware
+from tritonocr_gateway.request_log import RequestLogMiddleware
 from tritonocr_gateway.routers import health, models, ocr, page
 from tritonocr_gateway.security import SafeHeadersMiddleware
 from tritonocr_gateway.service import Connect, Service, connect
@@ -45,6 +46,7 @@ def create_app(settings: Settings | None = None, connect: Connect = connect) -> 
     app.add_middleware(SafeHeadersMiddleware)
     app.add_middleware(DrainingMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
+    app.add_middleware(RequestLogMiddleware)
     return app
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from tritonocr_gateway.app import create_app
+from tritonocr_gateway.request_log import log_config
 from tritonocr_gateway.settings import ENV_PREFIX, Settings
 
 
@@ -41,6 +42,8 @@ def run(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         server_header=False,
+        access_log=False,
+        log_config=log_config(settings.log_format),
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=30,

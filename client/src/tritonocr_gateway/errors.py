@@ -7,7 +7,6 @@ name machines that are nobody's business outside: the log gets it, and the answe
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -103,9 +102,7 @@ def answer_to(error: Exception) -> Answer:
 
 
 def log_id_of(request: Request) -> str:
-    """The request's own logId where it gave one, else one made up for it."""
-    if not hasattr(request.state, "log_id"):
-        request.state.log_id = str(uuid.uuid4())
+    """The request's id: see request_log.RequestLogMiddleware."""
     log_id: str = request.state.log_id
     return log_id
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, FilePath, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 # Not …_GATEWAY_: Kubernetes gives containers a TRITONOCR_GATEWAY_PORT=tcp://… of a Service so named.
 ENV_PREFIX = "TRITONOCR_REST_"
+LogFormat = Literal["text", "json"]
 _MIB = 1 << 20
 
 
@@ -82,6 +83,10 @@ class Settings(BaseSettings):
         default=20, gt=0, le=3600, description="Seconds that fetching a URL may take."
     )
     fetch_max_redirects: int = Field(default=3, ge=0, le=20, description="Redirects followed for a URL.")
+
+    log_format: LogFormat = Field(
+        default="text", description="What log lines are: text, or json, an object a line."
+    )
 
     @field_validator("api_keys", mode="before")
     @classmethod
