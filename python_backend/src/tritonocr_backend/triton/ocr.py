@@ -100,23 +100,22 @@ class Ocr:
                     record.reason = "cancelled"
                     break
                 if len(in_flight) == self._settings.pages_in_flight:
-                    yield await self._in_time(in_flight.pop(0), deadline_s, asked)
+                    yield await self._in_time(in_flight.pop(0), deadline_s)
                 in_flight.append(asyncio.create_task(self._timed_read(asked, index, decoding, record)))
             while in_flight:
-                yield await self._in_time(in_flight.pop(0), deadline_s, asked)
+                yield await self._in_time(in_flight.pop(0), deadline_s)
         finally:
             for task in in_flight:
                 task.cancel()
             await asyncio.gather(*in_flight, return_exceptions=True)
 
-    async def _in_time(self, page: asyncio.Task[ReadPage], deadline_s: float, asked: OcrRequest) -> ReadPage:
+    async def _in_time(self, page: asyncio.Task[ReadPage], deadline_s: float) -> ReadPage:
         try:
             return await asyncio.wait_for(page, deadline_s - self._loop.time())
         except asyncio.TimeoutError as error:
-            pages, seconds = len(asked.page_indices), self._settings.max_seconds
             raise InvalidInputError(
-                f"file: its {pages} pages were not read within {seconds} s (limit max_seconds), "
-                "expected fewer or smaller ones",
+                f"file: reading its pages takes more than {self._settings.max_seconds} s "
+                "(limit max_seconds), expected fewer or smaller ones",
                 "too_large",
             ) from error
 
