@@ -45,8 +45,12 @@ def output_path(save_path: str | Path, stem: str, ending: str) -> Path:
 def write_whole(path: Path, content: bytes) -> Path:
     """Write a file so that it is never seen half-written, whatever ends the process."""
     part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    return part.replace(path)
+    try:
+        part.write_bytes(content)
+        return part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def encoded_picture(picture: Image, suffix: str) -> bytes:

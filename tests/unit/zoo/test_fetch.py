@@ -52,7 +52,7 @@ class TestDisks:
     def test_that_take_no_more_are_told_with_the_place_and_the_remedy(
         self, missing: int, file_server: FileServer, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def refuse(*arguments: object) -> None:
+        def refuse(*arguments: object, **more: object) -> None:
             raise OSError(missing, os.strerror(missing))
 
         monkeypatch.setattr("tritonocr_backend.zoo.fetch.archive.unpack", refuse)

@@ -113,3 +113,5 @@ def run(arguments: Sequence[str]) -> None:
         app(with_command(arguments), prog_name="tritonocr")
     except TritonOCRError as error:
         fail(str(error), ExitCode.of(error))
+    except OSError as error:  # a full disk, a directory that may not be written to
+        fail(f"{error.filename or 'output'}: {error.strerror or error}", ExitCode.FILES_FAILED)

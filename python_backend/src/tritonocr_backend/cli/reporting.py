@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import typer
 from rich.console import Console
@@ -11,6 +11,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from tritonocr_backend.errors import TritonOcrError
 from tritonocr_backend.zoo.fetch import Progress as ProgressCallback
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print a line; a full disk behind the output is no reason to stop serving."""
+    with suppress(OSError):
+        typer.echo(line, err=err)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from tritonocr_backend import logs
-from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
+from tritonocr_backend.cli.reporting import exit_on_error, progress_bar, say
 from tritonocr_backend.limits import LIMITS, parse_limits
 from tritonocr_backend.restrictions import ADMIN_KEY_VARIABLE, TlsFiles
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
@@ -186,7 +186,7 @@ def serve(
     with exit_on_error(), _until_told_to_stop(), tempfile.TemporaryDirectory(prefix="tritonocr-") as scratch:
         config = pipeline_config.load(pipeline) if pipeline else pipeline_config.default()
         for warning in config.warnings:
-            typer.echo(f"tritonocr: {warning}", err=True)
+            say(f"tritonocr: {warning}", err=True)
         directory = prepare_repository(
             repository or Path(scratch) / "repository",
             config,
@@ -198,7 +198,7 @@ def serve(
         )
         later = {*(model or ())} - {*config.networks.values()} if lazy else ()
         with EmbeddedServer(directory, replace(options, unloaded_models=tuple(later))) as server:
-            typer.echo(_ready_line(server, time.monotonic() - started_s))
+            say(_ready_line(server, time.monotonic() - started_s))
             with _gateway(server, gateway_port) if gateway else contextlib.nullcontext():
                 server.wait()
 
@@ -221,7 +221,7 @@ def _until_told_to_stop() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("TritonOCR has stopped.")
+        say("TritonOCR has stopped.")
     finally:
         signal.signal(signal.SIGTERM, earlier)
 
