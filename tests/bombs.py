@@ -9,7 +9,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import PIL.Image
 
@@ -145,6 +145,17 @@ def animation(image_format: str, frames: int = 40) -> bytes:
     file = io.BytesIO()
     more = [PIL.Image.new("RGB", (400, 400), (number % 2 * 255, 0, 0)) for number in range(frames)]
     PIL.Image.new("RGB", (400, 400), "white").save(file, image_format, save_all=True, append_images=more)
+    return file.getvalue()
+
+
+def tarred(files: Mapping[str, bytes]) -> bytes:
+    """A tar archive of these files."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
     return file.getvalue()
 
 
