@@ -65,7 +65,7 @@ class PerfAnalyzer:
         command += ["--concurrency-range", str(clients), "--request-count", str(requests)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RuntimeError(f"perf_analyzer: {(done.stdout + done.stderr)[-800:]}")
+            raise RuntimeError(f"perf_analyzer: {(done.stderr + done.stdout)[:800]}")
 
 
 def _base64(page: Page) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def _times_as_fast_as(*peers: str) -> Callable[[Results], float]:
 
 
 def _share_of_floor(results: Results) -> float:
-    return float(_subject(results, "floor")["reference_ratio"]["median"])
+    return float(_subject(results, "floor@1")["reference_ratio"]["median"])
 
 
 def _accuracy_margin(results: Results) -> float:

@@ -1,0 +1,133 @@
+"""Rounds: who reads what when, and what becomes of the figures in tables and targets."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from bench import report
+from bench.measured import ModelWork, Pass
+from bench.processes import ProcessTree
+from bench.rounds import Measurements, measure, pages_of_round
+from bench.subjects import Subject
+from bench.targets import verdicts
+from bench.workloads import Page, Workload
+
+PAGES = [Page(f"page{number}", Path(f"page{number}.jpg")) for number in range(20)]
+NO_PROCESS = 2**22  # beyond the largest process id of Linux
+OURS, PEER, FLOOR = Subject("ours", 4), Subject("rapidocr-openvino", 1), Subject("floor", 1)
+
+
+class SlowingReader:
+    """A reader on a machine that gets slower: pages take 1 s more in each of its passes."""
+
+    def __init__(self, page_s: float, told: list[str], name: str) -> None:
+        self.tree = ProcessTree(NO_PROCESS)
+        self._page_s, self._told, self._name, self._passes = page_s, told, name, 0
+
+    def read(self, workload: Workload, pages: Sequence[Page], clients: int) -> Pass:
+        self._passes += 1
+        self._told.append(self._name)
+        seconds = self._page_s * self._passes
+        lines = {page.name: [([[0, 0], [9, 0], [9, 9], [0, 9]], page.name)] for page in pages}
+        models = {"PP-OCRv4_mobile_rec": ModelWork(requests=2, executions=1, rows=9, cpu_s=seconds)}
+        return Pass(len(pages), seconds * len(pages), (seconds,) * len(pages), lines=lines, models=models)
+
+
+@pytest.fixture
+def order() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def found(order: list[str]) -> Measurements:
+    readers = {
+        "ours": SlowingReader(1, order, "ours"),
+        "rapidocr-openvino": SlowingReader(2, order, "peer"),
+        "floor": SlowingReader(0.9, order, "floor"),
+    }
+    return measure(Workload("receipts", PAGES), [OURS, PEER, FLOOR], readers, 2, lambda text: None)
+
+
+def test_every_other_round_runs_backwards(found: Measurements, order: list[str]) -> None:
+    """So that no subject always comes after the same one."""
+    assert order == ["ours", "peer", "floor"] * 2 + ["floor", "peer", "ours"]
+
+
+def test_warming_up_does_not_count(found: Measurements) -> None:
+    """The passes take 1, 2 and 3 s a page; the first one is the warm-up."""
+    assert found.pages_per_s("ours@4").high == pytest.approx(1 / 2)
+    assert found.latency_s("ours@4", 100) == 3
+
+
+def test_ratios_are_steady_on_a_machine_that_slows_down(found: Measurements) -> None:
+    ratio = found.speed_ratio("ours@4", "rapidocr-openvino@1")
+    assert (ratio.low, ratio.high) == (pytest.approx(2), pytest.approx(2))
+
+
+def test_accuracy_is_of_all_pages(found: Measurements) -> None:
+    """A round reads half of them; the warm-up read them all."""
+    assert set(found.lines("ours@4")) == {page.name for page in PAGES}
+
+
+@pytest.mark.parametrize(
+    ("pages", "clients", "expected", "reason"),
+    [
+        (20, 1, 10, "one client reads half the pages a round"),
+        (20, 4, 20, "several get them repeatedly"),
+        (20, 32, 40, "but no round is longer than four times"),
+        (4, 1, 4, "few pages are not halved"),
+        (1, 4, 4, "a single page is repeated as far as that goes"),
+    ],
+)
+def test_a_round_has_more_pages_than_clients(pages: int, clients: int, expected: int, reason: str) -> None:
+    assert len(pages_of_round(PAGES[:pages], 0, clients)) == expected, reason
+
+
+def test_two_rounds_read_every_page() -> None:
+    halves = [set(pages_of_round(PAGES, number, clients=1)) for number in (0, 1)]
+    assert halves[0] | halves[1] == set(PAGES)
+    assert not halves[0] & halves[1]
+
+
+@pytest.fixture
+def figures(found: Measurements) -> dict[str, Any]:
+    return report.summary(found, [OURS, PEER, FLOOR])
+
+
+def row_with(text: str, table: Table) -> str:
+    """The printed row of a table that holds a text."""
+    output = io.StringIO()
+    Console(width=200, file=output).print(table)
+    return next(line for line in output.getvalue().splitlines() if text in line)
+
+
+def test_the_table_shows_speed_ratio_and_latency(figures: dict[str, Any]) -> None:
+    row = row_with("RapidOCR, OpenVINO", report.speed_table("receipts", figures))
+    cells = [cell.strip() for cell in row.split("│")]
+    assert cells[1:5] == ["RapidOCR, OpenVINO", "0.21 (0.17-0.25)", "2.00 (2.00-2.00)", "4.00"]
+
+
+def test_the_stage_table_says_how_full_batches_were(figures: dict[str, Any]) -> None:
+    row = row_with("PP-OCRv4_mobile_rec", report.stage_table("receipts", figures["subjects"]["ours@4"]))
+    assert [cell.strip() for cell in row.split("│")][-3:-1] == ["9.00", "2.00"]
+
+
+def test_targets_hold_or_not_or_were_not_measured(figures: dict[str, Any]) -> None:
+    results = {"workloads": {"receipts": {**figures, "models": {"recognition": "PP-OCRv4_mobile_rec"}}}}
+    found = {one.what: one.holds for one in verdicts(results)}
+    assert found["times RapidOCR on OpenVINO"] is True  # 2.0, at least 1.8
+    assert found["share of the floor at 4 clients"] is True  # 0.9, at least 0.8
+    assert found["times PaddleX, its faster engine"] is None
+    assert found["seconds to ready with warm caches"] is None
+
+
+def test_a_target_that_is_missed_is_said_to_be(figures: dict[str, Any]) -> None:
+    figures["subjects"]["rapidocr-openvino@1"]["reference_ratio"]["median"] = 1.79
+    results = {"workloads": {"receipts": {**figures, "models": {"recognition": "PP-OCRv4_mobile_rec"}}}}
+    found = {one.what: one.holds for one in verdicts(results)}
+    assert found["times RapidOCR on OpenVINO"] is False
