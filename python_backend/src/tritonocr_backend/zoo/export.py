@@ -19,6 +19,7 @@ from tritonocr_backend.contracts import IMAGE, IMAGE_SIZES, PADDING_BGR, Role
 from tritonocr_backend.network_card import Normalisation
 from tritonocr_backend.zoo.errors import ModelFormatError
 from tritonocr_backend.zoo.inference_config import InferenceConfig
+from tritonocr_backend.zoo.upsampling import replace_upsampling
 
 GRID_CHANNELS = 2
 
@@ -62,6 +63,7 @@ class _Graph:
     def __init__(self, model: onnx.ModelProto, cast_first: bool) -> None:
         if len(_inputs(model)) != 1:
             raise ModelFormatError(f"a network takes 1 input, got {[i.name for i in _inputs(model)]}")
+        replace_upsampling(model)
         # Its tensors may be called as ours are: PaddleX's UVDoc calls its input `image`.
         self._cast_first = cast_first
         self.model = onnx.compose.add_prefix(model, "network/")
