@@ -205,4 +205,4 @@ def of_instance(name: str, arguments: Mapping[str, str]) -> Device:
     if arguments["model_instance_kind"] == "GPU":
         return Device(device.kind, (int(arguments["model_instance_device_id"]),))
     match = _INSTANCE.search(arguments["model_instance_name"])
-    return Device(device.kind, (int(match[1]),)) if match else device
+    return Device(device.kind, (int(match[1]),)) if match and device.indices else device

@@ -9,21 +9,13 @@ from typing import Annotated
 import typer
 
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
+from tritonocr_backend.cli.serve import Precision
 from tritonocr_backend.serving import prepare_repository
 from tritonocr_backend.zoo import pipeline_config
 from tritonocr_backend.zoo.network_config import ENGINE_CACHE, GPU_BATCH_DELAY_US
 from tritonocr_backend.zoo.profiles import Profile, profile_settings
 
 app = typer.Typer(no_args_is_help=True, help="Model repositories for a tritonserver of your own: build.")
-
-
-class Precision(str, Enum):
-    """What the networks compute in."""
-
-    auto = "auto"
-    f32 = "f32"
-    bf16 = "bf16"
-    f16 = "f16"
 
 
 class Accelerator(str, Enum):
