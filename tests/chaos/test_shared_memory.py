@@ -67,7 +67,7 @@ def test_too_little_is_told_at_start(happened: Callable[[str], None]) -> None:
     sentence = run.stderr.strip().splitlines()[-1]
     assert run.returncode == 1
     assert sentence.startswith("tritonocr: /dev/shm has 16 MiB free, 15 model instances need at least")
-    assert "--shm-size=1g" in sentence
+    assert "--shm-size=2g" in sentence
     happened(sentence)
 
 

@@ -30,8 +30,8 @@ FIRST_PAGE_BYTES = 48 << 20
 RECOMMENDED_BYTES = 1 << 30
 """Enough for several scans at once, or for one of the largest pages (docs/reliability.md has the figures)."""
 REMEDY = (
-    "give a container --shm-size=1g, a Kubernetes pod an emptyDir of medium Memory there, "
-    "or any other machine: mount -o remount,size=1g /dev/shm"
+    "give a container --shm-size=2g, a Kubernetes pod an emptyDir of medium Memory there, "
+    "or any other machine: mount -o remount,size=2g /dev/shm"
 )
 
 _PREFIX, _LOCK = "tritonocr_", ".lock"

@@ -1,0 +1,64 @@
+"""What harms one request, and must not harm its neighbours."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+from conftest import Serve
+from faults import PLAIN, Load, ask, stubs
+
+from tritonocr import DeadlineExceededError, OCRClient, OverloadedError, ServerError, demo_page
+from tritonocr_backend.server import EmbeddedServer
+
+HEADROOM_BYTES = 120 << 20
+
+
+def test_hard_files_change_no_answer_of_their_neighbours(
+    server: EmbeddedServer, corpus: Path, happened: Callable[[str], None]
+) -> None:
+    before = server.pid
+    hard = [path.read_bytes() for path in sorted((corpus / "edge").iterdir())]
+    good = [path.read_bytes() for path in sorted((corpus / "scripts").iterdir())[:4]]
+    with OCRClient(server.grpc_url) as client:
+        expected = {str(_texts(ask(client, file, **PLAIN).read)) for file in good}
+        with Load(server.grpc_url, good, clients=2, options=PLAIN).running() as load:
+            outcomes = [ask(client, file, max_pages=2, **PLAIN) for file in hard]
+    assert not load.errors()
+    assert {str(_texts(outcome.read)) for outcome in load.reads()} <= expected
+    assert not [o.error for o in outcomes if isinstance(o.error, (ServerError, DeadlineExceededError))]
+    assert server.pid == before
+    refused = sum(outcome.error is not None for outcome in outcomes)
+    happened(
+        f"{len(hard)} hard files, {refused} refused by a sentence; beside them {len(load.reads())} good "
+        "requests, every answer as without them"
+    )
+
+
+def _texts(read: list[tuple[str, float]] | None) -> list[str]:
+    return [text for text, _ in read or ()]
+
+
+def test_a_page_beyond_the_memory_fails_alone(
+    serve: Serve, corpus: Path, happened: Callable[[str], None]
+) -> None:
+    """Each `ocr` process may take little more than it has; the page needs 300 MB once decoded."""
+    huge = (corpus / "edge" / "50_huge_12000x9000.png").read_bytes()
+    with serve() as server, OCRClient(server.grpc_url) as client:
+        before = server.pid
+        assert ask(client, demo_page()).error is None
+        for name, pid in stubs(before).items():
+            if name.startswith("ocr_0"):
+                process = psutil.Process(pid)
+                limit = process.memory_info().vms + HEADROOM_BYTES
+                process.rlimit(psutil.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+        with Load(server.grpc_url, [demo_page()], clients=2).running() as load:
+            outcome = ask(client, huge)
+            time.sleep(2)
+        assert server.pid == before
+    assert isinstance(outcome.error, (ServerError, OverloadedError)), "an error, and the server's"
+    assert not load.errors()
+    happened(f"{outcome.error}; {len(load.reads())} requests beside it were answered")

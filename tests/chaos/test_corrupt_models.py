@@ -1,0 +1,129 @@
+"""Model files that are not what they should be: refused by name, the other models go on."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import tritonclient.grpc
+from conftest import Serve, written
+from faults import reads_again
+
+from tritonocr import demo_page
+from tritonocr_backend.errors import ServerError, TritonOcrError
+from tritonocr_backend.network_card import CARD_FILE
+from tritonocr_backend.restrictions import ADMIN_HEADER
+from tritonocr_backend.server import EmbeddedServer, ServerOptions
+from tritonocr_backend.zoo import cache
+from tritonocr_backend.zoo.fetch import fetch_model
+from tritonocr_backend.zoo.layout import ONNX
+from tritonocr_backend.zoo.repository import build_repository
+
+KEY = "a-key-for-the-chaos-suite"
+WEIGHTS = "model.onnx"
+SPARE_OF = "PP-OCRv4_mobile_rec"
+
+
+@pytest.fixture(scope="module")
+def administered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedServer, Path]]:
+    """A server whose models may be loaded, and its repository."""
+    directory = tmp_path_factory.mktemp("administered")
+    repository = written(directory)
+    options = ServerOptions(model_control=True, admin_key=KEY, log_file=directory / "server.log")
+    with EmbeddedServer(repository, options) as server:
+        yield server, repository
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(b"\x00\xff" * 5000)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def without_role(path: Path) -> None:
+    card = json.loads(path.read_text())
+    del card["role"]
+    path.write_text(json.dumps(card))
+
+
+def of_another_role(path: Path) -> None:
+    path.write_text(path.read_text().replace('"text_recognition"', '"text_detection"'))
+
+
+@pytest.mark.parametrize(
+    ("file", "spoil"),
+    [
+        pytest.param(WEIGHTS, truncated, id="truncated weights"),
+        pytest.param(WEIGHTS, garbage, id="garbage for weights"),
+        pytest.param(WEIGHTS, empty, id="empty weights"),
+        pytest.param(WEIGHTS, Path.unlink, id="no weights"),
+        pytest.param(CARD_FILE, garbage, id="garbage for a card"),
+        pytest.param(CARD_FILE, Path.unlink, id="no card"),
+        pytest.param(CARD_FILE, without_role, id="a card without a role"),
+        pytest.param(CARD_FILE, of_another_role, id="a card of another role"),
+    ],
+)
+def test_a_corrupt_model_is_refused_by_name_and_the_others_go_on(
+    administered: tuple[EmbeddedServer, Path],
+    file: str,
+    spoil: Callable[[Path], None],
+    happened: Callable[[str], None],
+) -> None:
+    server, repository = administered
+    spare = repository / "spare"
+    before = server.pid
+    shutil.copytree(repository / SPARE_OF, spare)
+    config = spare / "config.pbtxt"
+    config.write_text(config.read_text().replace(SPARE_OF, "spare"))
+    spoil(spare / "1" / file)
+    try:
+        with tritonclient.grpc.InferenceServerClient(server.grpc_url) as client:
+            with pytest.raises(tritonclient.utils.InferenceServerException) as error:
+                client.load_model("spare", headers={ADMIN_HEADER: KEY})
+            assert not client.is_model_ready("spare")
+        assert "spare" in str(error.value)
+        assert reads_again(server, demo_page())
+    finally:
+        shutil.rmtree(spare)
+    assert server.pid == before, "a model that is refused is no reason to start again"
+    happened(re.sub(r"\s+", " ", error.value.message())[:160])
+
+
+def test_a_corrupt_model_keeps_a_server_from_starting_and_is_named(
+    serve: Serve, tmp_path: Path, happened: Callable[[str], None]
+) -> None:
+    server = serve()
+    truncated(tmp_path / "repository" / "PP-OCRv4_mobile_det" / "1" / WEIGHTS)
+    with pytest.raises(ServerError) as error:
+        server.start()
+    assert "failed to load 'PP-OCRv4_mobile_det'" in str(error.value)
+    happened(next(line for line in str(error.value).splitlines() if "failed to load" in line)[:160])
+
+
+@pytest.mark.parametrize("spoil", [truncated, garbage, empty, Path.unlink], ids=lambda spoil: spoil.__name__)
+def test_a_corrupt_file_in_the_cache_is_named_when_the_repository_is_written(
+    spoil: Callable[[Path], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    happened: Callable[[str], None],
+) -> None:
+    whole = fetch_model(SPARE_OF)
+    monkeypatch.setenv("TRITONOCR_HOME", str(tmp_path / "home"))
+    copy = cache.model_dir(SPARE_OF, "onnx")
+    shutil.copytree(whole, copy)
+    spoil(copy / ONNX)
+    with pytest.raises(TritonOcrError) as error:
+        build_repository(tmp_path / "repository", {SPARE_OF: fetch_model(SPARE_OF)})
+    assert SPARE_OF in str(error.value)
+    assert not (tmp_path / "repository" / SPARE_OF).exists(), "no part of it is served"
+    happened(str(error.value)[:160])
