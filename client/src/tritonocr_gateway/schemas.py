@@ -48,7 +48,7 @@ class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
         default=None,
         max_length=128,
         pattern=r"^[^\x00-\x1f\x7f]*$",
-        description="Identifies the request; else made up.",
+        description="Identifies the request; else the header `X-Request-ID`, else made up.",
     )
     max_pages: int | None = Field(
         default=None, ge=1, description="Pages to read, at most what the gateway allows."

@@ -143,8 +143,8 @@ def serve(
     tritonserver: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[-- TRITONSERVER_OPTION...]",
-            help="tritonserver's own options, such as --trace-config=...",
+            metavar="TRITONSERVER_OPTION",
+            help="After --: tritonserver's own options, such as --trace-config=...",
         ),
     ] = None,
 ) -> None:
