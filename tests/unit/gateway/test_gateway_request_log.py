@@ -1,0 +1,90 @@
+"""Every request has one id: in its answer, in Triton's request, and in its log line."""
+
+import json
+import logging
+import logging.config
+import time
+from typing import Any
+
+import pytest
+from fake_triton import FakeTransport
+
+from tritonocr_gateway.request_log import log_config
+
+
+@pytest.mark.parametrize(
+    ("headers", "fields", "expected"),
+    [
+        pytest.param({"X-Request-ID": "scan-7"}, {}, "scan-7", id="the header's"),
+        pytest.param({}, {"logId": "form-8"}, "form-8", id="the body's, PaddleX's way"),
+        pytest.param(
+            {"X-Request-ID": "scan-7"}, {"logId": "form-8"}, "form-8", id="the body's before the header's"
+        ),
+    ],
+)
+def test_an_id_that_is_given_goes_everywhere(
+    serve: Any,
+    triton: FakeTransport,
+    body: dict[str, Any],
+    headers: dict[str, str],
+    fields: dict[str, str],
+    expected: str,
+) -> None:
+    answer = serve().post("/ocr", json={**body, **fields}, headers=headers)
+    assert answer.headers["X-Request-ID"] == answer.json()["logId"] == expected
+    assert triton.requests[-1].request_id == expected
+
+
+@pytest.mark.parametrize("bad", ["", "a b", "x" * 129, "caf\xe9"])
+def test_one_that_fits_no_header_or_log_is_replaced(serve: Any, bad: str) -> None:
+    answer = serve().get("/health", headers={"X-Request-ID": bad.encode("latin-1")})
+    assert len(answer.headers["X-Request-ID"]) == 36
+    assert answer.headers["X-Request-ID"] == answer.json()["logId"]
+
+
+def test_an_id_of_any_script_is_spelt_out_in_the_header(serve: Any, body: dict[str, Any]) -> None:
+    answer = serve().post("/ocr", json={**body, "logId": "扫描 7"})
+    assert answer.json()["logId"] == "扫描 7"
+    assert answer.headers["X-Request-ID"] == "%E6%89%AB%E6%8F%8F 7"
+
+
+def test_an_error_has_its_id_too(serve: Any) -> None:
+    answer = serve().post("/ocr", content=b"?", headers={"X-Request-ID": "scan-9"})
+    assert answer.status_code == 415
+    assert answer.headers["X-Request-ID"] == answer.json()["logId"] == "scan-9"
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if record.name == "tritonocr_gateway.request_log"]
+
+
+def test_a_request_is_one_line_which_tells_the_route_and_not_the_path(
+    serve: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "tritonocr_gateway.request_log"):
+        serve().get("/no/such/secret", headers={"X-Request-ID": "scan-10"})
+        deadline = time.monotonic() + 10  # it is written after the answer
+        while not (lines := logged(caplog)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    (line,) = lines
+    assert line.getMessage() == "GET unmatched 404"
+    assert line.__dict__["request_id"] == "scan-10"
+    assert line.__dict__["milliseconds"] >= 0
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_lines_of_both_formats(log_format: Any) -> None:
+    formatters = log_config(log_format)["formatters"]
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, "formatters": formatters})
+    made = logging.config.DictConfigurator({"version": 1, "formatters": formatters})
+    formatter = made.configure_formatter(made.config["formatters"]["default"])
+    record = logging.makeLogRecord(
+        {"name": "x", "levelname": "INFO", "msg": "GET /health 200", "request_id": "é\n", "milliseconds": 1.5}
+    )
+    line = formatter.format(record)
+    assert "\n" not in line
+    if log_format == "json":
+        told = json.loads(line)
+        assert (told["message"], told["request_id"], told["milliseconds"]) == ("GET /health 200", "é\n", 1.5)
+    else:
+        assert line.endswith(r"INFO GET /health 200 '\xe9\n' 1.5 ms")
