@@ -40,11 +40,26 @@ test: $(VENV)/.dev ## the whole suite, with a real tritonserver
 chaos: $(VENV)/.dev ## faults on real tritonservers, on a machine of their own; SOAK_MINUTES=30 for the long soak
 	$(BIN)/pytest -m chaos tests/chaos --soak-minutes=$(or $(SOAK_MINUTES),2)
 
+fuzz: $(VENV)/.dev ## fuzz what takes files and requests, FUZZ_SECONDS=30 for each target; needs Python 3.11 or later
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[fuzz]"
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(or $(FUZZ_SECONDS),30)
+
+$(VENV)/.ray: $(VENV)/.dev client/pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -e "client[cli,http,viz,gateway,ray]" -e ".[dev]"
+	touch $@
+
+test-ray: $(VENV)/.ray ## bulk reading on a Ray of two CPUs, with processes killed; installs Ray (0.5 GB)
+	$(BIN)/pytest -m ray tests/bulk
+
 bench: $(VENV)/.dev ## measure it, its peers and the networks alone; OPTIONS="--workload receipts --subject ours"
 	PYTHONPATH=tests $(BIN)/python -m bench $(OPTIONS)
 
 bench-peers: $(VENV)/.dev ## make the peers' environments (2 GB), beside the model cache
 	PYTHONPATH=tests $(BIN)/python -m bench.peers
+
+bench-scaling: $(VENV)/.dev ## measure what docs/scaling.md's model needs, and write its tables and picture
+	PYTHONPATH=tests $(BIN)/python -m bench.scaling measure
+	PYTHONPATH=tests $(BIN)/python -m bench.scaling report --write
 
 lock: $(VENV)/.dev ## write the lock files of the images anew, with the newest versions that fit
 	UV=$(BIN)/uv docker/lock.sh
@@ -63,4 +78,4 @@ docker-replay: ## build and run the images with podman, as root on Debian; nothi
 clean: ## remove what was built here (the model cache stays)
 	rm -rf $(VENV) output build dist
 
-.PHONY: help demo env check test chaos bench bench-peers lock sbom docker-replay clean
+.PHONY: help demo env check test test-ray chaos fuzz bench bench-peers bench-scaling lock sbom docker-replay clean

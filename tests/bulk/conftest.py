@@ -1,5 +1,9 @@
-"""What bulk reading is tried on: a real server, and pages that say which one they are."""
+"""What bulk reading is tried on: a real server, and pages that say which one they are.
 
+Not part of `make test`, since it wants Ray: `make test-ray` installs that and runs these.
+"""
+
+import importlib.util
 import os
 import subprocess
 import sys
@@ -17,6 +21,17 @@ from tritonocr_backend.zoo import pipeline_config
 OFF = ("use_doc_orientation_classify", "use_doc_unwarping", "use_textline_orientation")
 
 Start = Callable[..., "subprocess.Popen[str]"]
+
+
+# They cannot be imported without it.
+collect_ignore_glob = [] if importlib.util.find_spec("pyarrow") else ["test_*.py"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs Ray."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.ray)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,168 @@
+"""What bulk reading is made of, without Ray: storage, plan, rows, patience."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from tritonocr import (
+    DeadlineExceededError,
+    InvalidInputError,
+    OCRFailure,
+    OverloadedError,
+    ServerError,
+    ServerUnavailableError,
+)
+from tritonocr.ray import SCHEMA
+from tritonocr.ray._plan import check_same_run, plan, undone
+from tritonocr.ray._reader import RETRIES, persistently
+from tritonocr.ray._rows import as_jsonl, as_parquet, rows
+from tritonocr.ray._storage import Directory, StoredFile, list_files, read
+
+
+def store(directory: Path, *names: str) -> list[StoredFile]:
+    """Write small files and list them."""
+    for name in names:
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    return sorted(list_files(str(directory), recursive=True))
+
+
+def test_a_directory_is_listed_with_what_it_holds(tmp_path: Path) -> None:
+    """Images and PDFs, below it too where asked for; a file is listed as it is."""
+    files = store(tmp_path, "a.jpg", "B.PDF", "notes.txt", "deep/c.tiff")
+    assert [Path(file.uri).name for file in files] == ["B.PDF", "a.jpg", "c.tiff"]
+    assert len(list(list_files(str(tmp_path), recursive=False))) == 2
+    assert len(list(list_files(str(tmp_path / "notes.txt"), recursive=True))) == 1
+    assert files[1] == StoredFile(str(tmp_path / "a.jpg"), 5, (tmp_path / "a.jpg").stat().st_mtime_ns)
+
+
+@pytest.mark.parametrize(
+    ("uri", "names"),
+    [
+        ("/nowhere/at/all", "holds no"),
+        ("nothing://bucket/x", "Protocol not known"),
+    ],
+)
+def test_what_cannot_be_listed_is_named(uri: str, names: str) -> None:
+    """Before any work is done."""
+    with pytest.raises(InvalidInputError, match=names):
+        list(list_files(uri, recursive=True))
+
+
+def test_any_storage_of_fsspec_will_do() -> None:
+    """Listing, reading and whole files, through its memory filesystem."""
+    Directory("memory://inputs").write("a.png", b"content")
+    (file,) = list_files("memory://inputs", recursive=True)
+    assert read(file) == b"content"
+
+
+def test_a_file_that_changed_since_is_not_taken_for_the_one_listed(tmp_path: Path) -> None:
+    """Its row would have the size and time of the other."""
+    (file,) = store(tmp_path, "a.jpg")
+    (tmp_path / "a.jpg").write_bytes(b"longer than before")
+    with pytest.raises(InvalidInputError, match="18 bytes, but had 5"):
+        read(file)
+    (tmp_path / "a.jpg").unlink()
+    with pytest.raises(InvalidInputError, match="Cannot read"):
+        read(file)
+
+
+def test_a_plan_is_kept_and_extended(tmp_path: Path) -> None:
+    """Blocks stay what they were; new and changed files get others."""
+    inputs, output = tmp_path / "in", Directory(str(tmp_path / "out"))
+    first = plan(output, store(inputs, "a.jpg", "b.jpg", "c.jpg"), files_per_part=2)
+    assert [(block.name, len(block.files)) for block in first] == [("00000-000000", 2), ("00000-000001", 1)]
+    assert plan(output, store(inputs), files_per_part=1) == first
+
+    os.utime(inputs / "a.jpg", ns=(1, 1))
+    second = plan(output, store(inputs, "d.jpg"), files_per_part=2)
+    assert second[:2] == first
+    assert [Path(file.uri).name for file in second[2].files] == ["a.jpg", "d.jpg"]
+
+    output.write("part-00000-000001.parquet", b"")
+    assert [block.name for block in undone(output, second, "parquet")] == ["00000-000000", "00001-000000"]
+
+
+def test_results_of_other_options_are_not_mixed(tmp_path: Path) -> None:
+    """The first run's stand in the directory."""
+    output = Directory(str(tmp_path))
+    check_same_run(output, {"options": {"lang": "en"}})
+    check_same_run(output, {"options": {"lang": "en"}})
+    with pytest.raises(InvalidInputError, match="'lang': 'en'"):
+        check_same_run(output, {"options": {}})
+
+
+def test_a_failure_is_a_row_in_both_formats() -> None:
+    """With every column, so that parts fit together."""
+    file = StoredFile("a.jpg", 5, 7)
+    found = rows(file, [OCRFailure("a.jpg", InvalidInputError("it is cut"))])
+    table = parquet.read_table(pa.BufferReader(as_parquet(found)))
+    assert table.schema.equals(SCHEMA)
+    (row,) = table.to_pylist()
+    assert row == json.loads(as_jsonl(found))
+    told = (row["input_path"], row["size_bytes"], row["error_type"], row["error"], row["text"])
+    assert told == ("a.jpg", 5, "InvalidInputError", "it is cut", None)
+
+
+def calls(*outcomes: Exception | str) -> Callable[[], str]:
+    """A function that raises or returns one outcome after the other."""
+    left = list(outcomes)
+
+    def call() -> str:
+        outcome = left.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return call
+
+
+AWAY, FULL, BROKEN, LATE = (
+    ServerUnavailableError("away"),
+    OverloadedError("full"),
+    ServerError("broken"),
+    DeadlineExceededError("late"),
+)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "patience_s"),
+    [
+        (["text"], 0.0),  # at once
+        ([AWAY, FULL, AWAY, AWAY, "text"], 60.0),  # servers that come back
+        ([BROKEN, LATE, "text"], 0.0),  # failures of one file, as often as is tried again
+    ],
+)
+def test_what_may_pass_later_is_tried_again(outcomes: list[Exception | str], patience_s: float) -> None:
+    """Until there is an answer."""
+    assert persistently(calls(*outcomes), patience_s, pause=lambda seconds: None) == "text"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "patience_s", "error"),
+    [
+        ([AWAY, "text"], -1.0, ServerUnavailableError),  # no patience left
+        ([BROKEN] * (RETRIES + 1), 60.0, ServerError),
+        ([InvalidInputError("cut"), "text"], 60.0, InvalidInputError),  # the file's own fault
+    ],
+)
+def test_what_will_not_pass_is_raised(
+    outcomes: list[Exception | str], patience_s: float, error: type[Exception]
+) -> None:
+    """The error itself."""
+    with pytest.raises(error):
+        persistently(calls(*outcomes), patience_s, pause=lambda seconds: None)
+
+
+def test_pauses_grow_and_are_bounded() -> None:
+    """Up to half a minute."""
+    pauses: list[float] = []
+    persistently(calls(*[AWAY] * 12, "text"), 60, pause=pauses.append)
+    assert 0.25 <= pauses[0] <= 0.5
+    assert 15 <= pauses[-1] <= 30
