@@ -59,6 +59,22 @@ def test_a_network_is_served_by_its_roles_contract(role: Role) -> None:
     assert config.instance_group[0].count == 3
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, (4, 4)),
+        ({"ocr": 2}, (2, 2)),  # PDFs are read by the other of the two
+        ({"ocr": 2, "ocr_stream": 1}, (2, 1)),
+    ],
+)
+def test_as_many_files_are_read_page_by_page_as_at_once(
+    repository: Path, given: dict[str, int], expected: tuple[int, int]
+) -> None:
+    build_repository(repository, {}, serving=ServingSettings(instances=given))
+    counts = [config_of(repository / name).instance_group[0].count for name in ("ocr", "ocr_stream")]
+    assert tuple(counts) == expected
+
+
 class TestAnotherSize:
     """A network that wants 48 x 192 behind the contract of 80 x 160."""
 

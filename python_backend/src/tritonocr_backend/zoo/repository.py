@@ -37,6 +37,8 @@ from tritonocr_backend.zoo.network_config import (
 from tritonocr_backend.zoo.registry import Model
 
 STAGES = ("ocr", "ocr_stream", contracts.POSTPROCESS, contracts.CROP, contracts.DECODE)
+# Clients send their PDFs to the one and their pictures to the other: as many files at a time for both.
+_COUNTED_AS = {"ocr_stream": "ocr"}
 
 _MODEL_SHIM = """from tritonocr_backend.triton.network import NetworkModel as TritonPythonModel
 
@@ -214,7 +216,7 @@ def _add_stage(repository: Path, name: str, pipeline: PipelineSettings, serving:
     source = source_repository() / name
     with _Folder(repository, name) as folder:
         text = (source / "config.pbtxt").read_text(encoding="utf-8")
-        if count := serving.instances.get(name):
+        if count := serving.instances.get(name) or serving.instances.get(_COUNTED_AS.get(name, "")):
             text = _with_instances(text, count)
         if name.startswith("ocr"):
             text = _with_queue(text, pipeline) + _parameters(pipeline.options)
