@@ -12,8 +12,8 @@ from tritonocr_gateway.errors import InvalidRequestError
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DATA_PREFIX = re.compile(r"data:[^,]{0,200},")
 _SNIFFED_BYTES = 1024  # where readers accept a PDF's signature
-# What the server would take for Base64, and decode once more; a plain PPM's head looks like it.
-_BASE64 = re.compile(rb"(?:data:[^,]{0,200},)?(?!P[1-7]\s)[A-Za-z0-9+/\s]{16}")
+# How what the server would decode once more begins; a PPM's head looks like it.
+_BASE64 = re.compile(rb"(?:data:[^,]{0,200},)?(?!P[1-7]\s)(?=[A-Za-z0-9+/\s]{16})")
 
 
 def is_url(text: str) -> bool:
@@ -42,9 +42,20 @@ def from_base64(text: str) -> bytes:
         raise InvalidRequestError(f"The file is not Base64: {error}.") from error
     if not content:
         raise InvalidRequestError("The file is empty; expected the bytes of an image or PDF in Base64.")
-    if _BASE64.match(content):
+    if _is_base64(content):
         raise InvalidRequestError("The file is text in Base64; expected the bytes of an image or PDF in it.")
     return content
+
+
+def _is_base64(content: bytes) -> bool:
+    head = _BASE64.match(content)
+    if not head:
+        return False
+    try:
+        pybase64.b64decode(b"".join(content[head.end() :].split()), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True
 
 
 def check_file_type(content: bytes, file_type: int | None) -> None:

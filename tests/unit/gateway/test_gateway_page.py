@@ -30,6 +30,13 @@ def test_no_html_has_scripts_or_styles_in_it(path: Any) -> None:
     assert not re.search(r"<style|style=|\son\w+=|<script(?![^>]*\ssrc=)", text)
 
 
+@pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".js"], ids=lambda path: path.name)
+def test_no_script_makes_html_or_code_of_text(path: Any) -> None:
+    """What was read of a page, and the name of its file, are a stranger's."""
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", text)
+
+
 @pytest.mark.parametrize("path", ["/", "/docs"])
 def test_browsers_are_told_to_be_strict(serve: Any, path: str) -> None:
     headers = serve().get(path).headers
