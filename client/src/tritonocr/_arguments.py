@@ -34,11 +34,13 @@ class ReadArguments(OCROptions, total=False):
         input_path: what the results say they come from.
         request_id: what the server's log calls the request; made up if absent.
         timeout_s: instead of the client's own.
+        headers: sent with this request beside the client's own, such as a `traceparent`.
     """
 
     input_path: str | None
     request_id: str | None
     timeout_s: float | None
+    headers: Mapping[str, str] | None
 
 
 class PredictArguments(OCROptions, total=False):

@@ -99,6 +99,7 @@ class AsyncOCRClient:
         input_path: str | None = None,
         request_id: str | None = None,
         timeout_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
         **options: Any,
     ) -> list[OCRResult]:
         responses = self.responses(
@@ -108,6 +109,7 @@ class AsyncOCRClient:
             input_path=input_path,
             request_id=request_id,
             timeout_s=self.timeout_s if timeout_s is None else timeout_s,
+            headers=headers,
         )
         async with aclosing(responses):
             return [page async for pages in responses for page in pages]
@@ -121,6 +123,7 @@ class AsyncOCRClient:
         input_path: str | None,
         timeout_s: float | None,
         request_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[list[OCRResult], None]:
         """Send one file and yield the pages that each response holds.
 
@@ -131,6 +134,7 @@ class AsyncOCRClient:
             input_path: what the results say they come from.
             timeout_s: seconds to wait for the server in all.
             request_id: made up if absent.
+            headers: sent beside the client's own.
         """
         is_streamed = page_by_page and self._transport.streams and may_have_pages(file)
         request = encode_request(
@@ -139,6 +143,7 @@ class AsyncOCRClient:
             request_id=request_id or uuid.uuid4().hex,
             model_name=f"{self.model_name}_stream" if is_streamed else self.model_name,
             is_streamed=is_streamed,
+            headers=headers,
         )
         is_pdf, count = looks_like_pdf(file), 0
         async with aclosing(self._transport.responses(request, timeout_s)) as answers:

@@ -81,7 +81,7 @@ class OCRClient:
             file: the file's bytes, or pixels [H,W,3] BGR uint8.
             **arguments: options (see `OCROptions`), and those of `ReadArguments`: `input_path`, what the
                 results say they come from; `request_id`, what the server's log calls the request, made up if
-                absent; `timeout_s`, instead of the client's own.
+                absent; `timeout_s`, instead of the client's own; `headers`, sent with this request.
 
         Returns:
             One result a page; `page_count` of each says how many pages the file has.

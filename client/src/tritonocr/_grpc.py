@@ -48,20 +48,21 @@ class GrpcTransport:
 
     def __init__(self, address: Address, headers: Mapping[str, str] | None, tls: TLS | None = None) -> None:
         self._url = str(address)
-        self._metadata = [(name.lower(), value) for name, value in (headers or {}).items()]
+        self._metadata = _metadata(headers or {})
         self._channel = _channel(address, tls)
         self._service = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
     async def responses(self, request: Request, timeout_s: float | None) -> AsyncGenerator[Tensors, None]:
         """Send one request and yield its response, or each response of a decoupled model."""
         message = _message(request)
+        metadata = [*self._metadata, *_metadata(request.headers)]
         with self._translating(timeout_s):
             if not request.is_streamed:
-                answer = await self._service.ModelInfer(message, timeout=timeout_s, metadata=self._metadata)
+                answer = await self._service.ModelInfer(message, timeout=timeout_s, metadata=metadata)
                 yield named_tensors(InferResult(answer), request)
                 return
             # The deadline is kept here: the server's would go on while the caller works on a page.
-            metadata = [*self._metadata, _STATUS_IN_STREAMS]
+            metadata.append(_STATUS_IN_STREAMS)
             call = self._service.ModelStreamInfer(iter([message]), metadata=metadata)
             allowance = Allowance(timeout_s)
             try:
@@ -141,6 +142,10 @@ def _translated(error: grpc.RpcError, url: str, timeout_s: float | None) -> Exce
 async def _next_of(call: Any, allowance: Allowance) -> Any:
     with allowance.spending():
         return await asyncio.wait_for(call.read(), allowance.left_s)
+
+
+def _metadata(headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(name.lower(), value) for name, value in headers.items()]
 
 
 def _message(request: Request) -> Any:

@@ -49,7 +49,7 @@ class HttpTransport:
         arguments = self._call_arguments(request)
         path = f"v2/models/{arguments.pop('model_name')}/infer"
         body, json_size = self._library.InferenceServerClient.generate_request_body(**arguments)
-        headers = {_JSON_SIZE: str(json_size)} if json_size else {}
+        headers = {**request.headers, **({_JSON_SIZE: str(json_size)} if json_size else {})}
         content, answered = await self._call("POST", path, timeout_s, data=io.BytesIO(body), headers=headers)
         header_length = answered.get(_JSON_SIZE)
         result = self._library.InferResult.from_response_body(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -78,13 +78,17 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """One inference request, in no transport's terms; `is_streamed`: its model answers page by page."""
+    """One inference request, in no transport's terms; `is_streamed`: its model answers page by page.
+
+    `headers` go with it beside the client's own.
+    """
 
     model_name: str
     request_id: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[str, ...]
     is_streamed: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def encode_request(
@@ -94,6 +98,7 @@ def encode_request(
     request_id: str,
     model_name: str = "ocr",
     is_streamed: bool = False,
+    headers: Mapping[str, str] | None = None,
 ) -> Request:
     """Build the request for one file or image.
 
@@ -103,12 +108,13 @@ def encode_request(
         request_id: what the server's log calls the request.
         model_name: the Triton model, `ocr` or `ocr_stream`.
         is_streamed: whether that model is decoupled, with a response a page.
+        headers: sent with it, beside the client's own.
 
     Raises:
         InvalidInputError: the file is empty, or the pixels have another type or shape.
     """
     inputs = [_input_tensor(file), *(_option_tensor(name, value) for name, value in options.items())]
-    return Request(model_name, request_id, tuple(inputs), wanted_outputs(options), is_streamed)
+    return Request(model_name, request_id, tuple(inputs), wanted_outputs(options), is_streamed, headers or {})
 
 
 def wanted_outputs(options: Mapping[str, Any]) -> tuple[str, ...]:

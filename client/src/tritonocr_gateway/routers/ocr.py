@@ -12,6 +12,7 @@ from tritonocr_gateway.bodies import FORM_TYPE, JSON_TYPE, Asked, read_request
 from tritonocr_gateway.disconnects import unless_disconnected
 from tritonocr_gateway.errors import InvalidRequestError, log_id_of
 from tritonocr_gateway.files import check_file_type, from_base64, is_pdf, is_url
+from tritonocr_gateway.request_log import trace_headers
 from tritonocr_gateway.schemas import Failure, OCRForm, OCRRequest, Success, schema_of
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import Service, ServiceDependency
@@ -58,11 +59,11 @@ async def ocr(request: Request, service: ServiceDependency) -> Response:
     with service.admission.permit():
         asked = await read_request(request, service.settings)
         media_type = preferred_type(request.headers.get("accept", "*/*"))
-        log_id = log_id_of(request)
-        return await unless_disconnected(request, _answer(service, asked, log_id, media_type))
+        return await unless_disconnected(request, _answer(service, asked, request, media_type))
 
 
-async def _answer(service: Service, asked: Asked, log_id: str, media_type: str) -> Response:
+async def _answer(service: Service, asked: Asked, request: Request, media_type: str) -> Response:
+    log_id = log_id_of(request)
     fields, content = asked.fields, await _content(service, asked)
     check_file_type(content, fields.file_type)
     is_json = media_type == JSON
@@ -71,6 +72,7 @@ async def _answer(service: Service, asked: Asked, log_id: str, media_type: str) 
     results = await service.client.ocr(
         content,
         request_id=log_id,
+        headers=trace_headers(request),
         max_pages=_max_pages(fields.max_pages, service.settings.max_pages),
         return_page_images=visualize or with_page_image or media_type == PDF,
         **fields.options(),
