@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import uvicorn.config
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tritonocr_gateway.settings import LogFormat
@@ -19,6 +20,7 @@ from tritonocr_gateway.settings import LogFormat
 REQUEST_ID: Final = "X-Request-ID"
 
 _log = logging.getLogger(__name__)
+_TRACE_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -65,6 +67,12 @@ class RequestLogMiddleware:
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 
+def trace_headers(request: Request) -> dict[str, str]:
+    """The header that makes Triton's spans part of the caller's trace (W3C Trace Context), if it came."""
+    given = request.headers.get("traceparent", "")
+    return {"traceparent": given} if _TRACE_PARENT.fullmatch(given) else {}
+
+
 def _given_id(scope: Scope) -> str | None:
     given = Headers(scope=scope).get(REQUEST_ID, "")
     return given if _ACCEPTABLE.fullmatch(given) else None
@@ -76,7 +84,7 @@ def _route(scope: Scope) -> str:
 
 
 def log_config(log_format: LogFormat) -> dict[str, Any]:
-    """uvicorn's own configuration of its log, with this gateway's lines in it."""
+    """Uvicorn's own configuration of its log, with this gateway's lines in it."""
     config: dict[str, Any] = copy.deepcopy(uvicorn.config.LOGGING_CONFIG)
     config["loggers"]["tritonocr_gateway"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
     if log_format == "json":

@@ -12,6 +12,9 @@ from fake_triton import FakeTransport
 from tritonocr_gateway.request_log import log_config
 
 
+TRACE_PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
 @pytest.mark.parametrize(
     ("headers", "fields", "expected"),
     [
@@ -46,6 +49,21 @@ def test_an_id_of_any_script_is_spelt_out_in_the_header(serve: Any, body: dict[s
     answer = serve().post("/ocr", json={**body, "logId": "扫描 7"})
     assert answer.json()["logId"] == "扫描 7"
     assert answer.headers["X-Request-ID"] == "%E6%89%AB%E6%8F%8F 7"
+
+
+@pytest.mark.parametrize(
+    ("given", "handed_on"),
+    [
+        pytest.param(TRACE_PARENT, {"traceparent": TRACE_PARENT}, id="a trace's"),
+        pytest.param("00-nonsense", {}, id="no trace's"),
+        pytest.param(None, {}, id="none"),
+    ],
+)
+def test_triton_is_told_whose_trace_it_is(
+    serve: Any, triton: FakeTransport, body: dict[str, Any], given: str | None, handed_on: dict[str, str]
+) -> None:
+    serve().post("/ocr", json=body, headers={"traceparent": given} if given else {})
+    assert triton.requests[-1].headers == handed_on
 
 
 def test_an_error_has_its_id_too(serve: Any) -> None:
