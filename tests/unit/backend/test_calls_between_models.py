@@ -76,6 +76,16 @@ class TestThroughTriton:
 
         assert call("rec", named)["out"].tolist() == [1]
 
+    def test_wants_the_answer_in_memory_that_numpy_can_read(self, call: Callable[..., Any]) -> None:
+        """Triton's backends leave it on their GPU otherwise."""
+
+        def answer(request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
+            assert request.preferred_memory is not None
+            assert request.preferred_memory.memory_type == pb_utils.TRITONSERVER_MEMORY_CPU
+            return pb_utils.InferenceResponse([pb_utils.Tensor("out", np.ones(1))])
+
+        assert call("rec", answer)["out"].tolist() == [1]
+
     def test_an_error_keeps_its_meaning(self, call: Callable[..., Any]) -> None:
         error = pb_utils.TritonError("image: got", pb_utils.TritonError.INVALID_ARG)
         with pytest.raises(InvalidInputError, match="image: got"):

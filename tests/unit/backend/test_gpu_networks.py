@@ -109,7 +109,9 @@ class TestFolder:
         assert (readers == {"Cast"}) == (role in SIZED)
         if role in SIZED:
             assert not any(tensor.data_type == TensorProto.FLOAT16 for tensor in graph.initializer)
-            expected = _answers(default_repository / DEFAULT_NETWORKS[role] / "1" / "model.onnx", IMAGES[role])
+            expected = _answers(
+                default_repository / DEFAULT_NETWORKS[role] / "1" / "model.onnx", IMAGES[role]
+            )
             answers = _answers(tmp_path / "mine" / "1" / "model.onnx", IMAGES[role])
             assert all((a == b).all() for a, b in zip(answers, expected, strict=True))
 
