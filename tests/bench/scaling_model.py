@@ -25,7 +25,7 @@ class Server:
 
     Attributes:
         demand_s: processor seconds a page.
-        cores: of the machine.
+        cores: of the machine, as far as pages get them.
         cores_alone: cores that one page keeps busy when it is alone.
         delay_s: seconds of a page on no core.
     """
@@ -57,23 +57,24 @@ def throughput(server: Server, clients: int) -> float:
     return float(probability[1:] @ rates)
 
 
-def fitted(demand_s: float, cores: float, alone_s: float, point: tuple[int, float]) -> Server:
-    """The server that takes `alone_s` for a lone page and comes closest to one more point.
+def fitted(demand_s: float, cores: float, alone: tuple[float, float], point: tuple[int, float]) -> Server:
+    """The server that takes the measured seconds for a lone page and comes closest to one more point.
 
-    Only the split of a lone page's seconds between cores and delay is fitted.
+    Fitted is the share of the cores that pages get; the system, the load generator and waits for each other
+    take the rest.
 
     Args:
-        demand_s: processor seconds a page.
+        demand_s: processor seconds a page, with others beside it.
         cores: of the machine.
-        alone_s: latency of one client.
+        alone: a lone page's seconds, and the cores that it keeps busy.
         point: clients and the pages a second measured with them.
     """
+    alone_s, cores_alone = alone
     clients, measured = point
-    # A page on the cores keeps at least one of them busy, and at most all.
-    shortest_s, longest_s = max(0.0, alone_s - demand_s), max(0.0, alone_s - demand_s / cores)
+    delay_s = max(0.0, alone_s - demand_s / cores_alone)
     candidates = [
-        Server(demand_s, cores, demand_s / (alone_s - delay_s), float(delay_s))
-        for delay_s in np.linspace(shortest_s, longest_s, 201)
+        Server(demand_s, cores * share, min(cores_alone, cores * share), delay_s)
+        for share in np.linspace(0.5, 1, 251)
     ]
     return min(candidates, key=lambda server: abs(throughput(server, clients) - measured))
 
@@ -83,8 +84,8 @@ class PageCost:
     """What a page costs, as measured here.
 
     Attributes:
-        networks_s: processor seconds in the networks: what a GPU takes over.
-        others_s: processor seconds in all else: decoding, boxes, crops, text, Triton itself.
+        networks_s: core seconds for the networks: what a GPU takes over.
+        others_s: core seconds for all else: decoding, boxes, crops, text, Triton itself.
         gateway_s: processor seconds in the gateway, where one is in between.
         bytes_in: a file's size.
         bytes_out: an answer's.

@@ -38,10 +38,12 @@ class Report:
 def report(measured: Mapping[str, Any], given: Assumptions) -> Report:
     """Fit the model and tell what it says."""
     points = {int(clients): point for clients, point in measured["points"].items()}
-    server, cost = _server(measured, points), _page_cost(measured, points)
+    server = _server(measured, points)
+    share = server.cores / measured["machine"]["cores"]
+    cost = _page_cost(measured, points, share)
     tables = {
         "stages": _stages(points[FITTED_AT]["models"]),
-        "fit": _fit(points, server),
+        "fit": f"{_fit(points, server)}\n\n{_told(server, share)}",
         "limits": _limits(cost, given),
         "gpus": _gpus(cost, given),
         "costs": _costs(cost, given),
@@ -56,12 +58,12 @@ def with_tables(document: str, tables: Mapping[str, str]) -> str:
         ValueError: the document lacks a table's marks.
     """
     for name, table in tables.items():
-        start, end = f"<!-- {name} -->\n", "\n<!-- end -->"
+        start, end = f"<!-- {name} -->", "<!-- end -->"
         before, found, rest = document.partition(start)
         _, closed, after = rest.partition(end)
         if not (found and closed):
             raise ValueError(f"the document has no <!-- {name} --> … <!-- end -->")
-        document = f"{before}{start}{table}{end}{after}"
+        document = f"{before}{start}\n{table}\n{end}{after}"
     return document
 
 
@@ -70,14 +72,18 @@ def _server(measured: Mapping[str, Any], points: Mapping[int, Any]) -> Server:
     # The load generator is on the same cores.
     demand_s = point["cpu_s"] + point["client_cpu_s"]
     cores = measured["machine"]["cores"]
-    return fitted(demand_s, cores, points[1]["mean_s"], (FITTED_AT, point["pages_per_s"]))
+    lone = points[1]
+    alone = (lone["mean_s"], (lone["cpu_s"] + lone["client_cpu_s"]) / lone["mean_s"])
+    return fitted(demand_s, cores, alone, (FITTED_AT, point["pages_per_s"]))
 
 
-def _page_cost(measured: Mapping[str, Any], points: Mapping[int, Any]) -> PageCost:
+def _page_cost(measured: Mapping[str, Any], points: Mapping[int, Any], share: float) -> PageCost:
+    """Processor seconds, with the idle ones that come with them."""
     models = points[FITTED_AT]["models"]
     networks_s = sum(work["cpu_s"] for name, work in models.items() if name not in _NOT_NETWORKS)
     others_s = sum(work["cpu_s"] for name, work in models.items() if name in _NOT_NETWORKS)
-    return PageCost(networks_s, others_s, measured["gateway_s"], measured["bytes_in"], measured["bytes_out"])
+    wires = (measured["bytes_in"], measured["bytes_out"])
+    return PageCost(networks_s / share, others_s / share, measured["gateway_s"] / share, *wires)
 
 
 def _stages(models: Mapping[str, Mapping[str, float]]) -> str:
@@ -89,13 +95,22 @@ def _stages(models: Mapping[str, Mapping[str, float]]) -> str:
             f"{work['rows']:.1f}",
             f"{1000 * work['cpu_s']:.0f}",
             f"{100 * work['cpu_s'] / total_s:.0f} %",
+            f"{1000 * work['cpu_s'] / work['rows']:.1f}" if work["rows"] else "",
             f"{1000 * work['queue_s']:.0f}",
         )
         for name, work in sorted(models.items(), key=lambda item: -item[1]["cpu_s"])
         if work["cpu_s"] > 0.0005
     ]
-    rows.append(("all", "", "", f"{1000 * total_s:.0f}", "100 %", ""))
-    heads = ("process", "requests a page", "rows a page", "CPU ms a page", "share", "waited ms a page")
+    rows.append(("all", "", "", f"{1000 * total_s:.0f}", "100 %", "", ""))
+    heads = (
+        "process",
+        "requests a page",
+        "rows a page",
+        "CPU ms a page",
+        "share",
+        "CPU ms a row",
+        "all its requests waited, ms",
+    )
     return _table(heads, rows)
 
 
@@ -129,11 +144,15 @@ def _fit(points: Mapping[int, Any], server: Server) -> str:
         "CPU ms a page",
         "",
     )
-    told = (
-        f"Demand {1000 * server.demand_s:.0f} ms a page on {server.cores:g} cores; a lone page keeps "
-        f"{server.cores_alone:.2f} of them busy and spends {1000 * server.delay_s:.0f} ms on none."
+    return _table(heads, rows)
+
+
+def _told(server: Server, share: float) -> str:
+    return (
+        f"The model: {1000 * server.demand_s:.0f} ms of processor time a page, of which a page alone uses "
+        f"{server.cores_alone:.2f} cores at once; {1000 * server.delay_s:.0f} ms on no core; pages get "
+        f"{100 * share:.0f} % of the cores."
     )
-    return f"{_table(heads, rows)}\n\n{told}"
 
 
 def _error(predicted: float, measured: float) -> str:
@@ -242,12 +261,12 @@ def _panel(title: str, dots: Mapping[int, float], line: Sequence[tuple[int, floa
         f'<polyline points="{path}" fill="none" stroke="#1f77b4" stroke-width="2"/>',
         f'<text x="{x1}" y="{y0 + 32}" text-anchor="end">clients (line: model, dots: measured)</text>',
     ]
-    for clients, value in sorted(dots.items()):
-        x, y = place(clients, value)
-        parts.append(f'<circle cx="{x}" cy="{y}" r="4" fill="#d62728"/>')
-        parts.append(f'<text x="{x}" y="{y0 + 16}" text-anchor="middle">{clients}</text>')
     for step in range(1, 5):
         x, y = place(0, top * step / 4)
         parts.append(f'<text x="{x - 6}" y="{y + 4}" text-anchor="end">{top * step / 4:.1f}</text>')
         parts.append(f'<path d="M{x},{y}H{x1}" stroke="#ddd"/>')
+    for clients, value in sorted(dots.items()):
+        x, y = place(clients, value)
+        parts.append(f'<circle cx="{x}" cy="{y}" r="4" fill="#d62728"/>')
+        parts.append(f'<text x="{x}" y="{y0 + 16}" text-anchor="middle">{clients}</text>')
     return "\n".join(parts)

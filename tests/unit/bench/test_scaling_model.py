@@ -1,5 +1,6 @@
 """The scaling model against what queueing theory says in closed form, and where its figures go."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.scaling import DOCUMENT, MEASURED, PICTURE
 from bench.scaling_model import (
     Assumptions,
     PageCost,
@@ -17,7 +19,7 @@ from bench.scaling_model import (
     price_per_million,
     throughput,
 )
-from bench.scaling_report import with_tables
+from bench.scaling_report import report, with_tables
 
 servers = st.sampled_from([1.0, 2.0, 16.0]).flatmap(
     lambda cores: st.builds(
@@ -56,15 +58,15 @@ def test_many_clients_fill_the_cores(server: Server) -> None:
 @pytest.mark.parametrize(
     "server",
     [
-        Server(1.0, 2, 1.0, 0.5),  # a page uses one core
-        Server(1.0, 2, 1.6, 0.1),  # it uses most of both
+        Server(1.0, 1.6, 1.0, 0.5),  # a page uses one core; a fifth of both is lost
+        Server(1.0, 1.9, 1.6, 0.1),  # it uses most of both
         Server(1.0, 2, 2.0, 0.0),  # nothing but the cores: others only wait
     ],
 )
 def test_a_fit_finds_the_server_that_made_the_points(server: Server) -> None:
     """Its figures at one and four clients are enough to tell the others."""
     alone_s = 1 / throughput(server, 1)
-    found = fitted(server.demand_s, server.cores, alone_s, (4, throughput(server, 4)))
+    found = fitted(server.demand_s, 2, (alone_s, server.cores_alone), (4, throughput(server, 4)))
     for clients in (1, 2, 8, 16):
         assert throughput(found, clients) == pytest.approx(throughput(server, clients), rel=0.03)
 
@@ -81,6 +83,15 @@ def test_the_slower_of_gpu_and_cores_sets_the_limit() -> None:
 def test_a_price() -> None:
     """Ten pages a second for 3.60 an hour: a million takes 100 000 s, at 0.001 a second."""
     assert price_per_million(10, 3.6) == pytest.approx(100)
+
+
+def test_the_document_has_the_figures_that_were_measured() -> None:
+    """`make bench-scaling` writes both."""
+    measured = json.loads(MEASURED.read_text(encoding="utf-8"))
+    document = DOCUMENT.read_text(encoding="utf-8")
+    found = report(measured, Assumptions())
+    assert with_tables(document, found.tables) == document
+    assert PICTURE.read_text(encoding="utf-8") == found.picture
 
 
 def test_tables_go_between_their_marks() -> None:
