@@ -11,7 +11,6 @@ from fake_triton import FakeTransport
 
 from tritonocr_gateway.request_log import log_config
 
-
 TRACE_PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
