@@ -29,18 +29,20 @@ class PerfAnalyzer:
     def __init__(self, triton: TritonSubject, scratch: Path) -> None:
         self._triton, self._scratch = triton, scratch
         self.tree = triton.tree
+        self._inputs: dict[tuple[str, tuple[str, ...]], int] = {}
 
     def read(self, workload: Workload, pages: Sequence[Page], clients: int) -> Pass:
         """One pass over the pages; lines are not known."""
         report = self._scratch / "perf_analyzer.csv"
         data = self._input_data(workload, pages)
+        requests = max(len(pages), clients)  # fewer it does not take; it begins with the first page again
         with Observed(self._triton) as observed:
-            self._run(workload, data, report, clients, len(pages))
+            self._run(workload, data, report, clients, requests)
         figures = _read(report)
         pages_per_s = figures["Inferences/Second"]
         return Pass(
-            pages=len(pages),
-            wall_s=len(pages) / pages_per_s,
+            pages=requests,
+            wall_s=requests / pages_per_s,
             cpu_s=sum(work.cpu_s for work in observed.models.values()),
             peak_mb=self.tree.peak_mb(),
             models=observed.models,
@@ -48,13 +50,12 @@ class PerfAnalyzer:
         )
 
     def _input_data(self, workload: Workload, pages: Sequence[Page]) -> Path:
-        path = (
-            self._scratch
-            / f"perf_analyzer_{workload.name}_{'_'.join(page.name for page in pages)}.json"[:200]
-        )
+        names = tuple(page.name for page in pages)
+        number = self._inputs.setdefault((workload.name, names), len(self._inputs))
+        path = self._scratch / f"perf_analyzer_{number}.json"
         if not path.exists():
             options = {name: [value] for name, value in page_options(workload).items()}
-            data = [{"file": [_base64(page)], **options} for page in pages]
+            data = [{"file": _base64(page), **options} for page in pages]
             path.write_text(json.dumps({"data": data}), encoding="utf-8")
         return path
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from tritonocr_backend.contracts import IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS
 from tritonocr_backend.engines import Engine, EngineOptions, Network, create_engine
 from tritonocr_backend.local_stages import run_stage
 from tritonocr_backend.network_card import read_card
-from tritonocr_backend.pipeline import OcrPipeline
+from tritonocr_backend.pages import Page
+from tritonocr_backend.pipeline import OcrPipeline, PageSettings
 from tritonocr_backend.repository_view import RepositoryView
-from tritonocr_backend.requests import OcrRequest, parse_request
+from tritonocr_backend.requests import parse_request
 from tritonocr_backend.settings import read_pipeline_settings
 
 
@@ -68,11 +69,15 @@ class Parser:
         self._settings = read_pipeline_settings(repository / "ocr" / "1")
         self._options = {name: _tensor(value) for name, value in options.items()}
 
-    def parse(self, file: File) -> OcrRequest:
-        """The request of one file."""
+    def pages(self, file: File) -> Iterator[tuple[Page, PageSettings]]:
+        """The pages of one file, decoded, and how they are read."""
         is_file = isinstance(file.data, bytes)
         page = {"file": np.array([file.data], dtype=object)} if is_file else {"image": file.data}
-        return parse_request({**page, **self._options}, {"rec_texts"}, self._settings, self._view)
+        request = parse_request({**page, **self._options}, {"rec_texts"}, self._settings, self._view)
+        settings = request.page_settings
+        for index in request.page_indices:
+            yield request.document.read_page(index, settings.reduction_of), settings
+        request.document.close()
 
 
 def _tensor(value: Any) -> NDArray[Any]:
