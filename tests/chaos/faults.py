@@ -48,7 +48,8 @@ class Held:
     """What a server holds.
 
     Attributes:
-        memory: bytes of all its processes, what they share counted once.
+        memory: bytes that its processes have for themselves, files that they map left out: how those count
+            depends on who else maps them.
         descriptors: open files.
         threads: of all processes.
         shared_memory: bytes under its name in /dev/shm.
@@ -64,7 +65,7 @@ def held(pid: int) -> Held:
     """What the server with this process id holds now."""
     family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     return Held(
-        memory=sum(_proportional_bytes(process.pid) for process in family),
+        memory=sum(_anonymous_bytes(process.pid) for process in family),
         descriptors=sum(process.num_fds() for process in family),
         threads=sum(process.num_threads() for process in family),
         shared_memory=sum(path.stat().st_blocks * 512 for path in regions(pid)),
@@ -77,9 +78,9 @@ def regions(pid: int) -> list[Path]:
     return list(shared_memory.DIRECTORY.glob(argument.partition("prefix-name=")[2] + "*"))
 
 
-def _proportional_bytes(pid: int) -> int:
+def _anonymous_bytes(pid: int) -> int:
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
+    found = re.search(r"^Anonymous:\s+(\d+) kB", rollup, re.MULTILINE)
     return int(found[1]) * 1024 if found else 0
 
 

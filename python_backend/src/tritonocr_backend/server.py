@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from tritonocr_backend import logs, shared_memory, triton_log
+from tritonocr_backend import draining, logs, shared_memory, triton_log
 from tritonocr_backend.errors import ServerError
 from tritonocr_backend.installation import Installation, find_installation, link_backends, server_environment
 from tritonocr_backend.logs import LogFormat
@@ -152,6 +152,7 @@ class EmbeddedServer:
         self._shared_memory = shared_memory.claim()
         try:
             link_backends(installation, self._directory / "backends")
+            self._drain_file.touch()
             self._begin()
         except BaseException:
             self.stop()
@@ -194,8 +195,9 @@ class EmbeddedServer:
         """End tritonserver and its models' processes; with no patience at once, else as they like to."""
         if self._process is not None:
             if patience_s:
+                draining.drain(self._drain_file, patience_s)
                 self._process.terminate()
-                # Triton finishes its requests, then its models; past that it is ended.
+                # Triton ends its models; past that it is ended.
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(patience_s + EXIT_MARGIN_S)
             with contextlib.suppress(ProcessLookupError):
@@ -206,6 +208,11 @@ class EmbeddedServer:
             self._watchdog.kill()
             self._watchdog.communicate()
             self._watchdog = None
+
+    @property
+    def _drain_file(self) -> Path:
+        assert self._directory is not None
+        return self._directory / "drain"
 
     def _restart(self) -> None:
         # What is in flight cannot be finished: Triton waits for a dead process until its time is up.
@@ -225,6 +232,7 @@ class EmbeddedServer:
                 env={
                     **server_environment(installation),
                     **logs.environment(self.options.log_format, self.options.log_requests),
+                    draining.VARIABLE: str(self._drain_file),
                 },
                 stdout=log,
                 stderr=subprocess.STDOUT if log else None,

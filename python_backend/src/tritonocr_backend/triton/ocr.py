@@ -14,6 +14,7 @@ import triton_python_backend_utils as pb_utils
 from tritonocr_backend import logs
 from tritonocr_backend.columns import ReadPage, encode_picture, output_tensors
 from tritonocr_backend.doc_preprocessing import rotate
+from tritonocr_backend.draining import Door
 from tritonocr_backend.errors import InvalidInputError, OverloadedError, StageError, reason_of
 from tritonocr_backend.local_stages import LocalStages
 from tritonocr_backend.pages import Page, ReductionOf, unreduced
@@ -55,10 +56,12 @@ class Ocr:
         self._pipeline = OcrPipeline(TimedCaller(stages))
         self._loop = asyncio.new_event_loop()
         self._metrics, self._reporter = InstanceMetrics(args), Reporter(args)
+        self._door = Door()
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> Any:
         """See Triton's Python backend."""
-        answers = self._loop.run_until_complete(_all(map(self._answer, requests)))
+        with self._door.at_work():
+            answers = self._loop.run_until_complete(_all(map(self._answer, requests)))
         self._metrics.executed()
         return answers
 
@@ -67,6 +70,7 @@ class Ocr:
         self._threads.shutdown()
         self._reporter.close()
         self._loop.close()
+        self._door.close()
 
     async def _answer(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
         record = _record_of(request)
@@ -85,6 +89,7 @@ class Ocr:
     def _parse(self, request: pb_utils.InferenceRequest, record: FileRecord) -> OcrRequest:
         inputs = read_inputs(request)
         record.received_bytes = received_bytes(inputs)
+        self._door.check()
         return parse_request(inputs, request.requested_output_names(), self._settings, self._repository)
 
     async def _pages(
@@ -158,7 +163,8 @@ class OcrStream(Ocr):
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> None:
         """See Triton's Python backend."""
-        self._loop.run_until_complete(_all(map(self._stream, requests)))
+        with self._door.at_work():
+            self._loop.run_until_complete(_all(map(self._stream, requests)))
         self._metrics.executed()
 
     async def _stream(self, request: pb_utils.InferenceRequest) -> None:
