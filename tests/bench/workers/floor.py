@@ -87,11 +87,8 @@ class Floor:
 
     def _record(self, file: File) -> Work:
         recorder = Recorder(self._one_stream)
-        request = self._parser.parse(file)
-        for index in request.page_indices:
-            page = request.document.read_page(index, request.page_settings.reduction_of)
-            asyncio.run(OcrPipeline(recorder).read(page, request.page_settings))
-        request.document.close()
+        for page, settings in self._parser.pages(file):
+            asyncio.run(OcrPipeline(recorder).read(page, settings))
         return recorder.work
 
     def _in_streams(self, work: list[Work]) -> None:
@@ -104,10 +101,8 @@ class Floor:
         list(self._pool.map(run, self._streams))
 
     def _decode(self, file: File) -> None:
-        request = self._parser.parse(file)
-        for index in request.page_indices:
-            request.document.read_page(index, request.page_settings.reduction_of)
-        request.document.close()
+        for _ in self._parser.pages(file):
+            pass
 
     def _crop(self, work: Work) -> None:
         for inputs in work.crops:
