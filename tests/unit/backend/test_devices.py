@@ -90,6 +90,13 @@ class TestEngines:
         with pytest.raises(ServerError, match=message):
             availability.require(parse(device), engine, 1)
 
+    def test_openvino_is_given_the_first_of_its_devices_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        core = SimpleNamespace(available_devices=["CPU", "GPU.0", "GPU.1"])
+        monkeypatch.setattr("openvino.Core", lambda: core)
+        availability.require(parse("gpu:0"), "openvino", 1)
+        with pytest.raises(ServerError, match="got 'gpu:1', but OpenVINO is given the first only: gpu:0"):
+            availability.require(parse("gpu:1"), "openvino", 1)
+
     def test_that_are_not_installed_say_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(availability, "find_spec", lambda name: None)
         with pytest.raises(ServerError, match="needs the engine 'paddle': put paddlepaddle-xpu"):

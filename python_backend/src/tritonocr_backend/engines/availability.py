@@ -120,6 +120,8 @@ def _check_openvino(device: Device, needed: Support) -> None:
             f"device: got '{device}', which is OpenVINO's {needed.target}; it finds {', '.join(there)} here: "
             f"{needed.remedy}"
         )
+    if device.indices != (0,):
+        raise ServerError(f"device: got '{device}', but OpenVINO is given the first only: {device.kind}:0")
 
 
 def _check_paddle(device: Device, needed: Support) -> None:
