@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import promql_parser
 import pytest
 import yaml
 from manifest_schemas import MANIFESTS, Manifest, check, only
@@ -172,6 +173,15 @@ def test_the_autoscaler_asks_for_metrics_that_the_adapter_has(built: dict[str, l
     offered = {rule["name"]["as"] for rule in values["rules"]["custom"]}
     asked = only(built["cpu"], "HorizontalPodAutoscaler", SERVER)["spec"]["metrics"]
     assert {metric["pods"]["metric"]["name"] for metric in asked} == offered
+
+
+def test_the_adapters_queries_are_promql() -> None:
+    """With what prometheus-adapter puts in for its marks; `seriesQuery` finds the series by model and pod."""
+    values = yaml.safe_load((MANIFESTS / "components" / "monitoring" / "adapter-values.yaml").read_text())
+    for rule in values["rules"]["custom"]:
+        query = rule["metricsQuery"].replace("<<.GroupBy>>", "pod")
+        promql_parser.parse(query.replace("<<.LabelMatchers>>", 'namespace="tritonocr",pod=~"a|b"'))
+        promql_parser.parse(rule["seriesQuery"])
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
