@@ -9,7 +9,7 @@ from math import ceil
 
 from bench.figures import Spread, percentile, ratio_by_round, spread
 from bench.measured import ModelWork, Pass, ReadLine
-from bench.subjects import Reader, Subject
+from bench.subjects import FAMILIES, Reader, Subject
 from bench.workloads import Page, Workload
 
 IDLE_S = 2.0
@@ -83,8 +83,9 @@ def measure(
     found = Measurements(workload, {subject.name: {} for subject in subjects})
     for subject in {subject.family: subject for subject in subjects}.values():
         tell(f"{workload.name}: {subject.label} warms up")
-        read = readers[subject.family].read
-        found.warm_ups[subject.family] = read(workload, workload.pages, subject.clients)
+        for _ in range(FAMILIES[subject.family].warm_ups):
+            one = readers[subject.family].read(workload, workload.pages, subject.clients)
+        found.warm_ups[subject.family] = one
     found.idle_cores = idle_cores(readers)
     for number in range(rounds):
         for subject in reversed(subjects) if number % 2 else subjects:

@@ -116,11 +116,13 @@ class Family:
         label: for tables.
         clients: how many requests in flight it is measured with; each is a subject of its own.
         start: starts it.
+        warm_ups: passes before the first that counts; several instances have each to meet every shape.
     """
 
     label: str
     clients: tuple[int, ...]
     start: Callable[[Bench], Reader]
+    warm_ups: int = 1
 
 
 def _triton(bench: Bench) -> Reader:
@@ -193,7 +195,7 @@ def _peer_configuration(
 
 
 FAMILIES: Mapping[str, Family] = {
-    "ours": Family("TritonOCR, gRPC", (1, 2, 4, 8, 16, 32), _triton),
+    "ours": Family("TritonOCR, gRPC", (1, 2, 4, 8, 16, 32), _triton, warm_ups=3),
     "perf-analyzer": Family("TritonOCR, perf_analyzer", (4,), _perf_analyzer),
     "gateway": Family("TritonOCR, POST /ocr", (4,), _gateway),
     "in-process": Family("TritonOCR without Triton", (1,), _own("in_process.py")),

@@ -89,6 +89,8 @@ class Floor:
         recorder = Recorder(self._one_stream)
         for page, settings in self._parser.pages(file):
             asyncio.run(OcrPipeline(recorder).read(page, settings))
+        for caller in self._streams:  # an engine prepares itself for each shape
+            _infer(caller, recorder.work)
         return recorder.work
 
     def _in_streams(self, work: list[Work]) -> None:

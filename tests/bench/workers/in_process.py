@@ -92,13 +92,10 @@ def start() -> Callable[[Sequence[File]], Answer]:
     parser, pipeline = Parser(repository, asked["options"]), OcrPipeline(InProcessCaller(repository))
 
     def read(file: File) -> Lines:
-        request = parser.parse(file)
         lines: Lines = []
-        for index in request.page_indices:
-            page = request.document.read_page(index, request.page_settings.reduction_of)
-            result = asyncio.run(pipeline.read(page, request.page_settings))
+        for page, settings in parser.pages(file):
+            result = asyncio.run(pipeline.read(page, settings))
             lines += [(result.boxes.quads[line.box_index].tolist(), line.text) for line in result.lines]
-        request.document.close()
         return lines
 
     return one_by_one(read)
