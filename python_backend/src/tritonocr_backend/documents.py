@@ -146,7 +146,9 @@ def _unreadable(data: bytes) -> str:
 def _decode_with_opencv(data: bytes, image_format: str) -> Image:
     try:
         page = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:  # the server's fault, not the file's
+            raise MemoryError("no memory to decode a page") from error
         page = None
     if page is None:
         raise InvalidInputError(f"file: the {image_format} is corrupt or truncated", "unreadable")
@@ -208,7 +210,7 @@ def _decode_with_pillow(image: PIL.Image.Image, index: int, max_pixels: int) -> 
                 "unreadable",
             )
         return _to_bgr(PIL.ImageOps.exif_transpose(image))
-    except InvalidInputError:
+    except (InvalidInputError, MemoryError):
         raise
     except Exception as error:  # each of Pillow's decoders raises what it likes
         message = f"file: the {image.format} is corrupt or truncated ({error})"

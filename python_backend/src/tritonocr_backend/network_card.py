@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tritonocr_backend.contracts import Role
+from tritonocr_backend.errors import TritonOcrError
 
 CARD_FILE = "network.json"
 CHARACTERS_FILE = "characters.json"
@@ -72,9 +73,25 @@ class NetworkCard:
         (directory / CARD_FILE).write_text(text + "\n", encoding="utf-8")
 
 
+class CardError(TritonOcrError, ValueError):
+    """A card that cannot be read; the message names it."""
+
+
 def read_card(directory: Path) -> NetworkCard:
-    """Read the card in a model's version directory."""
-    values = json.loads((directory / CARD_FILE).read_text(encoding="utf-8"))
+    """Read the card in a model's version directory.
+
+    Raises:
+        CardError: it is no card of a network.
+    """
+    path = directory / CARD_FILE
+    text = path.read_bytes()
+    try:
+        return _card(json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CardError(f"{path} is no card of a network: {type(error).__name__}: {error}") from None
+
+
+def _card(values: dict[str, Any]) -> NetworkCard:
     norm = values.pop("normalisation")
     normalisation = Normalisation(
         norm["scale"], tuple(norm["mean"]), tuple(norm["std"]), norm["channel_order"]

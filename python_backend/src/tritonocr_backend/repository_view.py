@@ -6,6 +6,7 @@ It is read again when a model folder comes or goes, so that a model added to a r
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -17,9 +18,12 @@ from tritonocr_backend.network_card import (
     CARD_FILE,
     CHARACTERS_FILE,
     HIDDEN_FILE,
+    CardError,
     NetworkCard,
     read_card,
 )
+
+_log = logging.getLogger(__name__)
 
 SETTLED_NS = 10**9
 
@@ -140,5 +144,9 @@ def _not_served(cards: Mapping[str, NetworkCard], name: str, role: Role, option:
 
 def _read_cards(directory: Path) -> Iterator[NetworkCard]:
     for path in sorted(directory.glob(f"*/1/{CARD_FILE}")):
-        with suppress(FileNotFoundError):  # removed since it was listed
+        try:
             yield read_card(path.parent)
+        except FileNotFoundError:
+            continue  # removed since it was listed
+        except CardError as error:  # its own model does not load; the others serve on
+            _log.warning("left out: %s", error)

@@ -44,6 +44,17 @@ def test_networks_are_what_has_a_card(repository: Path) -> None:
     assert set(RepositoryView(repository).cards()) == {"ch_rec", "en_rec", "japan_rec", "det"}
 
 
+@pytest.mark.parametrize("text", ["", "\0\1", "[]", '"card"', "{}", '{"name": "broken", "role": "nobody"}'])
+def test_a_broken_card_costs_nobody_else(
+    repository: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    add(repository, "broken")
+    path = repository / "broken" / "1" / CARD_FILE
+    path.write_text(text)
+    assert set(RepositoryView(repository).cards()) == {"ch_rec", "en_rec", "japan_rec", "det"}
+    assert f"{path} is no card of a network" in caplog.text
+
+
 def test_is_found_beside_a_models_folder(repository: Path) -> None:
     assert set(RepositoryView.beside(str(repository / "text_crop")).cards()) == set(
         RepositoryView(repository).cards()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -111,3 +111,17 @@ def choose_engine(network: Network) -> str:
     device = devices.parse(network.options.device)
     engine = "openvino" if device.kind == "cpu" else devices.engine_for(device, "auto")
     return engine if find_spec(engine) else "onnxruntime"
+
+
+def check_outputs(network: Network, found: Collection[str]) -> None:
+    """Hold a loaded graph against the contract of the role that its card tells.
+
+    Raises:
+        EngineError: it lacks an output.
+    """
+    missing = [name for name in network.outputs if name not in found]
+    if missing:
+        raise EngineError(
+            f"{network.directory / ONNX_FILE} has the outputs {', '.join(sorted(found))}; "
+            f"a network of the role {network.role} has {', '.join(network.outputs)}"
+        )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tritonocr_backend import devices
 from tritonocr_backend.arrays import Image
-from tritonocr_backend.engines.base import ONNX_FILE, EngineError, EngineOptions, Network
+from tritonocr_backend.engines.base import ONNX_FILE, EngineError, EngineOptions, Network, check_outputs
 from tritonocr_backend.errors import ServerError
 
 TENSORRT = "TensorrtExecutionProvider"
@@ -48,6 +48,7 @@ class OnnxRuntimeEngine:
         except Exception as error:  # ONNX Runtime's exceptions share no base but Exception
             raise EngineError(f"ONNX Runtime cannot load {network.directory / ONNX_FILE}: {error}") from error
         _check_used(options.device, [name for name, _ in providers], self._session.get_providers())
+        check_outputs(network, [output.name for output in self._session.get_outputs()])
         self._outputs = list(network.outputs)
 
     def infer(self, image: Image) -> list[NDArray[Any]]:

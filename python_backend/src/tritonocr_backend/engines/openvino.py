@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.arrays import Image
 from tritonocr_backend.contracts import Role
-from tritonocr_backend.engines.base import ONNX_FILE, EngineError, EngineOptions, Network
+from tritonocr_backend.engines.base import ONNX_FILE, EngineError, EngineOptions, Network, check_outputs
 
 # OpenVINO prepares itself anew for every shape (about 80 ms and 2 MB for recognition) and gains nothing from
 # batches over eight. So few batch sizes are run, whatever Triton put together.
@@ -28,6 +28,7 @@ class OpenVinoEngine:
         device = _DEVICES.get(network.options.device.split(":")[0], network.options.device)
         try:
             model = core.read_model(network.directory / ONNX_FILE)
+            check_outputs(network, [name for output in model.outputs for name in output.get_names()])
             if Role(network.role) is Role.TEXT_RECOGNITION:
                 model = _without_tail(model)
             compiled = core.compile_model(model, device, _properties(network.options))

@@ -44,6 +44,8 @@ def export_contract_graph(
         model = onnx.load(network)
     except Exception as error:  # protobuf raises its own types
         raise ModelFormatError(f"{network} is not an ONNX model: {error}") from error
+    if not model.graph.node:  # as an empty file is read
+        raise ModelFormatError(f"{network} is not an ONNX model: it holds no network")
     if half:
         from tritonocr_backend.zoo.half_precision import halve  # loads ONNX Runtime, which few graphs need
 
