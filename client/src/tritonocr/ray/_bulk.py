@@ -105,7 +105,7 @@ def read_files(
     directory.remove_temporary()
     blocks = plan(directory, listed, files_per_part)
     todo = undone(directory, blocks, file_format)
-    job = Job(output, file_format, tuple(urls), device, headers, given, jobs, timeout_s, patience_s)
+    job = Job(directory.uri, file_format, tuple(urls), device, headers, given, jobs, timeout_s, patience_s)
     before = sum(len(block.files) for block in blocks) - sum(len(block.files) for block in todo)
     if not todo:
         return Summary(files_done_before=before)

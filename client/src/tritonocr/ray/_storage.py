@@ -107,7 +107,8 @@ class Directory:
     """
 
     def __init__(self, uri: str) -> None:
-        self.uri = uri
+        # A worker's own directory may be another one.
+        self.uri = uri if "://" in uri else str(Path(uri).absolute())
         self._filesystem, self._path = open_filesystem(uri)
         self._filesystem.create_dir(self._path, recursive=True)
 
