@@ -19,7 +19,7 @@ import atheris
 
 with atheris.instrument_imports(include=["tritonocr_backend", "tritonocr_gateway", "tritonocr"]):
     import numpy as np
-    from fastapi import HTTPException
+    from starlette.exceptions import HTTPException
 
     import tritonocr_gateway.bodies as bodies
     from tritonocr_backend.documents import open_document

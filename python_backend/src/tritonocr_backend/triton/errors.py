@@ -34,7 +34,8 @@ def error_response(error: Exception, request_id: str = "") -> pb_utils.Inference
     for error_class, code in CODES.items():
         if isinstance(error, error_class):
             return _failed(str(error), code)
-    named = f" under request id {request_id}" if request_id else ""
+    shown = request_id if request_id.isprintable() else repr(request_id)  # a client's own, in a log line
+    named = f" under request id {shown}" if request_id else ""
     _log.error("a request failed%s", named, exc_info=error)
     message = f"internal error ({type(error).__name__}); the server's log has the details{named}"
     return _failed(message, "INTERNAL")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MantissaNoDotYAML1_1Warning, MarkedYAMLError, YAMLError
+
+MOST_VALUES = 1_000_000
+"""Far beyond the largest dictionary; a few aliases of aliases can stand for billions."""
 
 
 class YamlProblem(Exception):  # noqa: N818  (what is wrong with a text; its callers raise the error)
@@ -38,7 +43,9 @@ def parse(text: str, *, keep_lines: bool = False) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MantissaNoDotYAML1_1Warning)  # such numbers are checked by us
-            return yaml.load(text)
+            content = yaml.load(text)
+        if _size(content, {}) > MOST_VALUES:
+            raise YamlProblem(f"its aliases make more than {MOST_VALUES} values of it, or lead back")
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise YamlProblem(str(error.problem or error.context), line) from None
@@ -46,3 +53,17 @@ def parse(text: str, *, keep_lines: bool = False) -> Any:
         raise YamlProblem(str(error)) from None
     except (ValueError, KeyError) as error:  # a date or a tagged number that is none
         raise YamlProblem(f"a value in it cannot be read ({error})") from None
+    except RecursionError:
+        raise YamlProblem("it is nested too deeply") from None
+    return content
+
+
+def _size(value: Any, known: dict[int, float]) -> float:
+    """How many values there are once every alias is written out; infinite where one leads back."""
+    parts = (*value, *value.values()) if isinstance(value, Mapping) else value
+    if isinstance(value, str | bytes) or not isinstance(parts, Collection):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = math.inf  # while it is being counted
+        known[id(value)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(value)]
