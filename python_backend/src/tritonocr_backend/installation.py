@@ -44,8 +44,8 @@ class Installation:
 def find_installation() -> Installation:
     """Find tritonserver and what it needs to run the Python that runs this.
 
-    That is the one in `$TRITONOCR_TRITONSERVER`, as in NVIDIA's container image (/opt/tritonserver), or else the
-    one that the nvidia-pytriton wheel carries.
+    That is the one in `$TRITONOCR_TRITONSERVER`, as in NVIDIA's container image (/opt/tritonserver), or else
+    the one that the nvidia-pytriton wheel carries.
 
     Raises:
         ServerError: a part is missing; the message says how to get it.
