@@ -98,6 +98,20 @@ def test_text_has_names_where_there_are_several(server: tuple[str, FakeServicer]
     assert "2 files, 2 pages, 0 failed" in done.stderr
 
 
+@pytest.mark.parametrize("form", ["twice", "with a comma", "in the variable"])
+def test_several_servers_are_given(server: tuple[str, FakeServicer], folder: Path, form: str) -> None:
+    urls = ["127.0.0.1:1", server[0]]
+    arguments = {
+        "twice": [part for url in urls for part in ("--url", url)],
+        "with a comma": ["--url", ",".join(urls)],
+        "in the variable": [],
+    }[form]
+    variable = "" if arguments else ",".join(urls)
+    done = command("predict", "in/0.png", "--format", "text", *arguments, url=variable)
+    assert done.stdout == "page 0\n"
+    assert done.stderr == "grpc://127.0.0.1:1 is out of use: Connection refused\n"
+
+
 def test_standard_input_is_read(server: tuple[str, FakeServicer], folder: Path) -> None:
     done = command("predict", "--input", "-", "--format", "text", url=server[0], input="from a pipe")
     assert done.stdout == "from a pipe\n"
