@@ -32,7 +32,7 @@ from tritonocr_backend.zoo.repository import build_repository
 __all__ = ["scorer"]
 
 RECEIPTS = ("313", "316", "317")  # few and small: the CPU computes float16 as float32 and casts besides
-A_FEW_LINES = 0.02  # of 120
+A_FEW_LINES = 0.03  # three of 106
 SHIM = "from tritonocr_backend.triton.network import NetworkModel as TritonPythonModel\n"
 TWO_GROUPS = DEFAULT_NETWORKS[Role.TEXT_RECOGNITION]
 
@@ -74,6 +74,7 @@ def server(
         yield running
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the scorer leaves files open
 def test_receipts_are_read_as_well_as_by_paddlex(
     server: EmbeddedServer,
     corpus: Path,
