@@ -54,9 +54,11 @@ class RequestLogMiddleware:
         try:
             await self._app(scope, receive, named_send)
         finally:
-            _log.info(
+            route = _route(scope)
+            _log.log(
+                logging.DEBUG if route in _ASKED_ALL_THE_TIME and status < 400 else logging.INFO,
                 "%s %s %s",
-                *(scope["method"], _route(scope), status),
+                *(scope["method"], route, status),
                 extra={
                     "request_id": state["log_id"],
                     "milliseconds": round(1000 * (time.monotonic() - started_s), 1),
@@ -64,6 +66,7 @@ class RequestLogMiddleware:
             )
 
 
+_ASKED_ALL_THE_TIME = frozenset({"/health", "/health/ready", "/metrics"})
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 

@@ -239,7 +239,8 @@ def _gateway(server: EmbeddedServer, port: int) -> Iterator[None]:
     # Beside a gRPC port with TLS, whose certificate names the machine as others know it, HTTP is the way.
     url = f"http://{server.http_url}" if tls else server.grpc_url
     files = ["--tls-certificate", str(tls.certificate), "--tls-key", str(tls.key)] if tls else []
-    command = [sys.executable, "-m", "tritonocr", "gateway", "--url", url, *files]
+    log = ["--log-format", options.log_format]
+    command = [sys.executable, "-m", "tritonocr", "gateway", "--url", url, *files, *log]
     process = subprocess.Popen([*command, "--host", options.host, "--port", str(port)])
     try:
         yield
