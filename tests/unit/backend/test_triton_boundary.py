@@ -45,6 +45,12 @@ class TestErrors:
         assert caplog.records[-1].exc_info is not None
         assert caplog.records[-1].exc_info[1] is error
 
+    def test_a_request_id_forges_no_log_line(self, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.ERROR):
+            sent = error_response(RuntimeError("x"), "a\nERROR forged").error()
+        assert caplog.records[-1].getMessage() == r"a request failed under request id 'a\nERROR forged'"
+        assert "\n" not in sent.message()
+
     @pytest.mark.parametrize(
         ("message", "code", "expected", "sentence"),
         [
