@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tritonocr_backend import devices
 from tritonocr_backend.contracts import Role
@@ -61,7 +62,7 @@ def prepare_repository(
             with progress_of(name) as progress:
                 models[name] = _fetch_for(serving.engine, name, progress)
     settings = replace(config.settings(), exact=exact)
-    settings = replace(settings, **(limits or {}))
+    settings = replace(settings, **dict[str, Any](limits or {}))
     return build_repository(target, models, settings, _with_stated_options(serving, config))
 
 
