@@ -25,7 +25,7 @@ def network(
     nodes = [helper.make_node("Constant", [], [v.name], value=v) for v in values] if constants else []
     nodes.append(helper.make_node("ConvTranspose", ["image", *tensors], ["out"], **attributes))
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["B", kernel[0], "H", "W"])
-    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, None)
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, ["B", "C", "H2", "W2"])
     graph = helper.make_graph(nodes, "network", [image], [out], [] if constants else values)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
 

@@ -67,7 +67,10 @@ def build(
         ),
     ] = None,
     ocr_instances: Annotated[
-        int | None, typer.Option(min=1, help="How many files are read at the same time.", show_default="4")
+        int | None,
+        typer.Option(
+            min=1, help="How many files are read at the same time.", show_default="2 a core, 4 to 16"
+        ),
     ] = None,
     recognition_instances: Annotated[
         int | None,

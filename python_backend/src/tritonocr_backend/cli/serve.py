@@ -13,7 +13,7 @@ from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +23,7 @@ from tritonocr_backend.limits import LIMITS, parse_limits
 from tritonocr_backend.restrictions import ADMIN_KEY_VARIABLE, TlsFiles
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
 from tritonocr_backend.serving import prepare_repository
-from tritonocr_backend.zoo import pipeline_config
+from tritonocr_backend.zoo import pipeline_config, serving_file
 from tritonocr_backend.zoo.repository import ServingSettings
 
 
@@ -83,14 +83,21 @@ def serve(
         Precision,
         typer.Option(help="auto: bf16 where the CPU computes in it, f16 on NVIDIA GPUs."),
     ] = Precision.auto,
+    serving: Annotated[
+        Path | None, typer.Option(help="How the models are run, as `tritonocr tune` writes it.")
+    ] = None,
     exact: Annotated[
         bool, typer.Option(help="Read pages in PaddleX's own steps: slower, no more accurate.")
     ] = False,
     ocr_instances: Annotated[
-        int | None, typer.Option(min=1, help="How many files are read at the same time.", show_default="4")
+        int | None,
+        typer.Option(
+            min=1, help="How many files are read at the same time.", show_default="2 a core, 4 to 16"
+        ),
     ] = None,
     recognition_instances: Annotated[
-        int | None, typer.Option(min=1, help="Recognition networks side by side.", show_default="2")
+        int | None,
+        typer.Option(min=1, help="Recognition networks side by side.", show_default="1 a core, up to 8"),
     ] = None,
     http_host: Annotated[
         str | None,
@@ -163,12 +170,7 @@ def serve(
     logs.configure(logs.environment(log_format.value, log_requests))
     started_s = time.monotonic()
     instances = {"ocr": ocr_instances, "text_recognition": recognition_instances}
-    serving = ServingSettings(
-        engine=engine.value,
-        device=device,
-        precision=precision.value,
-        instances={name: count for name, count in instances.items() if count},
-    )
+    stated = {"engine": engine.value, "precision": precision.value}
     options = ServerOptions(
         host=host,
         http_host=http_host,
@@ -191,7 +193,7 @@ def serve(
             repository or Path(scratch) / "repository",
             config,
             more_models=model or (),
-            serving=serving,
+            serving=_serving(serving, device, stated, instances),
             exact=exact,
             limits=parse_limits(limit or ()),
             progress_of=progress_bar,
@@ -201,6 +203,16 @@ def serve(
             say(_ready_line(server, time.monotonic() - started_s))
             with _gateway(server, gateway_port) if gateway else contextlib.nullcontext():
                 server.wait()
+
+
+def _serving(
+    file: Path | None, device: str, stated: dict[str, str], instances: dict[str, int | None]
+) -> ServingSettings:
+    """What the command line states, over what a file states."""
+    settings = serving_file.read(file) if file else ServingSettings()
+    counts = {name: count for name, count in instances.items() if count}
+    names: dict[str, Any] = {name: value for name, value in stated.items() if value != "auto"}
+    return replace(settings, device=device, instances={**settings.instances, **counts}, **names)
 
 
 def _ready_line(server: EmbeddedServer, seconds: float) -> str:

@@ -32,6 +32,10 @@ class PipelineConfigError(ZooError):
     """An OCR.yaml that cannot be followed; the message names file and line."""
 
 
+class ServingFileError(ZooError):
+    """A `serving.yaml` that cannot be used."""
+
+
 class SourceError(ZooError):
     """One source of a model failed."""
 

@@ -15,6 +15,7 @@ from tritonocr_backend.contracts import IMAGE_SIZES, NETWORK_OUTPUTS, Role
 from tritonocr_backend.devices import Device
 from tritonocr_backend.settings import OptionValue
 from tritonocr_backend.text_crop import LINE_HEIGHT_PX, MAX_WIDTH_PX, MIN_EXACT_WIDTH_PX, WIDTH_STEP_PX
+from tritonocr_backend.zoo.cpu_sharing import available_cores, share
 
 Backend = Literal["python", "onnxruntime"]
 Accelerator = Literal["cuda", "tensorrt"]
@@ -32,8 +33,9 @@ class ServingSettings:
         engine: openvino, onnxruntime, paddle or auto, for every network.
         device: PaddleX's device name; of several (gpu:0,1) each runs every network.
         precision: f32, bf16, f16 or auto; by role in `precision_of_role`, which comes first.
-        instances: instance count by model name or role, on each device; others keep what their config states.
-        threads: threads of one network instance, by role; 0 lets the engine choose.
+        instances: instance count by model name or role, on each device; others share the CPU's cores
+            (cpu_sharing), or have on a GPU what SERVING states.
+        threads: threads of one network instance, by role; 0 lets the engine choose, and none shares cores.
         options: by a model's name, values of `predict()` options that come before the network's own.
         backend: who runs the networks: our Python engines, or Triton's own onnxruntime backend.
         accelerator: what runs a network on NVIDIA GPUs; tensorrt for those whose sizes are known beforehand.
@@ -55,6 +57,11 @@ class ServingSettings:
     engine_cache: str = ENGINE_CACHE
 
     @property
+    def is_cpu(self) -> bool:
+        """Whether the networks run on the CPU."""
+        return devices.parse(self.device).kind == "cpu"
+
+    @property
     def is_cuda(self) -> bool:
         """Whether the networks run on NVIDIA GPUs."""
         return devices.is_cuda(devices.parse(self.device), self.engine)
@@ -66,7 +73,7 @@ class RoleServing:
 
     Attributes:
         max_batch_size: the largest batch that Triton makes.
-        instances: how many run side by side.
+        instances: how many run side by side on a GPU.
         merges_lines: whether its requests are lines of several pages, worth waiting for.
         warm_up: (batch, height, width) of the requests that a GPU is warmed up with.
     """
@@ -168,7 +175,14 @@ def network_config(
 
 def instances(name: str, role: Role, serving: ServingSettings) -> int:
     """How many instances of a network run on each device."""
-    return serving.instances.get(name) or serving.instances.get(role.value) or SERVING[role].instances
+    stated = serving.instances.get(name) or serving.instances.get(role.value)
+    return stated or (share(role, available_cores()) if serving.is_cpu else SERVING[role]).instances
+
+
+def threads(role: Role, serving: ServingSettings) -> int:
+    """How many threads one instance of a network has; 0: as many as its engine likes."""
+    default = share(role, available_cores()).threads if serving.is_cpu else 0
+    return serving.threads.get(role, default)
 
 
 def _output(name: str, known_dims: Mapping[str, Iterable[int]]) -> str:

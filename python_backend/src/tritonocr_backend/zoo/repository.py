@@ -23,6 +23,7 @@ from tritonocr_backend.engines.base import ONNX_FILE
 from tritonocr_backend.network_card import CHARACTERS_FILE, NetworkCard
 from tritonocr_backend.settings import OptionValue, PipelineSettings, write_pipeline_settings
 from tritonocr_backend.zoo import inference_config, layout, registry
+from tritonocr_backend.zoo.cpu_sharing import available_cores, files_at_a_time
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
 from tritonocr_backend.zoo.export import export_contract_graph
 from tritonocr_backend.zoo.graph_outputs import output_dims
@@ -32,6 +33,7 @@ from tritonocr_backend.zoo.network_config import (
     network_config,
     profile_options,
     tensorrt_profile,
+    threads,
     uses_tensorrt,
 )
 from tritonocr_backend.zoo.registry import Model
@@ -159,7 +161,7 @@ def _card(name: str, model_dir: Path, config: InferenceConfig, serving: ServingS
         languages=model.languages if model else (),
         engine=_engine(model_dir, serving),
         precision=_precision(config.role, serving),
-        threads=serving.threads.get(config.role, 0),
+        threads=threads(config.role, serving),
         device=serving.device,
         right_to_left=model.right_to_left if model else False,
         generation=model.generation if model else 0,
@@ -216,7 +218,9 @@ def _add_stage(repository: Path, name: str, pipeline: PipelineSettings, serving:
     source = source_repository() / name
     with _Folder(repository, name) as folder:
         text = (source / "config.pbtxt").read_text(encoding="utf-8")
-        if count := serving.instances.get(name) or serving.instances.get(_COUNTED_AS.get(name, "")):
+        counted_as = _COUNTED_AS.get(name, name)
+        default = files_at_a_time(available_cores()) if counted_as == "ocr" else 0
+        if count := serving.instances.get(name) or serving.instances.get(counted_as, default):
             text = _with_instances(text, count)
         if name.startswith("ocr"):
             text = _with_queue(text, pipeline) + _parameters(pipeline.options)

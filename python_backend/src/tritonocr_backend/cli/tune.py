@@ -1,0 +1,74 @@
+"""`tritonocr tune`: the fastest settings for this machine, measured with one's own pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from tritonocr_backend.cli.reporting import exit_on_error
+from tritonocr_backend.tuning import Candidate, Effort, Finding, questions, server_of
+from tritonocr_backend.tuning import tune as measure
+from tritonocr_backend.zoo import pipeline_config, serving_file
+from tritonocr_backend.zoo.cpu_sharing import available_cores
+from tritonocr_backend.zoo.network_config import ServingSettings
+
+_PREPROCESSING = ("use_doc_orientation_classify", "use_doc_unwarping", "use_textline_orientation")
+
+
+def tune(
+    pages: Annotated[list[Path], typer.Argument(help="Pages like those to be read; 10 to 30 are enough.")],
+    output: Annotated[Path, typer.Option(help="Where to write the settings.")] = Path("serving.yaml"),
+    pipeline: Annotated[
+        Path | None, typer.Option(help="PaddleX's OCR.yaml.", show_default="the tutorial's")
+    ] = None,
+    clients: Annotated[int, typer.Option(min=1, help="Files that are sent at the same time.")] = 4,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each candidate reads all pages.")] = 3,
+    least_agreement: Annotated[
+        float, typer.Option(min=0, max=1, help="Least share of lines that must read as they do now.")
+    ] = 0.9,
+    preprocessing: Annotated[
+        bool, typer.Option(help="Read with orientation and unwarping, as the default pipeline does.")
+    ] = False,
+) -> None:
+    """Measure engines, precisions and instances on this machine, and write the fastest for `tritonocr serve`.
+
+    Examples:
+    tritonocr tune scans/*.jpg
+
+    tritonocr serve --serving serving.yaml
+    """
+    with exit_on_error():
+        config = pipeline_config.load(pipeline) if pipeline else pipeline_config.default()
+        files = [path.read_bytes() for path in pages]
+        start = server_of(config, {} if preprocessing else dict.fromkeys(_PREPROCESSING, False))
+        effort, cores = Effort(clients, rounds, least_agreement), available_cores()
+        total = 1 + sum(len(question(ServingSettings())) for question in questions(cores))
+        console = Console(stderr=True)
+        found = track(measure(start, files, cores, effort), "Measuring", total=total, console=console)
+        findings = list(found)
+        best = [finding.candidate for finding in findings if finding.is_best][-1]
+        Console().print(_table(findings, best))
+        comment = f"Measured by `tritonocr tune` with {len(files)} files on {cores} cores: {best.name}."
+        output.write_text(serving_file.text(best.serving, comment), encoding="utf-8")
+    typer.echo(f"{best.name} is fastest: tritonocr serve --serving {output}")
+
+
+def _table(findings: list[Finding], best: Candidate) -> Table:
+    table = Table("settings")
+    for name in ("pages/s", "to the best so far", "s a page", "lines read alike"):
+        table.add_column(name, justify="right")
+    for finding in findings:
+        table.add_row(
+            finding.candidate.name,
+            f"{finding.pages_per_second:.2f}",
+            f"{finding.ratio:.2f}",
+            f"{finding.median_latency_s:.2f}",
+            f"{finding.agreement:.1%}",
+            style="bold green" if finding.candidate is best else None,
+        )
+    return table
