@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from bench import growth, machine, pictures, report, startup
+from bench import document, growth, machine, pictures, report, startup
 from bench.rounds import measure
 from bench.subjects import FAMILIES, Bench, subjects
 from bench.targets import verdicts
@@ -22,6 +22,7 @@ from tritonocr_backend.zoo.repository import ServingSettings
 
 MIN_WIDTH = 165  # of tables, also where the output is no terminal
 STARTUPS = 2  # the first one may find cold caches
+MAX_IDLE_CORES = 0.02
 QUICK_SUBJECTS = ("ours", "in-process", "floor", "rapidocr-openvino", "paddlex-onnxruntime")
 QUICK_CLIENTS = (1, 4, 32)
 QUICK_PAGES = 8
@@ -67,7 +68,9 @@ def main(
         bool, typer.Option("--quick", help="Receipts only: fewer subjects, clients, pages and rounds.")
     ] = False,
     device: Annotated[str, typer.Option(help="Where our networks run: cpu, gpu:0.")] = "cpu",
-    output: Annotated[Path, typer.Option(help="The JSON file.")] = Path("output/bench.json"),
+    output: Annotated[Path, typer.Option(help="The JSON file; its tables in Markdown go beside it.")] = Path(
+        "output/bench.json"
+    ),
     merge: Annotated[
         bool, typer.Option("--merge", help="Keep what the file holds of other workloads.")
     ] = False,
@@ -112,6 +115,9 @@ def _measure(bench: Bench, workload: Workload, rounds: int) -> dict[str, Any]:
     asked = subjects(workload.subjects, workload.clients)
     readers = {family: bench.reader(family) for family in workload.subjects}
     found = measure(workload, asked, readers, rounds, _tell)
+    for family, cores in found.idle_cores.items():
+        if cores > MAX_IDLE_CORES:
+            _tell(f"{family} takes {cores:.2f} cores while nobody asks it anything: it disturbs the others")
     figures = {**report.summary(found, asked), "models": asdict(workload.models)}
     console.print(report.speed_table(workload.name, figures))
     for row in figures["subjects"].values():
@@ -136,6 +142,7 @@ def _report(results: dict[str, Any], output: Path, picture_dir: Path | None) -> 
     results["targets"] = [{**asdict(one), "holds": one.holds} for one in found]
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    output.with_suffix(".md").write_text(document.markdown(results), encoding="utf-8")
     console.print(report.target_table(found))
     _tell(f"{results['machine']}")
     _tell(f"written to {output}")

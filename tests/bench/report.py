@@ -28,19 +28,24 @@ def summary(found: Measurements, subjects: list[Subject]) -> dict[str, Any]:
 def _row(found: Measurements, subject: Subject, reference: str) -> dict[str, Any]:
     name = subject.name
     passes = list(found.passes[name].values())
+    details = found.details(name)
     pages = sum(one.pages for one in passes)
     return {
         "label": subject.label,
         "clients": subject.clients,
         "pages_per_s": asdict(found.pages_per_s(name)),
         "reference_ratio": asdict(found.speed_ratio(reference, name)),
-        "latency_s": {f"p{percent}": found.latency_s(name, percent) for percent in PERCENTS},
+        # perf_analyzer tells percentiles alone
+        "latency_s": {
+            f"p{percent}": found.latency_s(name, percent) or details.get(f"p{percent}_s")
+            for percent in PERCENTS
+        },
         "accuracy": accuracy(found.workload.pages, found.lines(name)),
         "lines": sum(map(len, found.lines(name).values())),
         "cpu_s_a_page": sum(one.cpu_s for one in passes) / pages,
         "client_cpu_s_a_page": sum(one.client_cpu_s for one in passes) / pages,
         "peak_mb": max(one.peak_mb for one in passes),
-        "details": found.details(name),
+        "details": details,
         "models": {model: asdict(work) for model, work in found.models(name).items()},
         "pages": pages,
         "wall_s": sum(one.wall_s for one in passes),

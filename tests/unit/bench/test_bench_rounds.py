@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from bench import report
+from bench import document, report
 from bench.figures import Spread
 from bench.measured import ModelWork, Pass
 from bench.processes import ProcessTree
@@ -41,12 +42,12 @@ class SlowingReader:
         return Pass(len(pages), seconds * len(pages), (seconds,) * len(pages), lines=lines, models=models)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def order() -> list[str]:
     return []
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")  # measuring waits two seconds for who is not idle
 def found(order: list[str]) -> Measurements:
     readers = {
         family: SlowingReader(page_s, order, family)
@@ -117,6 +118,17 @@ def test_the_table_shows_speed_ratio_and_latency(figures: dict[str, Any]) -> Non
 def test_the_stage_table_says_how_full_batches_were(figures: dict[str, Any]) -> None:
     row = row_with("PP-OCRv4_mobile_rec", report.stage_table("receipts", figures["subjects"]["ours@4"]))
     assert [cell.strip() for cell in row.split("│")][-3:-1] == ["9.00", "2.00"]
+
+
+def test_the_document_has_a_row_for_each_subject_and_target(figures: dict[str, Any]) -> None:
+    machine = {"cpu": "a processor", "cores": 2, "flags": ["avx2"], "gpu": "none"}
+    results = {"machine": machine, "workloads": {"receipts": figures}}
+    text = document.markdown(
+        {**results, "targets": [{**asdict(one), "holds": one.holds} for one in verdicts(results)]}
+    )
+    assert "| RapidOCR, OpenVINO | 0.38 (0.25-0.50) | 2.00 (2.00-2.00) | 2.00 |" in text
+    assert "| share of the floor at 4 clients | at least 0.8 | 0.9 | holds |" in text
+    assert "| seconds to ready with warm caches | at most 10 |  | not measured |" in text
 
 
 def test_targets_hold_or_not_or_were_not_measured(figures: dict[str, Any]) -> None:
