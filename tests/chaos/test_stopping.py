@@ -23,6 +23,7 @@ from running_gateway import free_port
 from tritonocr import OCRClient, ServerUnavailableError, TritonOCRError, demo_page
 
 EXIT_LIMIT_S = 60
+PAGES = 12
 
 
 @pytest.fixture
@@ -66,14 +67,14 @@ def test_sigterm_lets_requests_finish_and_refuses_new_ones(
         OCRClient(url, timeout_s=60) as late,
         ThreadPoolExecutor() as pool,
     ):
-        in_flight = [client.submit(pdf, max_pages=60, **PLAIN) for _ in range(3)]
+        in_flight = [client.submit(pdf, max_pages=PAGES, **PLAIN) for _ in range(3)]
         posted = pool.submit(_post, port, demo_page())
         time.sleep(0.3)
         assert not any(future.done() for future in in_flight), "the requests are under way"
         process.send_signal(signal.SIGTERM)
         told_s = time.monotonic()
         refused = until_refused(late)
-        assert [len(future.result()) for future in in_flight] == [60] * 3
+        assert [len(future.result()) for future in in_flight] == [PAGES] * 3
         finished_s = time.monotonic() - told_s
         assert posted.result() == 200
     assert process.wait(EXIT_LIMIT_S) == 0
@@ -81,8 +82,8 @@ def test_sigterm_lets_requests_finish_and_refuses_new_ones(
     assert not any(one.is_running() for one in family), "no process is left"
     assert _status(f"http://127.0.0.1:{port}/health/ready") is None
     happened(
-        f"3 requests of 60 pages and a POST /ocr under way were answered, the last {finished_s:.1f} s after "
-        f"the signal; a new one got {refused}; exit code 0 after {exited_s:.1f} s"
+        f"3 requests of {PAGES} pages and a POST /ocr under way were answered, the last {finished_s:.1f} s "
+        f"after the signal; a new one got {refused}; exit code 0 after {exited_s:.1f} s"
     )
 
 
