@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import ray
 import ray.data
 
+from .. import _exceptions
 from .._bulk_defaults import FILES_IN_FLIGHT, FILES_PER_PART, PATIENCE_S, READERS_PER_SERVER
 from .._client import DEFAULT_TIMEOUT_S
-from .._exceptions import InvalidInputError, TritonOCRError
+from .._exceptions import InvalidInputError
 from .._options import checked_options
 from .._progress import progress_bar
 from ._plan import Block, check_same_run, plan, undone
@@ -95,6 +96,8 @@ def read_files(
     Raises:
         InvalidInputError: an input, an option or the format is wrong; or the output holds results of others.
         ServerUnavailableError: no server answered for `patience_s`.
+        AccessDeniedError: the credentials are missing or wrong.
+        ModelNotFoundError: the servers do not serve the model.
     """
     if file_format not in FORMATS:
         raise InvalidInputError(f"file_format is {file_format!r}; expected {' or '.join(FORMATS)}.")
@@ -143,10 +146,10 @@ def _results(
             compute=ray.data.ActorPoolStrategy(size=readers or _reader_count(job)),
             num_cpus=cpus or _cpus(job),
         )
-        try:
-            yield from done.iter_rows()
-        except ray.exceptions.RayError as error:
-            raise _cause(error) from error
+        for row in done.iter_rows():
+            if row["ended_by"]:
+                raise getattr(_exceptions, row["ended_by"])(row["reason"])
+            yield row
 
 
 def _row(block: Block) -> dict[str, Any]:
@@ -168,13 +171,3 @@ def _cpus(job: Job) -> float:
 
 def _nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The error of ours that Ray's errors wrap, or else theirs."""
-    inner: BaseException | None = error
-    while inner is not None:
-        if isinstance(inner, TritonOCRError):
-            return inner
-        inner = getattr(inner, "cause", None) or inner.__cause__
-    return error

@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from .._client import OCRClient
 from .._exceptions import (
+    AccessDeniedError,
     DeadlineExceededError,
+    MissingExtraError,
+    ModelNotFoundError,
     RequestCancelledError,
     ServerError,
     ServerUnavailableError,
@@ -27,6 +30,8 @@ from ._storage import Directory, StoredFile, read
 
 _T = TypeVar("_T")
 
+# The other files would fail alike.
+ENDS_THE_RUN = (ServerUnavailableError, AccessDeniedError, ModelNotFoundError, MissingExtraError)
 # Of a file that the server, not the file itself, made fail.
 RETRIES = 2
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
@@ -70,21 +75,33 @@ class BlockReader:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._output = Directory(job.output)
-        self._client = _client(job)
+
+    @cached_property
+    def _client(self) -> OCRClient:
+        if self._job.urls:
+            return OCRClient(list(self._job.urls), headers=self._job.headers)
+        return create_pipeline(device=self._job.device)
 
     def __call__(self, block: Mapping[str, Any]) -> dict[str, Any]:
         """Read a block, given as columns.
 
         Returns:
-            The numbers of `files`, `pages` read and `failures`.
-
-        Raises:
-            ServerUnavailableError: no server for `patience_s`; no part is written.
+            The numbers of `files`, `pages` read and `failures`; or, where no file can be read, no part then
+            being written, `ended_by` and `reason`: the error's class and sentence, since Ray hands an
+            exception's text on, not the exception.
         """
+        try:
+            return {**self._read_block(block), "ended_by": "", "reason": ""}
+        except ENDS_THE_RUN as error:
+            nothing = {"files": 0, "pages": 0, "failures": 0}
+            return {**nothing, "ended_by": type(error).__name__, "reason": str(error)}
+
+    def _read_block(self, block: Mapping[str, Any]) -> dict[str, int]:
         columns = zip(block["uris"], block["sizes_bytes"], block["mtimes_ns"], strict=True)
         files = [StoredFile(str(uri), int(size), int(mtime)) for uri, size, mtime in columns]
+        read_one = partial(self._read, self._client)
         with ThreadPoolExecutor(self._job.jobs) as pool:
-            by_file = list(pool.map(self._read, files))
+            by_file = list(pool.map(read_one, files))
         found = [row for file, results in zip(files, by_file, strict=True) for row in rows(file, results)]
         content = FORMATS[self._job.file_format](found)
         self._output.write(part_name(str(block["name"]), self._job.file_format), content)
@@ -94,21 +111,15 @@ class BlockReader:
             "failures": sum(row["error"] is not None for row in found),
         }
 
-    def _read(self, file: StoredFile) -> Sequence[OCRResult | OCRFailure]:
+    def _read(self, client: OCRClient, file: StoredFile) -> Sequence[OCRResult | OCRFailure]:
         try:
             content = read(file)
-            send = partial(self._client.ocr, content, input_path=file.uri, timeout_s=self._job.timeout_s)
+            send = partial(client.ocr, content, input_path=file.uri, timeout_s=self._job.timeout_s)
             return persistently(partial(send, **self._job.options), self._job.patience_s)
-        except ServerUnavailableError:
-            raise  # the other files would fail alike
+        except ENDS_THE_RUN:
+            raise
         except TritonOCRError as error:
             return [OCRFailure(file.uri, error)]
-
-
-def _client(job: Job) -> OCRClient:
-    if job.urls:
-        return OCRClient(list(job.urls), headers=job.headers)
-    return create_pipeline(device=job.device)
 
 
 def persistently(
