@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import psutil
 
-from tritonocr import OCRClient, TritonOCRError
+from tritonocr import OCRClient, TritonOCRError, demo_page
 from tritonocr_backend import shared_memory
 from tritonocr_backend.server import EmbeddedServer
 
@@ -35,6 +36,11 @@ def stubs(pid: int) -> dict[str, int]:
         with contextlib.suppress(psutil.Error):
             found[process.cmdline()[8]] = process.pid
     return found
+
+
+def demo_file() -> bytes:
+    """The demo page as a PNG."""
+    return cv2.imencode(".png", demo_page())[1].tobytes()
 
 
 def lines(pages: Any) -> list[tuple[str, float]]:

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 import pytest
 import tritonclient.grpc
-from faults import TIMEOUT_S, Load, lines, reads_again, regions, stubs, until
+from faults import TIMEOUT_S, Load, demo_file, lines, reads_again, regions, stubs, until
 
 from tritonocr import OCRClient, demo_page
 from tritonocr_backend import shared_memory
@@ -53,7 +53,7 @@ def _streamed(url: str) -> str | None:
     """Read a page by `ocr_stream`; the error, if there was one."""
     answers: queue.Queue[tuple[object, object]] = queue.Queue()
     file = tritonclient.grpc.InferInput("file", [1], "BYTES")
-    file.set_data_from_numpy(np.array([demo_page()], dtype=object))
+    file.set_data_from_numpy(np.array([demo_file()], dtype=object))
     with tritonclient.grpc.InferenceServerClient(url) as client:
         client.start_stream(lambda result, error: answers.put((result, error)), stream_timeout=TIMEOUT_S)
         try:
@@ -70,7 +70,7 @@ def _streamed(url: str) -> str | None:
 def test_the_server_recovers_by_itself(
     server: EmbeddedServer, model: str, happened: Callable[[str], None]
 ) -> None:
-    page = demo_page()
+    page = demo_file()
     with OCRClient(server.grpc_url) as client:
         expected = [text for text, _ in lines(client.ocr(page))]
     before = server.pid

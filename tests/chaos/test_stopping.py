@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import Serve
-from faults import PLAIN, ask, until
+from faults import PLAIN, ask, demo_file, until
 from running_gateway import free_port
 
 from tritonocr import OCRClient, ServerUnavailableError, TritonOCRError, demo_page
@@ -68,7 +68,7 @@ def test_sigterm_lets_requests_finish_and_refuses_new_ones(
         ThreadPoolExecutor() as pool,
     ):
         in_flight = [client.submit(pdf, max_pages=PAGES, **PLAIN) for _ in range(3)]
-        posted = pool.submit(_post, port, demo_page())
+        posted = pool.submit(_post, port, demo_file())
         time.sleep(0.3)
         assert not any(future.done() for future in in_flight), "the requests are under way"
         process.send_signal(signal.SIGTERM)
