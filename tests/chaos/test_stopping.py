@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import signal
@@ -97,7 +99,9 @@ def until_refused(client: OCRClient) -> str:
 
 
 def _post(port: int, page: bytes) -> int:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/ocr", page, {"Content-Type": "image/png"})
+    body = json.dumps({"file": base64.b64encode(page).decode()}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/ocr", body, headers)
     with urllib.request.urlopen(request, timeout=60) as answer:
         return int(answer.status)
 
