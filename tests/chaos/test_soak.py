@@ -52,7 +52,7 @@ def test_nothing_grows_under_good_and_bad_requests(
     growth = {name: _growth([asdict(sample)[name] for sample in settled]) for name in GROWTH_LIMITS}
     _write(samples, minutes, request.config.rootpath / "output" / "soak.csv")
     happened(
-        f"{minutes:g} min, {len(load.reads())} answers, {dict(load.errors())}; growth over its last two thirds: "
+        f"{minutes:g} min, {len(load.reads())} answers, {dict(load.errors())}; growth once settled: "
         + ", ".join(f"{name} {part:+.2%}" for name, part in growth.items())
         + f"; at the end {_told(samples[-1])}"
     )
