@@ -19,7 +19,7 @@ from tritonocr import (
 )
 from tritonocr.ray import SCHEMA
 from tritonocr.ray._plan import check_same_run, plan, undone
-from tritonocr.ray._reader import RETRIES, persistently
+from tritonocr.ray._reader import RETRIES, BlockReader, Job, persistently
 from tritonocr.ray._rows import as_jsonl, as_parquet, rows
 from tritonocr.ray._storage import Directory, StoredFile, list_files, read
 
@@ -166,3 +166,19 @@ def test_pauses_grow_and_are_bounded() -> None:
     persistently(calls(*[AWAY] * 12, "text"), 60, pause=pauses.append)
     assert 0.25 <= pauses[0] <= 0.5
     assert 15 <= pauses[-1] <= 30
+
+
+def test_a_reader_without_a_server_says_so_and_writes_nothing(tmp_path: Path) -> None:
+    """As its result: Ray would hand on an exception's text alone."""
+    (file,) = store(tmp_path / "in", "a.jpg")
+    job = Job(str(tmp_path / "out"), "parquet", ("127.0.0.1:1",), None, None, {}, 1, 5, patience_s=0)
+    block = {
+        "name": "00000-000000",
+        "uris": [file.uri],
+        "sizes_bytes": [file.size_bytes],
+        "mtimes_ns": [file.mtime_ns],
+    }
+    done = BlockReader(job)(block)
+    assert (done["ended_by"], done["files"]) == ("ServerUnavailableError", 0)
+    assert "127.0.0.1:1" in done["reason"]
+    assert not list((tmp_path / "out").glob("part-*"))
