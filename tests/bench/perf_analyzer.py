@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import json
+import struct
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from bench.measured import Pass
 from bench.triton import Observed, TritonSubject, page_options
 from bench.workloads import Page, Workload
 
+REQUESTS_A_CLIENT = 10
 _US = 1e-6
 
 
@@ -35,7 +37,8 @@ class PerfAnalyzer:
         """One pass over the pages; lines are not known."""
         report = self._scratch / "perf_analyzer.csv"
         data = self._input_data(workload, pages)
-        requests = max(len(pages), clients)  # fewer it does not take; it begins with the first page again
+        # Many a client: it counts from the first request of an empty server to the last of an emptying one.
+        requests = max(len(pages), REQUESTS_A_CLIENT * clients)
         with Observed(self._triton) as observed:
             self._run(workload, data, report, clients, requests)
         figures = _read(report)
@@ -70,7 +73,9 @@ class PerfAnalyzer:
 
 
 def _base64(page: Page) -> dict[str, Any]:
-    return {"b64": base64.b64encode(page.path.read_bytes()).decode()}
+    file = page.path.read_bytes()
+    # Of a string it wants the length, too, as Triton's protocol has it.
+    return {"b64": base64.b64encode(struct.pack("<I", len(file)) + file).decode()}
 
 
 def _read(report: Path) -> dict[str, float]:

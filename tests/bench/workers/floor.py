@@ -1,8 +1,8 @@
 """The floor: what a page's arithmetic, decoding and cropping need of the hardware, and nothing else.
 
 The networks are called back to back with exactly the tensors that the pipeline gives them, once with one
-stream over all cores and once with a stream for each core; the faster of the two counts. Decoding and
-cropping are then done by as many threads as there are cores.
+stream over all cores and once by a single-threaded process for each core; the faster of the two counts.
+Decoding and cropping are then done by as many threads as there are cores.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 from numpy.typing import NDArray
@@ -62,23 +63,23 @@ class Floor:
         self._view = RepositoryView(repository)
         self._pool = ThreadPoolExecutor(CORES)
         self._one_stream = InProcessCaller(repository, threads=CORES)
-        self._streams = [InProcessCaller(repository, threads=1) for _ in range(CORES)]
+        self._processes = [_process(repository, options) for _ in range(CORES)]
         self._work: dict[str, Work] = {}
 
     def read(self, files: Sequence[File]) -> Answer:
         """One pass over the files; its wall time is the floor."""
         work = [self._work_of(file) for file in files]
         one_stream_s = _seconds(lambda: [_infer(self._one_stream, item) for item in work])
-        streams_s = _seconds(lambda: self._in_streams(work))
+        process_a_core_s = _seconds(lambda: self._in_processes(files))
         decoding_s = _seconds(lambda: list(self._pool.map(self._decode, files)))
         cropping_s = _seconds(lambda: list(self._pool.map(self._crop, work)))
         details = {
             "one_stream_s": one_stream_s,
-            "stream_a_core_s": streams_s,
+            "process_a_core_s": process_a_core_s,
             "decoding_s": decoding_s,
             "cropping_s": cropping_s,
         }
-        return Answer(min(one_stream_s, streams_s) + decoding_s + cropping_s, [], details=details)
+        return Answer(min(one_stream_s, process_a_core_s) + decoding_s + cropping_s, [], details=details)
 
     def _work_of(self, file: File) -> Work:
         if file.path not in self._work:
@@ -86,21 +87,18 @@ class Floor:
         return self._work[file.path]
 
     def _record(self, file: File) -> Work:
-        recorder = Recorder(self._one_stream)
-        for page, settings in self._parser.pages(file):
-            asyncio.run(OcrPipeline(recorder).read(page, settings))
-        for caller in self._streams:  # an engine prepares itself for each shape
-            _infer(caller, recorder.work)
-        return recorder.work
+        for process in self._processes:  # each of them: an engine prepares itself for each shape
+            process.submit(_infer_in_process, file).result()
+        return _record(self._parser, self._one_stream, file)
 
-    def _in_streams(self, work: list[Work]) -> None:
-        pages = iter(work)  # each stream takes the next page when it has done its last
+    def _in_processes(self, files: Sequence[File]) -> None:
+        pages = iter(files)  # each process takes the next page when it has done its last
 
-        def run(caller: InProcessCaller) -> None:
-            for item in pages:
-                _infer(caller, item)
+        def run(process: ProcessPoolExecutor) -> None:
+            for file in pages:
+                process.submit(_infer_in_process, File(file.path, None)).result()
 
-        list(self._pool.map(run, self._streams))
+        list(self._pool.map(run, self._processes))
 
     def _decode(self, file: File) -> None:
         for _ in self._parser.pages(file):
@@ -109,6 +107,38 @@ class Floor:
     def _crop(self, work: Work) -> None:
         for inputs in work.crops:
             run_stage(CROP, inputs, self._view)
+
+
+def _record(parser: Parser, caller: InProcessCaller, file: File) -> Work:
+    """What the pipeline calls for the pages of a file."""
+    recorder = Recorder(caller)
+    for page, settings in parser.pages(file):
+        asyncio.run(OcrPipeline(recorder).read(page, settings))
+    return recorder.work
+
+
+class _Process:
+    """What a process of the floor holds: networks of one thread, and the work of each file it has seen."""
+
+    parser: Parser
+    caller: InProcessCaller
+    work: ClassVar[dict[str, Work]] = {}
+
+
+def _process(repository: Path, options: dict[str, Any]) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, get_context("spawn"), _start_process, (repository, options))
+
+
+def _start_process(repository: Path, options: dict[str, Any]) -> None:
+    cv2.setNumThreads(1)
+    _Process.parser, _Process.caller = Parser(repository, options), InProcessCaller(repository, threads=1)
+
+
+def _infer_in_process(file: File) -> None:
+    """Call the networks with the work of a file; its data is needed the first time only."""
+    if file.path not in _Process.work:
+        _Process.work[file.path] = _record(_Process.parser, _Process.caller, file)
+    _infer(_Process.caller, _Process.work[file.path])
 
 
 def _infer(caller: InProcessCaller, work: Work) -> None:
