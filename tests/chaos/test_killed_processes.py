@@ -94,7 +94,7 @@ def test_the_server_recovers_by_itself(
         f"pages are read again after {recovered_s:.1f} s; until then {dict(load.errors())}, "
         f"{len(stream_errors)} errors on the stream; no request took over {load.slowest_s():.1f} s"
     )
-    assert not load.errors() - {"ServerError": 999, "ServerUnavailableError": 9999}
+    assert load.errors().keys() <= {"ServerError", "ServerUnavailableError", "OverloadedError"}
     assert [o for o in load.outcomes[:answered] + load.outcomes[whole:] if o.error] == []
     assert all([text for text, _ in o.read or ()] == expected for o in load.reads()), "no wrong answer"
     assert load.slowest_s() < TIMEOUT_S
@@ -142,8 +142,8 @@ def test_a_killed_owner_takes_the_server_and_its_shared_memory_along(
         left = regions(leader.pid)
         assert left
         owner.kill()
-        took_s = until(lambda: not any(path.exists() for path in left), 60, "shared memory is given back")
-        assert not leader.is_running()
+        took_s = until(lambda: not leader.is_running(), 60, "the server ends")
+        until(lambda: not any(path.exists() for path in left), 10, "shared memory is given back")
     assert reads_again(server, demo_page()), "the other server on the machine goes on"
     happened(f"no process and no shared memory of it {took_s:.1f} s later; a second server went on")
 
