@@ -70,7 +70,7 @@ class Floor:
         """One pass over the files; its wall time is the floor."""
         work = [self._work_of(file) for file in files]
         one_stream_s = _seconds(lambda: [_infer(self._one_stream, item) for item in work])
-        process_a_core_s = _seconds(lambda: self._in_processes(files))
+        process_a_core_s = _seconds(lambda: self._in_processes(files, work))
         decoding_s = _seconds(lambda: list(self._pool.map(self._decode, files)))
         cropping_s = _seconds(lambda: list(self._pool.map(self._crop, work)))
         details = {
@@ -88,15 +88,17 @@ class Floor:
 
     def _record(self, file: File) -> Work:
         for process in self._processes:  # each of them: an engine prepares itself for each shape
-            process.submit(_infer_in_process, file).result()
+            process.submit(_record_in_process, file).result()
         return _record(self._parser, self._one_stream, file)
 
-    def _in_processes(self, files: Sequence[File]) -> None:
-        pages = iter(files)  # each process takes the next page when it has done its last
+    def _in_processes(self, files: Sequence[File], work: Sequence[Work]) -> None:
+        numbers = [range(len(item.networks)) for item in work]
+        # Each process takes the next call when it has done its last, so that all end at the same time.
+        calls = iter([(file.path, n) for file, ns in zip(files, numbers, strict=True) for n in ns])
 
         def run(process: ProcessPoolExecutor) -> None:
-            for file in pages:
-                process.submit(_infer_in_process, File(file.path, None)).result()
+            for path, number in calls:
+                process.submit(_infer_in_process, path, number).result()
 
         list(self._pool.map(run, self._processes))
 
@@ -134,11 +136,14 @@ def _start_process(repository: Path, options: dict[str, Any]) -> None:
     _Process.parser, _Process.caller = Parser(repository, options), InProcessCaller(repository, threads=1)
 
 
-def _infer_in_process(file: File) -> None:
-    """Call the networks with the work of a file; its data is needed the first time only."""
-    if file.path not in _Process.work:
-        _Process.work[file.path] = _record(_Process.parser, _Process.caller, file)
-    _infer(_Process.caller, _Process.work[file.path])
+def _record_in_process(file: File) -> None:
+    _Process.work[file.path] = _record(_Process.parser, _Process.caller, file)
+
+
+def _infer_in_process(path: str, number: int) -> None:
+    """Make one of the calls that a file's pages want."""
+    name, batch = _Process.work[path].networks[number]
+    _Process.caller.engine(name).infer(batch)
 
 
 def _infer(caller: InProcessCaller, work: Work) -> None:
