@@ -42,21 +42,30 @@ def _save(figure: Any, path: Path) -> Path:
 
 def _throughput(subjects: Subjects) -> Any:
     figure, axes = pyplot.subplots(figsize=(7, 4))
+    colours = iter(pyplot.get_cmap("tab10").colors[1:])
     for family, rows in _by_family(subjects).items():
-        clients = [row["clients"] for row in rows]
-        speeds = [row["pages_per_s"] for row in rows]
-        medians = [speed["median"] for speed in speeds]
-        spread = [[m - s["low"] for m, s in zip(medians, speeds, strict=True)]]
-        spread.append([s["high"] - m for m, s in zip(medians, speeds, strict=True)])
-        style = {"linewidth": 2.5, "color": OURS} if family == "ours" else {"linewidth": 1}
-        label = rows[0]["label"].split(", 1 client")[0].split(f", {clients[0]} client")[0]
-        axes.errorbar(clients, medians, spread, marker="o", capsize=3, label=label, **style)
+        colour = OURS if family == "ours" else next(colours)
+        _draw_speeds(axes, rows, colour, 2.5 if family == "ours" else 1)
     ticks = sorted({row["clients"] for row in subjects.values()})
     axes.set_xscale("log", base=2)
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set(xlabel="clients", ylabel="pages/s", ylim=(0, None), title="Throughput")
     axes.legend(fontsize="small", frameon=False, bbox_to_anchor=(1, 1))
     return figure
+
+
+def _draw_speeds(axes: Any, rows: list[Mapping[str, Any]], colour: Any, width: float) -> None:
+    """A line over the clients, with its spread; a level one for what knows no clients."""
+    speeds = [row["pages_per_s"] for row in rows]
+    clients, medians = [row["clients"] for row in rows], [speed["median"] for speed in speeds]
+    label = rows[0]["label"].split(f", {clients[0]} client")[0]
+    if clients == [1]:
+        axes.axhline(medians[0], linestyle="--", linewidth=width, color=colour, label=label)
+        return
+    below = [speed["median"] - speed["low"] for speed in speeds]
+    above = [speed["high"] - speed["median"] for speed in speeds]
+    style = {"marker": "o", "capsize": 3, "linewidth": width, "color": colour}
+    axes.errorbar(clients, medians, [below, above], label=label, **style)
 
 
 def _latency(subjects: Subjects) -> Any:
