@@ -63,7 +63,7 @@ def main(
     pages: Annotated[
         int | None, typer.Option(min=1, help="Only so many files of each workload.", show_default="all")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each subject reads.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each subject reads.")] = 5,
     quick: Annotated[
         bool, typer.Option("--quick", help="Receipts only: fewer subjects, clients, pages and rounds.")
     ] = False,

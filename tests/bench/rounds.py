@@ -13,9 +13,9 @@ from bench.subjects import FAMILIES, Reader, Subject
 from bench.workloads import Page, Workload
 
 IDLE_S = 2.0
-MIN_PAGES = 10  # a round of fewer is too short
-PAGES_A_CLIENT = 5
-MAX_REPEATS = 4
+MIN_PAGES = 4  # of a round
+MAX_PAGES = 40  # more than any number of clients
+PAGES_A_CLIENT = 3
 
 
 @dataclass
@@ -97,16 +97,16 @@ def measure(
 
 
 def pages_of_round(pages: Sequence[Page], number: int, clients: int) -> list[Page]:
-    """The pages of a round: of many pages one half, the other half in the next round.
+    """The pages of a round: of many pages one part, the next part in the next round.
 
-    Several clients get them repeatedly, or else a round would mostly measure how it ends.
+    Short rounds compare what was measured within seconds of each other. Several clients get their pages
+    repeatedly, or else a round would mostly measure how it ends.
     """
-    half = list(pages)
-    if len(pages) >= 2 * MIN_PAGES:
-        # Neighbours are a small and a large page, so pairs are kept.
-        half = [page for index, page in enumerate(pages) if index // 2 % 2 == number % 2]
-    repeats = min(MAX_REPEATS, ceil(PAGES_A_CLIENT * clients / len(half))) if clients > 1 else 1
-    return half * repeats
+    parts = max(1, len(pages) // MIN_PAGES)
+    # Neighbours are a small and a large page, so pairs are kept.
+    part = [page for index, page in enumerate(pages) if index // 2 % parts == number % parts]
+    wanted = min(PAGES_A_CLIENT * clients, MAX_PAGES) if clients > 1 else 1
+    return part * ceil(wanted / len(part))
 
 
 def idle_cores(readers: Mapping[str, Reader]) -> dict[str, float]:

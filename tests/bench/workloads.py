@@ -75,7 +75,7 @@ def receipts() -> list[Page]:
     """The corpus's 20 receipts, about 60 lines each, large and small ones by turns."""
     paths = sorted((CORPUS / "receipts").glob("*.jpg"), key=lambda path: path.stat().st_size)
     pairs = list(zip(paths, reversed(paths), strict=True))[: len(paths) // 2]
-    # Every second pair first: the first half of them all is as large as the second.
+    # Every second pair first, so that any part of them is about as large as another.
     mixed = [path for pair in [*pairs[::2], *pairs[1::2]] for path in pair]
     return [Page(path.stem, path, _sroie_truth(path.with_suffix(".csv"))) for path in mixed]
 
