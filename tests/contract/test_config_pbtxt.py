@@ -18,6 +18,7 @@ from tritonocr_backend.contracts import NETWORK_OUTPUTS, STAGE_OUTPUTS, Role
 from tritonocr_backend.pages import Page
 from tritonocr_backend.pipeline import OcrPipeline, PageSettings
 from tritonocr_backend.settings import DEFAULT_NETWORKS, PAGE_OPTIONS, default_options
+from tritonocr_backend.zoo import network_config as zoo_network_config
 from tritonocr_backend.zoo.repository import STAGES, ServingSettings, network_config, source_repository
 
 TYPE_OF_KIND = {bool: "TYPE_BOOL", int: "TYPE_INT32", float: "TYPE_FP32", str: "TYPE_STRING"}
@@ -177,7 +178,8 @@ def test_a_stages_outputs_are_those_that_the_pipeline_asks_for(name: str, config
 
 @pytest.mark.parametrize("role", Role)
 class TestDefaultNetworks:
-    def test_in_git_are_what_the_zoo_writes(self, role: Role) -> None:
+    def test_in_git_are_what_the_zoo_writes(self, role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(zoo_network_config, "available_cores", lambda: 2)
         name = DEFAULT_NETWORKS[role]
         text = (source_repository() / name / "config.pbtxt").read_text("utf-8")
         assert text == network_config(name, role, ServingSettings())

@@ -16,6 +16,9 @@ class Role(str, Enum):
     TEXT_RECOGNITION = "text_recognition"
 
 
+LINE_ROLES: Final = frozenset({Role.TEXTLINE_ORIENTATION, Role.TEXT_RECOGNITION})
+"""Networks that see one line at a time: many small images a page."""
+
 IMAGE: Final = "image"
 
 # PaddleX pads lines with 0 after normalisation, which no grey level gives (it is 127.5). So padding has a

@@ -15,7 +15,7 @@ from tritonocr_backend.contracts import NETWORK_OUTPUTS, PADDING_BGR, Role
 from tritonocr_backend.doc_preprocessing import doc_angle, resize_for_doc_orientation
 from tritonocr_backend.engines import Engine, EngineError, EngineOptions, Network, base, create_engine
 from tritonocr_backend.engines.base import choose_engine
-from tritonocr_backend.engines.openvino import split_batch
+from tritonocr_backend.engines.batching import split_batch
 from tritonocr_backend.network_card import Normalisation, read_card
 from tritonocr_backend.settings import DEFAULT_NETWORKS
 from tritonocr_backend.zoo.fetch import fetch_model

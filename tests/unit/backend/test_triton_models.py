@@ -44,6 +44,7 @@ def arguments(folder: Path, config: Mapping[str, Any] | None = None) -> dict[str
         "model_repository": str(folder),
         "model_version": "1",
         "model_instance_name": f"{folder.name}_0_0",
+        "model_instance_kind": "CPU",
         "model_config": json.dumps({"max_batch_size": 8, "input": [], **(config or {})}),
     }
 
@@ -103,14 +104,14 @@ class TestNetworkModel:
     def test_of_a_batch_that_fails_only_the_culprit_fails(
         self, model: NetworkModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        infer = model._engine.infer
+        infer = model._batcher._engine.infer
 
         def fails_on_black(image: NDArray[np.uint8]) -> list[NDArray[Any]]:
             if not image.reshape(len(image), -1).any(axis=1).all():
                 raise RuntimeError("black")
             return infer(image)
 
-        monkeypatch.setattr(model._engine, "infer", fails_on_black)
+        monkeypatch.setattr(model._batcher._engine, "infer", fails_on_black)
         good, black = model.execute([request(self.image(b), "probability") for b in (51, 0)])
         assert tensors(good)["probability"].max() == pytest.approx(0.2)
         assert failure(black)[0] == pb_utils.TritonError.INTERNAL

@@ -15,9 +15,9 @@ from tritonocr_backend.zoo.cpu_sharing import Share, available_cores, files_at_a
     ("role", "cores", "expected"),
     [
         pytest.param(Role.TEXT_RECOGNITION, 1, Share(1, 1), id="one core"),
-        pytest.param(Role.TEXT_RECOGNITION, 2, Share(2, 1), id="lines: one thread each"),
-        pytest.param(Role.TEXTLINE_ORIENTATION, 4, Share(4, 1), id="line orientation too"),
-        pytest.param(Role.TEXT_RECOGNITION, 32, Share(8, 4), id="processes take memory: then threads"),
+        pytest.param(Role.TEXT_RECOGNITION, 2, Share(1, 2), id="lines: a stream for each core"),
+        pytest.param(Role.TEXTLINE_ORIENTATION, 4, Share(1, 4), id="line orientation too"),
+        pytest.param(Role.TEXT_RECOGNITION, 64, Share(4, 16), id="in processes that Python does not hold up"),
         pytest.param(Role.TEXT_DETECTION, 2, Share(1, 2), id="pages: threads"),
         pytest.param(Role.TEXT_DETECTION, 16, Share(4, 4), id="which stop helping at four"),
         pytest.param(Role.DOC_UNWARPING, 16, Share(1, 16), id="large pages of planes: one at a time"),
@@ -25,6 +25,11 @@ from tritonocr_backend.zoo.cpu_sharing import Share, available_cores, files_at_a
 )
 def test_shares(role: Role, cores: int, expected: Share) -> None:
     assert share(role, cores) == expected
+
+
+def test_what_someone_says_is_shared_too() -> None:
+    assert share(Role.TEXT_RECOGNITION, 8, instances=4) == Share(4, 2)
+    assert share(Role.TEXT_RECOGNITION, 2, instances=3) == Share(3, 1)
 
 
 @given(st.sampled_from(list(Role)), st.integers(1, 512))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tritonocr_backend import devices
 from tritonocr_backend.arrays import Image
+from tritonocr_backend.contracts import LINE_ROLES, Role
 from tritonocr_backend.network_card import Normalisation
 
 ONNX_FILE = "model.onnx"
@@ -24,7 +25,15 @@ class EngineError(RuntimeError):
 
 
 class Engine(Protocol):
-    """Runs one network."""
+    """Runs one network.
+
+    Attributes:
+        streams: how many threads may call `infer` at the same time.
+        batch_sizes: what it is best given, descending to 1; empty where any will do.
+    """
+
+    streams: int
+    batch_sizes: Sequence[int]
 
     def infer(self, image: Image) -> list[NDArray[Any]]:
         """Run the network on a batch.
@@ -44,7 +53,8 @@ class EngineOptions:
     Attributes:
         device: PaddleX's device name of one device: cpu, gpu:0 ...
         precision: f32, bf16, f16, or auto (bf16 where the CPU computes in it, else f32).
-        threads: threads of one instance; 0 lets the engine choose.
+        threads: threads of one instance, which on a CPU are a stream each for networks of lines; 0 lets the
+            engine choose.
         cache_dir: where compiled networks are kept; None keeps none.
         tensorrt: ONNX Runtime's options for TensorRT; empty where it is not to compile the network.
     """
@@ -111,6 +121,12 @@ def choose_engine(network: Network) -> str:
     device = devices.parse(network.options.device)
     engine = "openvino" if device.kind == "cpu" else devices.engine_for(device, "auto")
     return engine if find_spec(engine) else "onnxruntime"
+
+
+def streams_of(network: Network) -> int:
+    """How many batches run side by side: lines are small, and threads gain most with one each to read."""
+    by_line = Role(network.role) in LINE_ROLES and devices.parse(network.options.device).kind == "cpu"
+    return max(1, network.options.threads) if by_line else 1
 
 
 def check_outputs(network: Network, found: Collection[str]) -> None:

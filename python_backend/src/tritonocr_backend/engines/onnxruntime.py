@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from tritonocr_backend import devices
 from tritonocr_backend.arrays import Image
-from tritonocr_backend.engines.base import ONNX_FILE, EngineError, EngineOptions, Network, check_outputs
+from tritonocr_backend.engines.base import (
+    ONNX_FILE,
+    EngineError,
+    EngineOptions,
+    Network,
+    check_outputs,
+    streams_of,
+)
 from tritonocr_backend.errors import ServerError
 
 TENSORRT = "TensorrtExecutionProvider"
@@ -36,7 +43,8 @@ class OnnxRuntimeEngine:
                 f"precision: got {options.precision!r}, ONNX Runtime runs a graph in f32, f16 or auto"
             )
         session_options = onnxruntime.SessionOptions()
-        session_options.intra_op_num_threads = options.threads
+        self.streams, self.batch_sizes = streams_of(network), ()
+        session_options.intra_op_num_threads = options.threads // self.streams
         session_options.log_severity_level = 3
         providers = _providers(options)
         if devices.parse(options.device).kind == "gpu":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.arrays import Image
 from tritonocr_backend.contracts import Role
-from tritonocr_backend.engines.base import ONNX_FILE, EngineError, EngineOptions, Network, check_outputs
+from tritonocr_backend.engines.base import ONNX_FILE, EngineError, Network, check_outputs, streams_of
+from tritonocr_backend.engines.batching import joined, split_batch
 
 # OpenVINO prepares itself anew for every shape (about 80 ms and 2 MB for recognition) and gains nothing from
 # batches over eight. So few batch sizes are run, whatever Triton put together.
@@ -31,21 +32,27 @@ class OpenVinoEngine:
             check_outputs(network, [name for output in model.outputs for name in output.get_names()])
             if Role(network.role) is Role.TEXT_RECOGNITION:
                 model = _without_tail(model)
-            compiled = core.compile_model(model, device, _properties(network.options))
+            compiled = core.compile_model(model, device, _properties(network))
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot load {network.directory / ONNX_FILE}: {error}") from error
-        self._request = compiled.create_infer_request()
+        self.streams = streams_of(network)
+        self.batch_sizes = BATCH_SIZES.get(Role(network.role), (1,))
+        self._requests: SimpleQueue[openvino.InferRequest] = SimpleQueue()
+        for _ in range(self.streams):
+            self._requests.put(compiled.create_infer_request())
         self._recognises = Role(network.role) is Role.TEXT_RECOGNITION
         self._outputs = network.outputs
-        self._batch_sizes = BATCH_SIZES.get(Role(network.role), (1,))
 
     def infer(self, image: Image) -> list[NDArray[Any]]:
         """See Engine.infer."""
-        parts = [self._infer_part(part) for part in split_batch(image, self._batch_sizes)]
-        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+        request = self._requests.get()
+        try:
+            return joined([self._infer(request, part) for part in split_batch(image, self.batch_sizes)])
+        finally:
+            self._requests.put(request)
 
-    def _infer_part(self, image: Image) -> list[NDArray[Any]]:
-        results = self._request.infer({0: image}, share_inputs=True, share_outputs=True)
+    def _infer(self, request: openvino.InferRequest, image: Image) -> list[NDArray[Any]]:
+        results = request.infer({0: image}, share_inputs=True, share_outputs=True)
         if self._recognises:
             return best_classes(results[0])
         return [np.array(results[name]) for name in self._outputs]
@@ -64,23 +71,10 @@ def _without_tail(model: openvino.Model) -> openvino.Model:
     return openvino.Model([best.input_value(0)], model.get_parameters())
 
 
-def split_batch(image: Image, sizes: Sequence[int]) -> Iterator[Image]:
-    """Cut a batch into parts of the given sizes, the largest that fits first.
-
-    Args:
-        image: uint8 [B, H, W, 3].
-        sizes: descending, the last of them 1.
-    """
-    start = 0
-    while start < len(image):
-        size = next(size for size in sizes if size <= len(image) - start)
-        yield image[start : start + size]
-        start += size
-
-
-def _properties(options: EngineOptions) -> dict[str, Any]:
+def _properties(network: Network) -> dict[str, Any]:
+    options = network.options
     # Pinning would put every instance, each its own process, on the same first cores.
-    properties: dict[str, Any] = {"NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
+    properties: dict[str, Any] = {"NUM_STREAMS": streams_of(network), "ENABLE_CPU_PINNING": False}
     if options.device != "cpu":
         properties = {}
     if options.threads:

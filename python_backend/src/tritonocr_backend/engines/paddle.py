@@ -21,6 +21,7 @@ class PaddleEngine:
     """Runs a Paddle network; what the contract graph does besides is done here in NumPy."""
 
     def __init__(self, network: Network) -> None:
+        self.streams, self.batch_sizes = 1, ()
         try:
             self._predictor = inference.create_predictor(_config(network))
         except Exception as error:  # Paddle's C++ errors surface as several unrelated types

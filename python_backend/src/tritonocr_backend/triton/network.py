@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import triton_python_backend_utils as pb_utils
-from numpy.typing import NDArray
 
 from tritonocr_backend import devices, logs
 from tritonocr_backend.arrays import Image
 from tritonocr_backend.contracts import IMAGE, NETWORK_OUTPUTS, STRIDE_PX, Role
 from tritonocr_backend.engines import EngineOptions, Network, create_engine
+from tritonocr_backend.engines.batching import Batcher
 from tritonocr_backend.errors import InvalidInputError
 from tritonocr_backend.network_card import read_card
 from tritonocr_backend.triton.errors import error_response
@@ -41,7 +39,7 @@ class NetworkModel:
         self._outputs = NETWORK_OUTPUTS[card.role]
         self._check = _CHECKS.get(card.role, _check_nothing)
         network = Network(directory, card.role, self._outputs, card.normalisation, options, card.own_size)
-        self._engine = create_engine(card.engine, network)
+        self._batcher = Batcher(create_engine(card.engine, network))
         self._metrics = InstanceMetrics(args)
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
@@ -56,28 +54,15 @@ class NetworkModel:
                 images[number] = image
             except Exception as error:  # becomes this request's answer
                 responses[number] = error_response(error, request.request_id())
-        for number, outcome in self._infer(images).items():
+        for number, outcome in zip(images, self._batcher.infer(list(images.values())), strict=True):
+            request = requests[number]
             if isinstance(outcome, Exception):
-                responses[number] = error_response(outcome, requests[number].request_id())
+                responses[number] = error_response(outcome, request.request_id())
             else:
-                responses[number] = response(outcome, requests[number].requested_output_names())
+                tensors = dict(zip(self._outputs, outcome, strict=True))
+                responses[number] = response(tensors, request.requested_output_names())
         self._metrics.executed()
         return responses
-
-    def _infer(self, images: dict[int, Image]) -> dict[int, dict[str, NDArray[Any]] | Exception]:
-        """Run all images as one batch; where that fails, each alone, so that only the culprit fails."""
-        if not images:
-            return {}
-        try:
-            batch = np.concatenate(list(images.values())) if len(images) > 1 else next(iter(images.values()))
-            outputs = self._engine.infer(batch)
-        except Exception as error:  # becomes the requests' answer
-            if len(images) == 1:
-                return dict.fromkeys(images, error)
-            return {number: self._infer({number: image})[number] for number, image in images.items()}
-        ends = np.cumsum([len(image) for image in images.values()])[:-1]
-        parts = zip(*(np.split(output, ends) for output in outputs), strict=True)
-        return {n: dict(zip(self._outputs, part, strict=True)) for n, part in zip(images, parts, strict=True)}
 
 
 def _check_nothing(image: Image) -> None:

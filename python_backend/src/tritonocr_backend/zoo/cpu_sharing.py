@@ -1,8 +1,8 @@
 """How a CPU's cores are shared out among processes and their threads, unless someone says otherwise.
 
-Lines are read by single-threaded networks side by side, up to MAX_SIDE_BY_SIDE of them: on two cores two
-networks of one thread read half as many pages again as two of two threads. What runs once a page has
-threads instead, which one client waits less for. docs/performance.md has the measurements.
+Every network gets all cores: they are seldom busy at once, and whoever waits alone waits less. A network of
+lines has a stream for each core, in one process that all waiting lines meet in; see engines.batching.
+docs/performance.md has the measurements.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from tritonocr_backend.contracts import Role
+from tritonocr_backend.contracts import LINE_ROLES, Role
 
-MAX_SIDE_BY_SIDE = 8
+MAX_STREAMS = 16
 THREADS_A_PAGE = 4
 FILES_A_CORE = 2
 MIN_FILES, MAX_FILES = 4, 16
 
-_BY_LINE = (Role.TEXT_RECOGNITION, Role.TEXTLINE_ORIENTATION)
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -41,12 +40,10 @@ def available_cores() -> int:
     return max(1, cores)
 
 
-def share(role: Role, cores: int) -> Share:
-    """A network's share of so many cores."""
-    if role in _BY_LINE:
-        instances = min(cores, MAX_SIDE_BY_SIDE)
-    else:
-        instances = max(1, cores // THREADS_A_PAGE) if role is Role.TEXT_DETECTION else 1
+def share(role: Role, cores: int, instances: int | None = None) -> Share:
+    """A network's share of so many cores; of so many instances, where someone has said."""
+    most_threads = {Role.TEXT_DETECTION: THREADS_A_PAGE, **dict.fromkeys(LINE_ROLES, MAX_STREAMS)}
+    instances = instances or max(1, cores // most_threads.get(role, cores))
     return Share(instances, max(1, cores // instances))
 
 

@@ -22,6 +22,7 @@ Accelerator = Literal["cuda", "tensorrt"]
 Shape = tuple[int, ...]
 
 GPU_BATCH_DELAY_US = 500
+MAX_UNSORTED_LINES = 256
 ENGINE_CACHE = "/var/cache/tritonocr"
 
 
@@ -160,8 +161,8 @@ def network_config(
     sections = [
         f'name: "{name}"\n'
         f'backend: "{serving.backend}"\n'
-        f"max_batch_size: {SERVING[role].max_batch_size}\n"
-        f'input [ {{ name: "image" data_type: TYPE_UINT8 dims: {_list(dims)} }} ]\n'
+        f"max_batch_size: {_max_batch_size(role, serving)}\n"
+        f'input [ {{ name: "image" data_type: TYPE_UINT8 dims: {_list(dims)}{_ragged(role, serving)} }} ]\n'
         f"output [\n{outputs}\n]\n",
         _batching(role, serving),
         _instance_groups(name, role, serving),
@@ -173,16 +174,29 @@ def network_config(
     return "".join(sections)
 
 
+def _sorts_lines(role: Role, serving: ServingSettings) -> bool:
+    """Whether lines of all widths go to one instance, which joins those of equal width (engines.batching)."""
+    return serving.backend == "python" and role is Role.TEXT_RECOGNITION
+
+
+def _max_batch_size(role: Role, serving: ServingSettings) -> int:
+    return MAX_UNSORTED_LINES if _sorts_lines(role, serving) else SERVING[role].max_batch_size
+
+
+def _ragged(role: Role, serving: ServingSettings) -> str:
+    return " allow_ragged_batch: true" if _sorts_lines(role, serving) else ""
+
+
 def instances(name: str, role: Role, serving: ServingSettings) -> int:
     """How many instances of a network run on each device."""
     stated = serving.instances.get(name) or serving.instances.get(role.value)
     return stated or (share(role, available_cores()) if serving.is_cpu else SERVING[role]).instances
 
 
-def threads(role: Role, serving: ServingSettings) -> int:
+def threads(name: str, role: Role, serving: ServingSettings) -> int:
     """How many threads one instance of a network has; 0: as many as its engine likes."""
-    default = share(role, available_cores()).threads if serving.is_cpu else 0
-    return serving.threads.get(role, default)
+    shared = share(role, available_cores(), instances(name, role, serving)) if serving.is_cpu else None
+    return serving.threads.get(role, shared.threads if shared else 0)
 
 
 def _output(name: str, known_dims: Mapping[str, Iterable[int]]) -> str:

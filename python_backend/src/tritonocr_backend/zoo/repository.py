@@ -161,7 +161,7 @@ def _card(name: str, model_dir: Path, config: InferenceConfig, serving: ServingS
         languages=model.languages if model else (),
         engine=_engine(model_dir, serving),
         precision=_precision(config.role, serving),
-        threads=threads(config.role, serving),
+        threads=threads(name, config.role, serving),
         device=serving.device,
         right_to_left=model.right_to_left if model else False,
         generation=model.generation if model else 0,

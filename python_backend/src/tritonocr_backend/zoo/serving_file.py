@@ -45,9 +45,7 @@ def read(path: Path) -> ServingSettings:
         raise ServingFileError(f"{path}: {describe(error)}") from None
     instances: dict[str, int] = dict(file.instances.items())
     threads = {Role(name): count for name, count in file.threads.items()}
-    return ServingSettings(
-        engine=file.engine, precision=file.precision, instances=instances, threads=threads
-    )
+    return ServingSettings(engine=file.engine, precision=file.precision, instances=instances, threads=threads)
 
 
 def text(serving: ServingSettings, comment: str) -> str:
