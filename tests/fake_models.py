@@ -15,7 +15,7 @@ CHARACTERS = ["", *"0123456789", " "]
 
 
 class FakeModels:
-    """Finds `quads` on any page; a line reads as the grey level in its upper left corner, with confidence 0.5.
+    """Finds `quads` on any page; a line reads as the grey level of its upper left corner, confidence 0.5.
 
     Line orientation takes a line for upside down where its upper half is darker than its lower half.
     """
