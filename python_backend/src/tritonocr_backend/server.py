@@ -8,7 +8,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from tritonocr_backend import draining, logs, shared_memory, triton_log
 from tritonocr_backend.errors import ServerError
 from tritonocr_backend.installation import Installation, find_installation, link_backends, server_environment
 from tritonocr_backend.logs import LogFormat
+from tritonocr_backend.ports import free_ports
 from tritonocr_backend.restrictions import TlsFiles, restrictions
 from tritonocr_backend.supervision import Supervisor
 from tritonocr_backend.watchdog import watch
@@ -96,8 +96,13 @@ class EmbeddedServer:
     def __init__(self, repository: Path, options: ServerOptions | None = None) -> None:
         self._repository = repository
         self.options = options or ServerOptions()
-        ports = _free_ports(self.options)
-        self.http_port, self.grpc_port, self.metrics_port = ports
+        plain, grpc = self.options.plain_host, self.options.host
+        wanted = {
+            "http_port": (plain, self.options.http_port),
+            "grpc_port": (grpc, self.options.grpc_port),
+            "metrics_port": (plain, self.options.metrics_port),
+        }
+        self.http_port, self.grpc_port, self.metrics_port = free_ports(wanted)
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._directory: Path | None = None
@@ -303,36 +308,6 @@ class EmbeddedServer:
         lines = self.options.log_file.read_text(errors="replace").splitlines()
         errors = [line for line in lines if re.match(r"E\d{4} |error: ", line)]
         return "\n".join([" Its errors:", *(errors or lines)[-LOG_TAIL_LINES:]])
-
-
-def _free_ports(options: ServerOptions) -> tuple[int, int, int]:
-    """The three ports, free ones where 0 was asked for; all held open until each is known.
-
-    Another server on one of them would answer that it is ready, and be taken for ours.
-
-    Raises:
-        ServerError: a port is in use or may not be used.
-    """
-    with contextlib.ExitStack() as stack:
-        http, grpc, metrics = (
-            stack.enter_context(_bound(name, options)).getsockname()[1]
-            for name in ("http_port", "grpc_port", "metrics_port")
-        )
-    return http, grpc, metrics
-
-
-def _bound(name: str, options: ServerOptions) -> socket.socket:
-    port = getattr(options, name)
-    host = options.host if name == "grpc_port" else options.plain_host
-    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, port != 0)  # just left by a server is free
-    try:
-        bound.bind((host, port))
-    except OSError as error:
-        bound.close()
-        reason = os.strerror(error.errno) if error.errno else error
-        raise ServerError(f"{name}: {port} of {host} cannot be used: {reason}") from None
-    return bound
 
 
 def _is_ready(http_url: str) -> bool:

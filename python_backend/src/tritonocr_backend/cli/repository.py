@@ -8,8 +8,15 @@ from typing import Annotated
 
 import typer
 
+from tritonocr_backend.cli.options import (
+    ComputedIn,
+    MoreModels,
+    OcrInstances,
+    PipelineFile,
+    Precision,
+    RecognitionInstances,
+)
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
-from tritonocr_backend.cli.serve import Precision
 from tritonocr_backend.serving import prepare_repository
 from tritonocr_backend.zoo import pipeline_config
 from tritonocr_backend.zoo.network_config import ENGINE_CACHE, GPU_BATCH_DELAY_US
@@ -43,16 +50,9 @@ def build(
         str | None,
         typer.Option(help="gpu:0, gpu:0,1 ... as in PaddleX.", show_default="cpu, or gpu:0"),
     ] = None,
-    model: Annotated[
-        list[str] | None, typer.Option(help="Serve this model too, for requests that name it; repeatable.")
-    ] = None,
-    pipeline: Annotated[
-        Path | None,
-        typer.Option(help="PaddleX's OCR.yaml; see `tritonocr config`.", show_default="the tutorial's"),
-    ] = None,
-    precision: Annotated[
-        Precision, typer.Option(help="auto: f16 on NVIDIA GPUs; bf16 where the CPU computes in it.")
-    ] = Precision.auto,
+    model: MoreModels = None,
+    pipeline: PipelineFile = None,
+    precision: ComputedIn = Precision.auto,
     accelerator: Annotated[
         Accelerator,
         typer.Option(help="On NVIDIA GPUs. tensorrt: compiles the networks of lines, minutes at first."),
@@ -66,16 +66,8 @@ def build(
             show_default=f"{GPU_BATCH_DELAY_US} on NVIDIA GPUs, else 0",
         ),
     ] = None,
-    ocr_instances: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="How many files are read at the same time.", show_default="2 a core, 4 to 16"
-        ),
-    ] = None,
-    recognition_instances: Annotated[
-        int | None,
-        typer.Option(min=1, help="Recognition networks side by side on each device.", show_default="2"),
-    ] = None,
+    ocr_instances: OcrInstances = None,
+    recognition_instances: RecognitionInstances = None,
     engine_cache: Annotated[
         str, typer.Option(help="Directory on the server for what TensorRT has compiled; keep it in a volume.")
     ] = ENGINE_CACHE,

@@ -18,6 +18,14 @@ from typing import Annotated, Any
 import typer
 
 from tritonocr_backend import logs
+from tritonocr_backend.cli.options import (
+    ComputedIn,
+    MoreModels,
+    OcrInstances,
+    PipelineFile,
+    Precision,
+    RecognitionInstances,
+)
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar, say
 from tritonocr_backend.limits import LIMITS, parse_limits
 from tritonocr_backend.restrictions import ADMIN_KEY_VARIABLE, TlsFiles
@@ -34,15 +42,6 @@ class Engine(str, Enum):
     openvino = "openvino"
     onnxruntime = "onnxruntime"
     paddle = "paddle"
-
-
-class Precision(str, Enum):
-    """What the networks compute in."""
-
-    auto = "auto"
-    f32 = "f32"
-    bf16 = "bf16"
-    f16 = "f16"
 
 
 class LogLevel(str, Enum):
@@ -62,13 +61,8 @@ class LogFormat(str, Enum):
 
 
 def serve(
-    pipeline: Annotated[
-        Path | None,
-        typer.Option(help="PaddleX's OCR.yaml; see `tritonocr config`.", show_default="the tutorial's"),
-    ] = None,
-    model: Annotated[
-        list[str] | None, typer.Option(help="Serve this model too, for requests that name it; repeatable.")
-    ] = None,
+    pipeline: PipelineFile = None,
+    model: MoreModels = None,
     repository: Annotated[
         Path | None,
         typer.Option(help="Where to write the model repository.", show_default="a temporary directory"),
@@ -79,26 +73,15 @@ def serve(
     metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8002,
     device: Annotated[str, typer.Option(help="cpu, gpu:0, npu:0 ... as in PaddleX.")] = "cpu",
     engine: Annotated[Engine, typer.Option(help="What runs the networks.")] = Engine.auto,
-    precision: Annotated[
-        Precision,
-        typer.Option(help="auto: bf16 where the CPU computes in it, f16 on NVIDIA GPUs."),
-    ] = Precision.auto,
+    precision: ComputedIn = Precision.auto,
     serving: Annotated[
         Path | None, typer.Option(help="How the models are run, as `tritonocr tune` writes it.")
     ] = None,
     exact: Annotated[
         bool, typer.Option(help="Read pages in PaddleX's own steps: slower, no more accurate.")
     ] = False,
-    ocr_instances: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="How many files are read at the same time.", show_default="2 a core, 4 to 16"
-        ),
-    ] = None,
-    recognition_instances: Annotated[
-        int | None,
-        typer.Option(min=1, help="Recognition networks side by side.", show_default="1 a core, up to 8"),
-    ] = None,
+    ocr_instances: OcrInstances = None,
+    recognition_instances: RecognitionInstances = None,
     http_host: Annotated[
         str | None,
         typer.Option(

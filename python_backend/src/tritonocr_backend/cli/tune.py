@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from tritonocr_backend.cli.options import PipelineFile
 from tritonocr_backend.cli.reporting import exit_on_error
 from tritonocr_backend.tuning import Candidate, Effort, Finding, questions, server_of
 from tritonocr_backend.tuning import tune as measure
@@ -23,9 +24,7 @@ _PREPROCESSING = ("use_doc_orientation_classify", "use_doc_unwarping", "use_text
 def tune(
     pages: Annotated[list[Path], typer.Argument(help="Pages like those to be read; 10 to 30 are enough.")],
     output: Annotated[Path, typer.Option(help="Where to write the settings.")] = Path("serving.yaml"),
-    pipeline: Annotated[
-        Path | None, typer.Option(help="PaddleX's OCR.yaml.", show_default="the tutorial's")
-    ] = None,
+    pipeline: PipelineFile = None,
     clients: Annotated[int, typer.Option(min=1, help="Files that are sent at the same time.")] = 4,
     rounds: Annotated[int, typer.Option(min=1, help="How often each candidate reads all pages.")] = 3,
     least_agreement: Annotated[

@@ -1,0 +1,46 @@
+"""Options that several of the server's commands have."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Precision(str, Enum):
+    """What the networks compute in."""
+
+    auto = "auto"
+    f32 = "f32"
+    bf16 = "bf16"
+    f16 = "f16"
+
+
+PipelineFile = Annotated[
+    Path | None,
+    typer.Option(help="PaddleX's OCR.yaml; see `tritonocr config`.", show_default="the tutorial's"),
+]
+
+MoreModels = Annotated[
+    list[str] | None, typer.Option(help="Serve this model too, for requests that name it; repeatable.")
+]
+
+ComputedIn = Annotated[
+    Precision, typer.Option(help="auto: bf16 where the CPU computes in it, f16 on NVIDIA GPUs.")
+]
+
+OcrInstances = Annotated[
+    int | None,
+    typer.Option(min=1, help="How many files are read at the same time.", show_default="2 a core, 4 to 16"),
+]
+
+RecognitionInstances = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Recognition networks side by side on a device.",
+        show_default="1 for 16 cores, 2 on a GPU",
+    ),
+]
