@@ -10,7 +10,7 @@ import openvino
 from numpy.typing import NDArray
 
 from tritonocr_backend.arrays import Image
-from tritonocr_backend.contracts import Role
+from tritonocr_backend.contracts import IMAGE_SIZES, STRIDE_PX, Role
 from tritonocr_backend.engines.base import ONNX_FILE, EngineError, Network, check_outputs, streams_of
 from tritonocr_backend.engines.batching import joined, split_batch
 
@@ -42,6 +42,10 @@ class OpenVinoEngine:
             self._requests.put(compiled.create_infer_request())
         self._recognises = Role(network.role) is Role.TEXT_RECOGNITION
         self._outputs = network.outputs
+        if self.streams > 1:
+            # Python's lock and a lock of OpenVINO's first call can wait for each other: it is made alone.
+            height, width = IMAGE_SIZES[Role(network.role)]
+            self.infer(np.zeros((1, height or STRIDE_PX, width or STRIDE_PX, 3), dtype=np.uint8))
 
     def infer(self, image: Image) -> list[NDArray[Any]]:
         """See Engine.infer."""
