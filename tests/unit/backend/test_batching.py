@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -45,6 +45,7 @@ def lines(count: int, width: int, value: int) -> NDArray[np.uint8]:
 REQUESTS = st.lists(st.tuples(st.integers(1, 20), st.sampled_from([32, 64, 96])), max_size=8)
 
 
+@settings(deadline=None)  # the engine takes its time, so that batches overlap
 @given(REQUESTS, st.integers(1, 3), st.sampled_from([(), (8, 4, 1), (1,)]))
 def test_every_image_gets_its_own_answer(
     requests: list[tuple[int, int]], streams: int, sizes: tuple[int, ...]
