@@ -1,4 +1,4 @@
-"""Small files that ask for much, against the limits that stop them; chaos/test_bombs_served.py has a server."""
+"""Small files that ask for much, against the limits that stop them."""
 
 import multiprocessing
 import struct
