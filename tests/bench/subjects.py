@@ -197,7 +197,7 @@ def _peer_configuration(
 FAMILIES: Mapping[str, Family] = {
     "ours": Family("TritonOCR, gRPC", (1, 2, 4, 8, 16, 32), _triton, warm_ups=3),
     "perf-analyzer": Family("TritonOCR, perf_analyzer", (4,), _perf_analyzer),
-    "gateway": Family("TritonOCR, POST /ocr", (4,), _gateway),
+    "gateway": Family("TritonOCR, POST /ocr", (4, 8), _gateway),
     "in-process": Family("TritonOCR without Triton", (1,), _own("in_process.py")),
     "floor": Family("the floor", (1,), _own("floor.py")),
     "rapidocr-openvino": Family("RapidOCR, OpenVINO", (1,), _rapidocr("openvino")),
