@@ -55,6 +55,7 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        """Open what all requests share, and close it when the gateway stops."""
         async with connect(settings) as client:
             with ThreadPoolExecutor(settings.picture_threads, "drawing") as drawing:
                 app.state.service = Service(
