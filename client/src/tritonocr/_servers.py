@@ -29,6 +29,8 @@ _logger = logging.getLogger("tritonocr")
 
 LOOK_UP_EVERY_S = 30.0
 LOOK_UP_IN_TROUBLE_S = 1.0
+# Servers stay watched between requests: where each is shorter than a probe's pause, none would be probed.
+WATCH_ON_S = 5.0
 
 
 class Servers:
@@ -50,6 +52,7 @@ class Servers:
         self._looking_up = asyncio.Lock()
         self._in_flight = 0
         self._watches: list[asyncio.Task[None]] = []
+        self._stop_later: asyncio.TimerHandle | None = None
 
     async def responses(self, request: Request, timeout_s: float | None) -> AsyncGenerator[Tensors, None]:
         """Send one request to one server after the other until it is answered, and yield the responses.
@@ -125,17 +128,21 @@ class Servers:
             await self._part_from(server)
 
     def _count(self, server: Server, change: int, model_name: str) -> None:
-        """Count the requests in flight; the servers are watched while there are any."""
+        """Count the requests in flight; the servers are watched while there are any, and a little longer."""
         server.in_flight += change
         self._in_flight += change
+        if self._stop_later:
+            self._stop_later.cancel()
         if not self._in_flight:
-            self._stop_watching()
+            self._stop_later = asyncio.get_running_loop().call_later(WATCH_ON_S, self._stop_watching)
         elif not self._watches:
             self._watches = [
                 asyncio.create_task(server.watch(model_name)) for server in self._servers.values()
             ]
 
     def _stop_watching(self) -> None:
+        if self._stop_later:
+            self._stop_later.cancel()
         for watch in self._watches:
             watch.cancel()
         self._watches = []

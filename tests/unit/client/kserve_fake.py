@@ -90,11 +90,13 @@ class FakeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
         self.release = threading.Event()
         self.release.set()
         self.ready = True
+        self.probes = 0
 
     def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: N802
         return service_pb2.ServerLiveResponse(live=True)
 
     def ServerReady(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.probes += 1
         return service_pb2.ServerReadyResponse(ready=self.ready)
 
     def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802

@@ -226,6 +226,33 @@ def test_a_server_that_is_ready_again_is_used_again(
         assert in_work.result(5)[0].text == "b"
 
 
+def test_short_requests_one_after_the_other_find_a_server_again(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_server, "FIRST_PAUSE_S", 0.1)  # longer than a request
+    (_, a), _, _ = fakes
+    a.answer = STOPPING
+    with OCRClient(urls(fakes[:2])) as client:
+        assert text(client) == "b"
+        a.answer = saying("a")
+        _wait_for(lambda: text(client) == "a")
+
+
+def test_nobody_is_watched_for_a_client_that_asks_nothing(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_servers, "WATCH_ON_S", 0.1)
+    monkeypatch.setattr(_server, "PROBE_EVERY_S", 0.02)
+    (_, a), _, _ = fakes
+    with OCRClient(urls(fakes[:2])) as client:
+        text(client)
+        _wait_for(lambda: a.probes)
+        time.sleep(0.3)
+        before = a.probes
+        time.sleep(0.2)
+        assert a.probes == before
+
+
 def test_servers_are_asked_even_if_all_were_out_of_use() -> None:
     refusals = iter(range(2))
 
