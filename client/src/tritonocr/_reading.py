@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 def reading_rows(boxes: NDArray[np.integer[Any]]) -> list[list[int]]:
     """Group lines that stand side by side into rows, rows from top to bottom, lines from left to right.
 
-    Two lines share a row when the vertical centre of each lies within the height of the other, and neither is
-    over twice as high as the other. Columns of running text are not told apart: their lines alternate.
+    Rows grow from left to right: a line goes on the row whose end it stands beside, of several the one whose
+    end is nearest in height, so that rows may slope and bend. Columns of running text are not told apart:
+    their lines alternate.
 
     Args:
         boxes: [n,4] xmin, ymin, xmax, ymax in pixels.
@@ -22,14 +23,17 @@ def reading_rows(boxes: NDArray[np.integer[Any]]) -> list[list[int]]:
     Returns:
         Indices into `boxes`, each exactly once.
     """
+    pixels = boxes.astype(np.int64)
+    centers = (pixels[:, 1] + pixels[:, 3]) / 2
     rows: list[list[int]] = []
-    centers = (boxes[:, 1] + boxes[:, 3].astype(np.int64)) / 2
-    for line in np.argsort(centers, kind="stable").tolist():
-        if rows and _side_by_side(boxes, centers, rows[-1][-1], line):
-            rows[-1].append(line)
+    for line in np.argsort(pixels[:, 0], kind="stable").tolist():
+        ends = np.array([row[-1] for row in rows], dtype=np.intp)
+        beside = np.flatnonzero(_goes_on(pixels[ends], pixels[line]))
+        if beside.size:
+            rows[beside[np.abs(centers[ends[beside]] - centers[line]).argmin()]].append(line)
         else:
             rows.append([line])
-    return [sorted(row, key=lambda line: int(boxes[line, 0])) for row in rows]
+    return sorted(rows, key=lambda row: float(centers[row].mean()))
 
 
 def paragraphs(boxes: NDArray[np.integer[Any]]) -> list[list[list[int]]]:
@@ -56,14 +60,21 @@ def _parted(above: NDArray[Any], below: NDArray[Any]) -> bool:
     return gap > min(heights)
 
 
-def _side_by_side(boxes: NDArray[Any], centers: NDArray[Any], one: int, other: int) -> bool:
-    heights = sorted(int(boxes[line, 3]) - int(boxes[line, 1]) for line in (one, other))
-    return bool(
-        heights[1] <= 2 * heights[0]
-        and boxes[one, 1] < centers[other] < boxes[one, 3]
-        and boxes[other, 1] < centers[one] < boxes[other, 3]
-        and (boxes[one, 2] <= boxes[other, 0] or boxes[other, 2] <= boxes[one, 0])
+def _goes_on(ends: NDArray[np.int64], line: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the boxes [n,4] the box [4] stands beside, to the right.
+
+    The vertical centre of each lies within the height of the other, neither is over twice as high, and they
+    overlap sideways by at most half a height, as grown boxes of neighbouring words do.
+    """
+    heights, height = ends[:, 3] - ends[:, 1], line[3] - line[1]
+    lower = np.minimum(heights, height)
+    centers, center = (ends[:, 1] + ends[:, 3]) / 2, (line[1] + line[3]) / 2
+    beside: NDArray[np.bool_] = (
+        (np.maximum(heights, height) <= 2 * lower)
+        & (np.abs(centers - center) < lower / 2)
+        & (ends[:, 2] - line[0] <= lower / 2)
     )
+    return beside
 
 
 def reading_quad(poly: NDArray[Any]) -> NDArray[np.float64]:

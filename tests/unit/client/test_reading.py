@@ -33,6 +33,7 @@ def test_every_line_is_read_exactly_once(page: list[tuple[int, int, int, int]]) 
         (boxes((0, 0, 40, 10), (0, 8, 40, 18)), [[0], [1]]),
         (boxes((0, 0, 40, 10), (30, 2, 90, 12)), [[0], [1]]),
         (boxes((0, 40, 40, 50), (80, 0, 90, 90)), [[0], [1]]),
+        (boxes((0, 0, 40, 10), (36, 2, 90, 12)), [[0, 1]]),
         (boxes((0, 0, 9, 10), (20, 4, 29, 14), (40, 8, 49, 18)), [[0, 1, 2]]),
         (boxes((0, 0, 32767, 32767), (0, 32000, 10, 32767)), [[0], [1]]),
     ],
@@ -42,12 +43,23 @@ def test_every_line_is_read_exactly_once(page: list[tuple[int, int, int, int]]) 
         "lines that touch stay lines",
         "lines that overlap sideways are not side by side",
         "a vertical line shares no row",
+        "boxes that were grown into each other a little",
         "a row that slopes",
         "coordinates at the edge of int16",
     ],
 )
 def test_rows(page: np.ndarray, expected: list[list[int]]) -> None:
     assert reading_rows(page) == expected
+
+
+@pytest.mark.parametrize(("slope_px", "bend_px"), [(0, 0), (40, 0), (0, 60), (-40, 60)])
+def test_a_dense_page_that_is_askew_is_read_row_by_row(slope_px: int, bend_px: int) -> None:
+    """Unwarping bent the rows of the corpus' page of 2500 boxes, so that 778 of them became one row."""
+    row, column = np.divmod(np.arange(100 * 22), 22)
+    across = column / 21
+    ymin = 28 * row + slope_px * across + bend_px * np.sin(np.pi * across) + 100
+    page = np.stack([110 * column, ymin, 110 * column + 50, ymin + 24], axis=1).astype(np.int16)
+    assert reading_rows(page) == np.arange(100 * 22).reshape(100, 22).tolist()
 
 
 def test_paragraphs_part_where_the_page_leaves_a_lines_height() -> None:
