@@ -17,7 +17,7 @@ from ._errors import ExitCode, fail
 COMMAND_GROUP = "tritonocr.commands"
 
 # What the server distribution adds; named here to say so where it is missing.
-SERVER_COMMANDS = ("config", "models", "perf-analyzer", "repository", "serve")
+SERVER_COMMANDS = ("config", "models", "perf-analyzer", "repository", "serve", "tune")
 
 # Options of the app itself; any other one in the first place is PaddleX's spelling of `predict`.
 _APP_OPTIONS = ("--help", "--version", "--install-completion", "--show-completion")
