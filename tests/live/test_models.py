@@ -510,6 +510,8 @@ def test_a_model_costs_nothing_until_requests_name_it(lazy_server: EmbeddedServe
         costs = {model.name for model in running.costs(lazy_server.grpc_url).models}
         assert asked_for in costs
         assert waiting not in costs
+        loaded = set(client.models()["text_recognition"])
+        assert loaded & {asked_for, waiting} == {asked_for}, "models() names what is loaded"
         running.remove_model(waiting, running.repository_of(lazy_server.grpc_url), lazy_server.grpc_url)
         with pytest.raises(InvalidInputError, match=f"got '{waiting}', which is not served"):
             _read(client, "en", text_recognition_model_name=waiting)

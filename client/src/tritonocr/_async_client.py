@@ -84,7 +84,7 @@ class AsyncOCRClient:
         return {**self._server_settings, **self._options}
 
     async def models(self) -> dict[str, list[str]]:
-        """Name the networks that a request may ask for, by role: `text_detection`, `text_recognition`."""
+        """Name the networks that are loaded, by role, as `OCRClient.models()` does."""
         names = await self._transport.model_names()
         return names_by_role(await asyncio.gather(*map(self._transport.model_config, names)))
 

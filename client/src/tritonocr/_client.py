@@ -62,7 +62,11 @@ class OCRClient:
         return self._loop.run(self._client.settings())
 
     def models(self) -> dict[str, list[str]]:
-        """Name the networks that a request may ask for, by role: `text_detection`, `text_recognition`."""
+        """Name the networks that are loaded, by role: `text_detection`, `text_recognition`.
+
+        A server with `--lazy` also takes names of networks that it has not loaded yet. They are in Triton's
+        repository index, which it shows to its administrator alone.
+        """
         return self._loop.run(self._client.models())
 
     def submit(self, file: File, **arguments: Unpack[ReadArguments]) -> Future[list[OCRResult]]:

@@ -1,4 +1,4 @@
-"""Which networks a server has for a request to name."""
+"""Which networks a server has loaded."""
 
 from __future__ import annotations
 

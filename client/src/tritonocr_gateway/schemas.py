@@ -150,7 +150,7 @@ class Healthy(_Model):
 
 
 class ServedModels(_Model):
-    """The networks that a request may name."""
+    """The networks that are loaded."""
 
     text_detection: list[str]
     text_recognition: list[str]

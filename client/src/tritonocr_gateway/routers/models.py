@@ -16,7 +16,7 @@ router = APIRouter(dependencies=[Depends(require_key)])
 _ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": Failure} for status in (401, 503, 504)}
 
 
-@router.get("/models", summary="The models that a request may name", responses=_ERRORS)
+@router.get("/models", summary="The models that are loaded", responses=_ERRORS)
 async def models(service: ServiceDependency) -> ServedModels:
     """Ask Triton which detection and recognition models are loaded."""
     return ServedModels(**await service.client.models())
