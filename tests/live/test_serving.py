@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -147,9 +149,9 @@ def family(session: int) -> list[int]:
 @pytest.fixture
 def serve_command() -> Iterator["subprocess.Popen[str]"]:
     """`tritonocr serve` on free ports, ready."""
-    ports = [f"--{name}-port=0" for name in ("http", "grpc", "metrics")]
+    ports = [f"--{name}-port=0" for name in ("http", "grpc", "metrics", "gateway")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tritonocr", "serve", "--log-level=error", *ports],
+        [sys.executable, "-m", "tritonocr", "serve", "--gateway", "--log-level=error", *ports],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -167,10 +169,15 @@ def test_serve_says_when_and_where_and_ends_with_every_child(
 ) -> None:
     assert serve_command.stdout is not None
     line = next(line for line in serve_command.stdout if "is ready" in line)
-    found = re.search(r"gRPC ([\d.]+:\d+), HTTP ([\d.]+:\d+), metrics http://[\d.]+:\d+/metrics", line)
+    found = re.search(
+        r"gRPC ([\d.]+:\d+), HTTP [\d.]+:\d+, metrics http://[\d.]+:\d+/metrics, gateway (http://\S+:\d+)\.",
+        line,
+    )
     assert found
     with OCRClient(found[1]) as client:
         assert client.health().ready
+    with urllib.request.urlopen(f"{found[2]}/health/ready", timeout=10) as answer:
+        assert answer.status == 200
     [leader] = subprocess.run(
         ["pgrep", "-P", str(serve_command.pid), "tritonserver"], capture_output=True, text=True, check=True
     ).stdout.split()
@@ -180,15 +187,36 @@ def test_serve_says_when_and_where_and_ends_with_every_child(
     assert family(int(leader)) == []
 
 
+def test_serve_ends_at_once_where_the_gateways_port_is_taken() -> None:
+    """It would have been ready, and every request to that port answered by somebody else."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run(
+            [sys.executable, "-m", "tritonocr", "serve", "--gateway", f"--gateway-port={port}"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert ended.returncode == 1
+    assert f"gateway_port: {port} of 127.0.0.1 cannot be used: Address already in use" in ended.stderr
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
 def test_a_killed_owner_leaves_no_server_behind(serve_command: "subprocess.Popen[str]") -> None:
     assert serve_command.stdout is not None
-    next(line for line in serve_command.stdout if "is ready" in line)
+    line = next(line for line in serve_command.stdout if "is ready" in line)
+    gateway_port = int(line.rpartition("gateway http://127.0.0.1:")[2].partition(".")[0])
     [leader] = subprocess.run(
         ["pgrep", "-P", str(serve_command.pid), "tritonserver"], capture_output=True, text=True, check=True
     ).stdout.split()
     serve_command.kill()
     serve_command.wait()
     deadline = time.monotonic() + 60
-    while family(int(leader)) and time.monotonic() < deadline:
+    while (family(int(leader)) or listens(gateway_port)) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert family(int(leader)) == []
+    assert not listens(gateway_port)

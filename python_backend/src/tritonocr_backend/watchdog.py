@@ -1,4 +1,4 @@
-"""Ends a server whose owner was killed and so could not end it: a process beside it that waits for that."""
+"""Ends a server or gateway whose owner was killed and so could not: a process that waits for that."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from tritonocr_backend.shared_memory import remove
 GRACE_S = 40
 
 
-def watch(session: int, shared_memory_name: str) -> subprocess.Popen[bytes]:
+def watch(session: int, *shared_memory_names: str) -> subprocess.Popen[bytes]:
     """Start a process that ends a session of processes when this process is gone.
 
     Args:
         session: id of the session's leader.
-        shared_memory_name: what the names of its files in shared memory start with; they are removed.
+        shared_memory_names: what the names of its files in shared memory start with; they are removed.
 
     Returns:
         The watchdog, to be killed once the session has been ended otherwise.
     """
     # However this process ends, the system closes its end of the pipe.
     return subprocess.Popen(
-        [sys.executable, "-m", __name__, str(session), shared_memory_name],
+        [sys.executable, "-m", __name__, str(session), *shared_memory_names],
         stdin=subprocess.PIPE,
         start_new_session=True,
     )
@@ -34,7 +34,7 @@ def watch(session: int, shared_memory_name: str) -> subprocess.Popen[bytes]:
 
 def main() -> None:
     """Wait until standard input ends; then end the session, gently first."""
-    session, shared_memory_name = int(sys.argv[1]), sys.argv[2]
+    session, shared_memory_names = int(sys.argv[1]), sys.argv[2:]
     sys.stdin.buffer.read()
     with contextlib.suppress(ProcessLookupError):
         os.kill(session, signal.SIGTERM)
@@ -43,7 +43,8 @@ def main() -> None:
             os.kill(session, 0)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(session, signal.SIGKILL)
-    remove(shared_memory_name)
+    for name in shared_memory_names:
+        remove(name)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,10 +28,13 @@ from tritonocr_backend.cli.options import (
     RecognitionInstances,
 )
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar, say
+from tritonocr_backend.errors import ServerError
 from tritonocr_backend.limits import LIMITS, parse_limits
+from tritonocr_backend.ports import free_ports
 from tritonocr_backend.restrictions import ADMIN_KEY_VARIABLE, TlsFiles
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
+from tritonocr_backend.server import READY_POLL_S, EmbeddedServer, ServerOptions
 from tritonocr_backend.serving import prepare_repository
+from tritonocr_backend.watchdog import watch
 from tritonocr_backend.zoo import pipeline_config, serving_file
 from tritonocr_backend.zoo.repository import ServingSettings
 
@@ -117,7 +121,7 @@ def serve(
         bool, typer.Option(help="Load each --model when a request first names it; with --model-control.")
     ] = False,
     gateway: Annotated[bool, typer.Option(help="Also serve POST /ocr and the web page.")] = False,
-    gateway_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the gateway.")] = 8080,
+    gateway_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
     log_level: Annotated[LogLevel, typer.Option(help="How much tritonserver says.")] = LogLevel.warning,
     log_format: Annotated[
         LogFormat,
@@ -169,6 +173,7 @@ def serve(
         admin_key=admin_key,
     )
     with exit_on_error(), _until_told_to_stop(), tempfile.TemporaryDirectory(prefix="tritonocr-") as scratch:
+        rest_ports = free_ports({"gateway_port": (host, gateway_port)}) if gateway else []
         config = pipeline_config.load(pipeline) if pipeline else pipeline_config.default()
         for warning in config.warnings:
             say(f"tritonocr: {warning}", err=True)
@@ -182,10 +187,11 @@ def serve(
             progress_of=progress_bar,
         )
         later = {*(model or ())} - {*config.networks.values()} if lazy else ()
-        with EmbeddedServer(directory, replace(options, unloaded_models=tuple(later))) as server:
-            say(_ready_line(server, time.monotonic() - started_s))
-            with _gateway(server, gateway_port) if gateway else contextlib.nullcontext():
-                server.wait()
+        options = replace(options, unloaded_models=tuple(later))
+        with EmbeddedServer(directory, options) as server, contextlib.ExitStack() as beside:
+            rest = [beside.enter_context(_gateway(server, port)) for port in rest_ports]
+            say(_ready_line(server, rest, time.monotonic() - started_s))
+            server.wait()
 
 
 def _serving(
@@ -198,11 +204,10 @@ def _serving(
     return replace(settings, device=device, instances={**settings.instances, **counts}, **names)
 
 
-def _ready_line(server: EmbeddedServer, seconds: float) -> str:
-    return (
-        f"TritonOCR is ready after {seconds:.1f} s: gRPC {server.grpc_url}, HTTP {server.http_url}, "
-        f"metrics {server.metrics_url}. Ctrl-C stops it."
-    )
+def _ready_line(server: EmbeddedServer, rest: list[str], seconds: float) -> str:
+    doors = [f"gRPC {server.grpc_url}", f"HTTP {server.http_url}", f"metrics {server.metrics_url}"]
+    doors += [f"gateway {url}" for url in rest]
+    return f"TritonOCR is ready after {seconds:.1f} s: {', '.join(doors)}. Ctrl-C stops it."
 
 
 @contextlib.contextmanager
@@ -228,17 +233,33 @@ def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> 
 
 
 @contextlib.contextmanager
-def _gateway(server: EmbeddedServer, port: int) -> Iterator[None]:
-    """The gateway beside the server, as a process of its own."""
+def _gateway(server: EmbeddedServer, port: int) -> Iterator[str]:
+    """The gateway beside the server, as a process of its own; its address, once it listens."""
     options, tls = server.options, server.options.tls
     # Beside a gRPC port with TLS, whose certificate names the machine as others know it, HTTP is the way.
     url = f"http://{server.http_url}" if tls else server.grpc_url
     files = ["--tls-certificate", str(tls.certificate), "--tls-key", str(tls.key)] if tls else []
     log = ["--log-format", options.log_format]
     command = [sys.executable, "-m", "tritonocr", "gateway", "--url", url, *files, *log]
-    process = subprocess.Popen([*command, "--host", options.host, "--port", str(port)])
+    # A session of its own: Ctrl-C at the terminal reaches this process alone, which ends it in its turn.
+    process = subprocess.Popen(
+        [*command, "--host", options.host, "--port", str(port)], start_new_session=True
+    )
+    watchdog = watch(process.pid)
     try:
-        yield
+        _wait_until_it_listens(process, options.host, port, options.ready_timeout_s)
+        yield f"{'https' if tls else 'http'}://{options.host}:{port}"
     finally:
         process.terminate()
         process.wait()
+        watchdog.kill()
+        watchdog.communicate()
+
+
+def _wait_until_it_listens(process: subprocess.Popen[bytes], host: str, port: int, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+            return
+        time.sleep(READY_POLL_S)
+    raise ServerError("the gateway did not start. Its output is above.")
