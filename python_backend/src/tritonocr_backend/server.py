@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import shutil
 import signal
 import subprocess
@@ -15,8 +14,6 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -24,65 +21,16 @@ from typing import IO
 from tritonocr_backend import draining, logs, shared_memory, triton_log
 from tritonocr_backend.errors import ServerError
 from tritonocr_backend.installation import Installation, find_installation, link_backends, server_environment
-from tritonocr_backend.logs import LogFormat
 from tritonocr_backend.ports import free_ports
-from tritonocr_backend.restrictions import TlsFiles, restrictions
+from tritonocr_backend.server_options import Ports, ServerOptions, arguments
 from tritonocr_backend.supervision import Supervisor
 from tritonocr_backend.watchdog import watch
+
+__all__ = ["EmbeddedServer", "ServerOptions"]
 
 READY_POLL_S = 0.1
 LOG_TAIL_LINES = 10
 EXIT_MARGIN_S = 10
-LOOPBACK = "127.0.0.1"
-
-
-@dataclass(frozen=True)
-class ServerOptions:
-    """How tritonserver is started.
-
-    Attributes:
-        host: address that all ports bind to.
-        http_host: address of HTTP and the metrics; None is `host`, or loopback where `tls` is given: Triton's
-            HTTP knows no TLS, and would be a second door in clear text.
-        http_port: 0 takes a free one; so for the others.
-        grpc_port: likewise.
-        metrics_port: likewise.
-        log_level: error, warning, info or verbose.
-        log_file: where the server's output goes; None leaves it on this process's own.
-        log_format: text, or json: an object a line, on this process's standard error; not with `log_file`,
-            where tritonserver's own lines stay text.
-        log_requests: whether `ocr` logs a line for every request.
-        model_control: whether clients that show `admin_key` may load and unload models.
-        admin_key: what the header `ADMIN_HEADER` must hold in requests to `RESTRICTED_APIS`; "" makes one
-            up. Of letters, digits, `-`, `.`, `_` and `~`.
-        tls: certificates of the gRPC port; None serves it in clear text.
-        unloaded_models: left for the first request that names them; with `model_control` only.
-        ready_timeout_s: how long the models may take to load.
-        exit_timeout_s: how long requests in flight may take when the server is told to stop.
-        extra_arguments: handed to tritonserver as they are.
-    """
-
-    host: str = LOOPBACK
-    http_host: str | None = None
-    http_port: int = 0
-    grpc_port: int = 0
-    metrics_port: int = 0
-    log_level: str = "warning"
-    log_file: Path | None = None
-    log_format: LogFormat = "text"
-    log_requests: bool = False
-    model_control: bool = False
-    admin_key: str = field(default="", repr=False)
-    tls: TlsFiles | None = None
-    unloaded_models: Sequence[str] = ()
-    ready_timeout_s: float = 180
-    exit_timeout_s: float = 30
-    extra_arguments: Sequence[str] = ()
-
-    @property
-    def plain_host(self) -> str:
-        """Address of HTTP and the metrics."""
-        return self.http_host or (LOOPBACK if self.tls else self.host)
 
 
 class EmbeddedServer:
@@ -106,6 +54,7 @@ class EmbeddedServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._directory: Path | None = None
+        self._backends: Path | None = None
         self._shared_memory: shared_memory.Claim | None = None
         self._stopping = threading.Event()
         self._supervisor: Supervisor | None = None
@@ -156,7 +105,7 @@ class EmbeddedServer:
         self._directory = Path(tempfile.mkdtemp(prefix="tritonocr-"))
         self._shared_memory = shared_memory.claim()
         try:
-            link_backends(installation, self._directory / "backends")
+            self._backends = link_backends(installation, self._directory / "backends")
             self._drain_file.touch()
             self._begin()
         except BaseException:
@@ -229,7 +178,7 @@ class EmbeddedServer:
     def _launch(self, installation: Installation) -> subprocess.Popen[bytes]:
         assert self._shared_memory is not None
         with contextlib.ExitStack() as stack:
-            log: IO[bytes] | int | None = subprocess.PIPE if self._is_relayed else None
+            log: IO[bytes] | int | None = subprocess.PIPE if self.options.is_log_relayed else None
             if self.options.log_file:
                 log = stack.enter_context(self.options.log_file.open("ab"))
             process = subprocess.Popen(
@@ -248,46 +197,11 @@ class EmbeddedServer:
             triton_log.relay(process.stdout, sys.stderr)
         return process
 
-    @property
-    def _is_relayed(self) -> bool:
-        """Whether the server's output is made JSON on its way out."""
-        return self.options.log_format == "json" and self.options.log_file is None
-
     def _arguments(self) -> list[str]:
-        options = self.options
-        assert self._directory is not None
+        assert self._backends is not None
         assert self._shared_memory is not None
-        levels = {"error": (0, 0, 0), "warning": (0, 1, 0), "info": (1, 1, 0), "verbose": (1, 1, 1)}
-        info, warning, verbose = levels[options.log_level]
-        return [
-            f"--model-repository={self._repository}",
-            f"--backend-directory={self._directory / 'backends'}",
-            # Servers on one machine must not touch each other's shared memory.
-            f"--backend-config=python,shm-region-prefix-name={self._shared_memory.prefix}",
-            f"--http-address={options.plain_host}",
-            f"--http-port={self.http_port}",
-            f"--grpc-address={options.host}",
-            f"--grpc-port={self.grpc_port}",
-            f"--metrics-address={options.plain_host}",
-            f"--metrics-port={self.metrics_port}",
-            f"--log-info={info}",
-            f"--log-warning={warning}",
-            f"--log-verbose={verbose}",
-            f"--exit-timeout-secs={options.exit_timeout_s:.0f}",
-            "--disable-auto-complete-config",
-            *restrictions(options.admin_key or secrets.token_urlsafe(), options.model_control),
-            *(options.tls.arguments() if options.tls else ()),
-            *(self._control() if options.model_control else ()),
-            *(triton_log.ARGUMENTS if self._is_relayed else ()),
-            *options.extra_arguments,
-        ]
-
-    def _control(self) -> list[str]:
-        names = ["*"]
-        if self.options.unloaded_models:
-            present = sorted(path.parent.name for path in self._repository.glob("*/config.pbtxt"))
-            names = [name for name in present if name not in self.options.unloaded_models]
-        return ["--model-control-mode=explicit", *(f"--load-model={name}" for name in names)]
+        ports = Ports(self.http_port, self.grpc_port, self.metrics_port)
+        return arguments(self.options, self._repository, ports, self._backends, self._shared_memory.prefix)
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None

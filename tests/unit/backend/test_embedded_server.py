@@ -44,7 +44,7 @@ sys.exit(1)
 """
 NEVER_READY = "import time\nprint('error: still waiting', flush=True)\ntime.sleep(600)"
 
-Install = Callable[[str], Path]
+Install = Callable[..., Path]
 
 
 @pytest.fixture
@@ -56,13 +56,12 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     (backend / "__pycache__").mkdir()
     (tmp_path / "triton_python_backend_stub").touch()
 
-    def install_(script: str) -> Path:
+    def install_(script: str, backends: Path | None = None) -> Path:
         binary = tmp_path / "tritonserver"
         binary.write_text(f"#!{sys.executable}\n{script}")
         binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
-        found = Installation(
-            binary, backend, tmp_path / "triton_python_backend_stub", (tmp_path / "libs", tmp_path / "python")
-        )
+        libraries = (tmp_path / "libs", tmp_path / "python")
+        found = Installation(binary, backend, tmp_path / "triton_python_backend_stub", libraries, backends)
         monkeypatch.setattr(server, "find_installation", lambda: found)
         return tmp_path
 
@@ -106,6 +105,13 @@ class TestLife:
                 "triton_python_backend_stub",
             }
         assert not backends.exists()
+
+    def test_takes_the_backends_of_an_installation_that_has_them(
+        self, install: Install, tmp_path: Path
+    ) -> None:
+        folder = install(READY, backends=tmp_path / "opt" / "backends")
+        with EmbeddedServer(folder / "repository"):
+            assert f"--backend-directory={tmp_path / 'opt' / 'backends'}" in arguments(folder)
 
     def test_may_be_stopped_twice(self, install: Install) -> None:
         running = EmbeddedServer(install(READY))
