@@ -24,6 +24,7 @@ import simplejpeg
 
 from tritonocr_backend.arrays import Image
 from tritonocr_backend.errors import InvalidInputError
+from tritonocr_backend.jpeg_scans import lacks_scans
 from tritonocr_backend.pages import Page, ReductionOf
 from tritonocr_backend.pdf_documents import PdfDocument, PdfError, RenderLimits
 from tritonocr_backend.tiff_pages import count_pages
@@ -187,13 +188,15 @@ def _decode_jpeg(data: bytes) -> Image:
     """Decode a JPEG; one that lacks its end marker is read if no pixel is missing.
 
     The decoder fills what is missing of a cut file and does not say so. Whether anything was missing shows
-    when other bytes stand in its place: they change the picture only if the decoder still needed some.
+    when other bytes stand in its place: they change the picture only if the decoder still needed some. Of
+    whole scans that are missing it needs none.
     """
     if data.rfind(JPEG_END) > data.rfind(JPEG_SCAN):
         return _decode_with_opencv(data, "JPEG")
     data = data.rstrip(b"\xff")
     page = _decode_with_opencv(data + JPEG_END, "JPEG")
-    if not np.array_equal(page, _decode_with_opencv(data + JPEG_FILLER + JPEG_END, "JPEG")):
+    filled = _decode_with_opencv(data + JPEG_FILLER + JPEG_END, "JPEG")
+    if lacks_scans(data) or not np.array_equal(page, filled):
         raise InvalidInputError("file: the JPEG is truncated", "unreadable")
     return page
 

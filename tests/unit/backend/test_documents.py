@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.documents import open_document
 from tritonocr_backend.errors import InvalidInputError
+from tritonocr_backend.jpeg_scans import lacks_scans
 from tritonocr_backend.pages import Page, ReductionOf, unreduced
 
 MAX_PIXELS = 1_000_000
@@ -291,6 +292,7 @@ class TestBase64:
 
 
 JPEG = encode(noise(), "JPEG", quality=90)
+PROGRESSIVE = encode(noise(), "JPEG", quality=90, progressive=True)
 THUMBNAIL = encode(PICTURE, "JPEG")
 
 
@@ -331,8 +333,11 @@ class TestDamagedJpegs:
             pytest.param(JPEG[: JPEG.index(b"\xff\xda") + 14], id="all pixels"),
             pytest.param(JPEG[: JPEG.index(b"\xff\0", len(JPEG) // 2) + 1], id="cut within an escaped byte"),
             pytest.param(JPEG[:100], id="within the header"),
+            pytest.param(PROGRESSIVE[: len(PROGRESSIVE) // 2], id="half of a progressive one"),
+            pytest.param(PROGRESSIVE[: PROGRESSIVE.rindex(b"\xff\xda")], id="a progressive one's last scan"),
             pytest.param(
-                encode(noise(), "JPEG", progressive=True)[: len(JPEG) // 2], id="half of a progressive one"
+                PROGRESSIVE[: PROGRESSIVE.index(b"\xff\xda", 300)],
+                id="all but a progressive one's first scan",
             ),
             pytest.param(
                 jpeg_with_thumbnail()[0][: jpeg_with_thumbnail()[1] + 800], id="cut just after its thumbnail"
@@ -343,14 +348,23 @@ class TestDamagedJpegs:
         assert "JPEG" in refusal(data)
         assert "truncated" in refusal(data)
 
+    @given(after=st.binary(max_size=60))
+    def test_scans_are_missing_whatever_bytes_follow_the_first(self, after: bytes) -> None:
+        assert lacks_scans(PROGRESSIVE[:300] + after)
+
+    @pytest.mark.parametrize("missing", [1, 2])
+    def test_a_progressive_one_without_its_end_marker_is_read(self, missing: int) -> None:
+        assert difference(read(PROGRESSIVE[:-missing]), read(PROGRESSIVE)) == 0
+
+    @pytest.mark.parametrize("whole", [JPEG, PROGRESSIVE], ids=["baseline", "progressive"])
     @settings(max_examples=40, deadline=None)
-    @given(missing=st.integers(1, len(JPEG) - 700))
-    def test_cut_anywhere_it_is_whole_or_refused(self, missing: int) -> None:
+    @given(fraction=st.floats(0.1, 1))
+    def test_cut_anywhere_it_is_whole_or_refused(self, whole: bytes, fraction: float) -> None:
         try:
-            page = read(JPEG[:-missing])
+            page = read(whole[: int(fraction * len(whole))])
         except InvalidInputError:
             return
-        assert difference(page, self.WHOLE) == 0
+        assert difference(page, read(whole)) == 0
 
     def test_a_pdf_named_in_a_comment_does_not_make_a_pdf(self) -> None:
         assert (
