@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tritonocr import TLS, InvalidInputError, OCRClient
+from tritonocr import TLS, InvalidInputError, OCRClient, ServerUnavailableError
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +85,12 @@ def test_https_is_checked_against_the_authority(https_port: int, pem: Path) -> N
             assert client.health().live == is_live
     with OCRClient(f"https://127.0.0.1:{https_port}", tls=TLS(pem)) as client:
         assert not client.health().live, "the certificate is another host's"
+
+
+def test_grpcs_says_that_it_is_the_certificate(https_port: int) -> None:
+    """It said "OK", the last word of gRPC's account."""
+    with (
+        OCRClient(f"grpcs://localhost:{https_port}") as client,
+        pytest.raises(ServerUnavailableError, match="certificate"),
+    ):
+        list(client.predict(b"a file"))
