@@ -130,7 +130,6 @@ class PipelineSettings:
         max_render_bytes: of memory, likewise.
         max_queue_size: requests that wait.
         max_queue_seconds: that a request waits.
-        local_stages: stages that run inside the `ocr` process instead of being called as models.
     """
 
     networks: dict[Role, str] = field(default_factory=lambda: dict(DEFAULT_NETWORKS))
@@ -146,7 +145,6 @@ class PipelineSettings:
     max_render_bytes: int = 1_073_741_824
     max_queue_size: int = 256
     max_queue_seconds: int = 300
-    local_stages: tuple[str, ...] = ()
 
 
 DEFAULT_NETWORKS: Mapping[Role, str] = {
@@ -173,5 +171,4 @@ def read_pipeline_settings(directory: Path) -> PipelineSettings:
     """Read the settings in the `ocr` model's version directory."""
     values = json.loads((directory / PIPELINE_FILE).read_text(encoding="utf-8"))
     values["networks"] = {Role(role): name for role, name in values["networks"].items()}
-    values["local_stages"] = tuple(values["local_stages"])
     return PipelineSettings(**values)

@@ -12,10 +12,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonocr_backend import text_crop, text_detection, text_recognition
+from tritonocr_backend import contracts, text_crop, text_detection, text_recognition
 from tritonocr_backend.arrays import Image, Quads, Tensors
 from tritonocr_backend.errors import InvalidInputError
+from tritonocr_backend.repository_view import RepositoryView
 from tritonocr_backend.settings import PAGE_OPTIONS
+
+
+def run_stage(name: str, inputs: Tensors, repository: RepositoryView) -> dict[str, NDArray[Any]]:
+    """Run a stage by its model's name; the repository has the decoder's dictionaries."""
+    if name == contracts.POSTPROCESS:
+        return text_detection_postprocess(inputs)
+    if name == contracts.CROP:
+        return text_crop_lines(inputs)
+    network = str(inputs["model_name"][0])
+    characters = text_recognition.class_characters(repository.characters(network))
+    right_to_left = repository.is_right_to_left(network)
+    return text_recognition_decode(inputs, characters, right_to_left=right_to_left)
 
 
 def text_detection_postprocess(inputs: Tensors) -> dict[str, NDArray[Any]]:

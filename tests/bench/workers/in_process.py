@@ -14,13 +14,13 @@ from protocol import Answer, File, Lines, configuration, one_by_one, serve
 from tritonocr_backend.arrays import Tensors
 from tritonocr_backend.contracts import IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS
 from tritonocr_backend.engines import Engine, EngineOptions, Network, create_engine
-from tritonocr_backend.local_stages import run_stage
 from tritonocr_backend.network_card import read_card
 from tritonocr_backend.pages import Page
 from tritonocr_backend.pipeline import OcrPipeline, PageSettings
 from tritonocr_backend.repository_view import RepositoryView
 from tritonocr_backend.requests import parse_request
 from tritonocr_backend.settings import read_pipeline_settings
+from tritonocr_backend.stages import run_stage
 
 
 class InProcessCaller:

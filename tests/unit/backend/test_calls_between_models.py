@@ -1,7 +1,7 @@
 """How `ocr` calls other models: through Triton, in its own process, and loading what is not loaded yet."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from tritonocr_backend.arrays import Tensors
-from tritonocr_backend.contracts import CROP, DECODE, POSTPROCESS, STAGE_OUTPUTS, Role
+from tritonocr_backend.contracts import DECODE, STAGE_OUTPUTS, Role
 from tritonocr_backend.errors import InvalidInputError, StageError
-from tritonocr_backend.local_stages import LocalStages
 from tritonocr_backend.network_card import CHARACTERS_FILE, NetworkCard, Normalisation
 from tritonocr_backend.repository_view import RepositoryView
+from tritonocr_backend.stages import run_stage
 from tritonocr_backend.triton.bls import ORIGIN, BlsCaller
 
 PLAIN = Normalisation(1.0, (0, 0, 0), (1, 1, 1), "BGR")
@@ -118,38 +118,14 @@ class TestThroughTriton:
             call("rec", self.answers_once_loaded)
 
 
-DECODE_INPUTS: Tensors = {
-    "indices": np.array([[1, 0, 2]], np.int32),
-    "confidences": np.ones((1, 3), np.float32),
-    "column_counts": np.array([3], np.float32),
-    "return_words": np.array([False]),
-    "model_name": np.array(["rec"], dtype=object),
-}
-
-
-class TestInTheSameProcess:
-    """Stages that the repository's settings keep in the `ocr` process; everything else goes on."""
-
-    @staticmethod
-    def call(
-        names: Sequence[str], model: str, inputs: Tensors, repository: RepositoryView
-    ) -> tuple[list[str], dict[str, NDArray[Any]]]:
-        handed_on: list[str] = []
-
-        async def others(model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
-            handed_on.append(model)
-            return {}
-
-        stages = LocalStages(names, repository, others)
-        return handed_on, asyncio.run(stages(model, inputs, STAGE_OUTPUTS.get(model, ())))
-
-    def test_a_named_stage_is_run_with_the_networks_dictionary(self, repository: RepositoryView) -> None:
-        handed_on, outputs = self.call([DECODE], DECODE, DECODE_INPUTS, repository)
-        assert handed_on == []
-        assert outputs["texts"].tolist() == ["ab"]
-        assert tuple(outputs) == STAGE_OUTPUTS[DECODE]
-
-    @pytest.mark.parametrize("model", [DECODE, "rec"])
-    def test_any_other_call_is_handed_on(self, model: str, repository: RepositoryView) -> None:
-        handed_on, _ = self.call([POSTPROCESS, CROP], model, DECODE_INPUTS, repository)
-        assert handed_on == [model]
+def test_lines_are_decoded_with_their_networks_dictionary(repository: RepositoryView) -> None:
+    inputs: Tensors = {
+        "indices": np.array([[1, 0, 2]], np.int32),
+        "confidences": np.ones((1, 3), np.float32),
+        "column_counts": np.array([3], np.float32),
+        "return_words": np.array([False]),
+        "model_name": np.array(["rec"], dtype=object),
+    }
+    outputs = run_stage(DECODE, inputs, repository)
+    assert outputs["texts"].tolist() == ["ab"]
+    assert tuple(outputs) == STAGE_OUTPUTS[DECODE]

@@ -12,24 +12,26 @@ import pytest
 from numpy.typing import NDArray
 
 from tritonocr_backend.arrays import Tensors
-from tritonocr_backend.contracts import CROP, DECODE, IMAGE, POSTPROCESS
+from tritonocr_backend.contracts import IMAGE, STAGE_OUTPUTS
 from tritonocr_backend.engines import Engine, EngineOptions, Network, create_engine
-from tritonocr_backend.local_stages import LocalStages
 from tritonocr_backend.network_card import read_card
 from tritonocr_backend.pages import Page, unreduced
 from tritonocr_backend.pipeline import OcrPipeline, PageResult, PageSettings
 from tritonocr_backend.repository_view import RepositoryView
 from tritonocr_backend.settings import DEFAULT_NETWORKS
+from tritonocr_backend.stages import run_stage
 
 
-class LocalNetworks:
-    """A ModelCaller that runs a repository's networks in this process."""
+class InProcess:
+    """A ModelCaller that runs a repository's models in this process."""
 
     def __init__(self, repository: Path) -> None:
         self._repository = repository
         self._engines: dict[str, Engine] = {}
 
     async def __call__(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        if model in STAGE_OUTPUTS:
+            return run_stage(model, inputs, RepositoryView(self._repository))
         if model not in self._engines:
             directory = self._repository / model / "1"
             card = read_card(directory)
@@ -64,10 +66,8 @@ def result(default_repository: Path, corpus: Path, recorded: dict[str, Any]) -> 
         return_word_box=True,
         exact=True,
     )
-    stages = LocalStages(
-        (POSTPROCESS, CROP, DECODE), RepositoryView(default_repository), LocalNetworks(default_repository)
-    )
-    return asyncio.run(OcrPipeline(stages).read(Page.reduced(page, unreduced), settings))
+    pipeline = OcrPipeline(InProcess(default_repository))
+    return asyncio.run(pipeline.read(Page.reduced(page, unreduced), settings))
 
 
 def test_the_lines_are_those_recorded(result: PageResult, recorded: dict[str, Any]) -> None:

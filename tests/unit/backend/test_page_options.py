@@ -158,7 +158,6 @@ class TestSettingsFile:
                     max_pixels=1,
                     max_candidates=2,
                     pages_in_flight=3,
-                    local_stages=("text_crop",),
                 ),
                 id="everything set",
             ),

@@ -16,7 +16,6 @@ from tritonocr_backend.columns import ReadPage, encode_picture, output_tensors
 from tritonocr_backend.doc_preprocessing import rotate
 from tritonocr_backend.draining import Door
 from tritonocr_backend.errors import InvalidInputError, OverloadedError, StageError, reason_of
-from tritonocr_backend.local_stages import LocalStages
 from tritonocr_backend.pages import Page, ReductionOf, unreduced
 from tritonocr_backend.pipeline import OcrPipeline, PageResult, PageSettings
 from tritonocr_backend.records import (
@@ -51,9 +50,7 @@ class Ocr:
         self._settings = read_pipeline_settings(Path(args["model_repository"], args["model_version"]))
         self._repository = RepositoryView.beside(args["model_repository"])
         self._threads = ThreadPoolExecutor(CALLS_IN_FLIGHT)
-        calls = BlsCaller(self._threads, self._repository)
-        stages = LocalStages(self._settings.local_stages, self._repository, calls)
-        self._pipeline = OcrPipeline(TimedCaller(stages))
+        self._pipeline = OcrPipeline(TimedCaller(BlsCaller(self._threads, self._repository)))
         self._loop = asyncio.new_event_loop()
         self._metrics, self._reporter = InstanceMetrics(args), Reporter(args)
         self._door = Door()
