@@ -19,7 +19,8 @@ from tritonocr_backend.pages import Page
 from tritonocr_backend.pipeline import OcrPipeline, PageSettings
 from tritonocr_backend.settings import DEFAULT_NETWORKS, PAGE_OPTIONS, default_options
 from tritonocr_backend.zoo import network_config as zoo_network_config
-from tritonocr_backend.zoo.repository import STAGES, ServingSettings, network_config, source_repository
+from tritonocr_backend.zoo.network_config import ServingSettings, network_config
+from tritonocr_backend.zoo.repository import STAGES, source_repository
 
 TYPE_OF_KIND = {bool: "TYPE_BOOL", int: "TYPE_INT32", float: "TYPE_FP32", str: "TYPE_STRING"}
 MODELS = sorted([*STAGES, *DEFAULT_NETWORKS.values()])

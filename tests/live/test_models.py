@@ -31,7 +31,8 @@ from tritonocr_backend.zoo import cache, inference_config, pipeline_config, regi
 from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.fetch import fetch, fetch_model
 from tritonocr_backend.zoo.importing import import_model
-from tritonocr_backend.zoo.repository import STAGES, ServingSettings, build_repository
+from tritonocr_backend.zoo.network_config import ServingSettings
+from tritonocr_backend.zoo.repository import STAGES, build_repository
 
 # Lines that every model of the language reads; the older ones write no blank between ideographs and digits.
 LINES = {

@@ -20,7 +20,8 @@ from tritonocr_backend.documents import open_document
 from tritonocr_backend.pages import unreduced
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
 from tritonocr_backend.settings import PipelineSettings
-from tritonocr_backend.zoo.repository import ServingSettings, build_repository
+from tritonocr_backend.zoo.network_config import ServingSettings
+from tritonocr_backend.zoo.repository import build_repository
 
 BOX_TOLERANCE_PX = 1
 SCORE_TOLERANCE = 1e-3

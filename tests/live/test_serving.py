@@ -22,7 +22,7 @@ from tritonocr_backend.server import EmbeddedServer, ServerOptions
 from tritonocr_backend.serving import prepare_repository
 from tritonocr_backend.settings import DEFAULT_NETWORKS
 from tritonocr_backend.zoo import pipeline_config
-from tritonocr_backend.zoo.repository import ServingSettings
+from tritonocr_backend.zoo.network_config import ServingSettings
 
 PLAIN: dict[str, Any] = {
     "use_doc_orientation_classify": False,

@@ -19,7 +19,8 @@ from tritonclient.utils import InferenceServerException
 
 from tritonocr import OCRClient, ServerUnavailableError
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
-from tritonocr_backend.zoo.repository import ServingSettings, build_repository
+from tritonocr_backend.zoo.network_config import ServingSettings
+from tritonocr_backend.zoo.repository import build_repository
 
 PLAIN: dict[str, Any] = {
     "use_doc_orientation_classify": False,

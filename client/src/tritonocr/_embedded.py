@@ -58,7 +58,7 @@ def _build(directory: Path, config: Mapping[str, Any] | Path | None, device: str
     """Write the model repository that a configuration asks for."""
     from tritonocr_backend.serving import prepare_repository
     from tritonocr_backend.zoo import pipeline_config
-    from tritonocr_backend.zoo.repository import ServingSettings
+    from tritonocr_backend.zoo.network_config import ServingSettings
 
     file = config if isinstance(config, Path) else directory / "OCR.yaml"
     if config is None:

@@ -13,9 +13,9 @@ from tritonocr_backend.contracts import Role
 from tritonocr_backend.engines import availability
 from tritonocr_backend.zoo import cache, registry
 from tritonocr_backend.zoo.fetch import Progress, fetch_model
+from tritonocr_backend.zoo.layout import FileFormat
 from tritonocr_backend.zoo.network_config import ServingSettings, instances
 from tritonocr_backend.zoo.pipeline_config import PipelineConfig
-from tritonocr_backend.zoo.registry import FileFormat
 from tritonocr_backend.zoo.repository import build_repository
 
 ProgressOf = Callable[[str], AbstractContextManager[Progress | None]]

@@ -7,7 +7,8 @@ import pytest
 
 from tritonocr_backend.settings import DEFAULT_NETWORKS
 from tritonocr_backend.zoo.fetch import fetch_model
-from tritonocr_backend.zoo.repository import ServingSettings, build_repository
+from tritonocr_backend.zoo.network_config import ServingSettings
+from tritonocr_backend.zoo.repository import build_repository
 
 pb_utils_stand_in.install()
 

@@ -19,7 +19,8 @@ from tritonocr_backend.engines.batching import split_batch
 from tritonocr_backend.network_card import Normalisation, read_card
 from tritonocr_backend.settings import DEFAULT_NETWORKS
 from tritonocr_backend.zoo.fetch import fetch_model
-from tritonocr_backend.zoo.repository import ServingSettings, build_repository
+from tritonocr_backend.zoo.network_config import ServingSettings
+from tritonocr_backend.zoo.repository import build_repository
 
 F32 = EngineOptions(precision="f32")
 PLAIN = Normalisation(1.0, (0, 0, 0), (1, 1, 1), "BGR")

@@ -15,9 +15,9 @@ from tritonocr_backend.network_card import CHARACTERS_FILE, read_card
 from tritonocr_backend.settings import PipelineSettings, default_options, read_pipeline_settings
 from tritonocr_backend.zoo import inference_config
 from tritonocr_backend.zoo.errors import ModelFormatError
+from tritonocr_backend.zoo.network_config import ServingSettings
 from tritonocr_backend.zoo.repository import (
     STAGES,
-    ServingSettings,
     add_network,
     build_repository,
     remove_network,

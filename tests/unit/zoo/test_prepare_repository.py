@@ -12,7 +12,7 @@ from tritonocr_backend.serving import prepare_repository
 from tritonocr_backend.zoo import cache, inference_config, pipeline_config
 from tritonocr_backend.zoo.errors import FetchError
 from tritonocr_backend.zoo.layout import FileFormat
-from tritonocr_backend.zoo.repository import ServingSettings
+from tritonocr_backend.zoo.network_config import ServingSettings
 
 DETECTOR, RECOGNISER = "PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec"
 CONFIG = replace(

@@ -20,11 +20,10 @@ from tritonocr_backend.network_card import NetworkCard, read_card
 from tritonocr_backend.settings import PipelineSettings, default_options
 from tritonocr_backend.zoo import inference_config, registry
 from tritonocr_backend.zoo.importing import import_model
+from tritonocr_backend.zoo.network_config import ServingSettings, network_config
 from tritonocr_backend.zoo.repository import (
-    ServingSettings,
     add_network,
     build_repository,
-    network_config,
     remove_network,
 )
 

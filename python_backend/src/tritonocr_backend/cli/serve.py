@@ -36,7 +36,7 @@ from tritonocr_backend.server import READY_POLL_S, EmbeddedServer, ServerOptions
 from tritonocr_backend.serving import prepare_repository
 from tritonocr_backend.watchdog import watch
 from tritonocr_backend.zoo import pipeline_config, serving_file
-from tritonocr_backend.zoo.repository import ServingSettings
+from tritonocr_backend.zoo.network_config import ServingSettings
 
 
 class Engine(str, Enum):

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.zoo import cache
 from tritonocr_backend.zoo.errors import UnknownModelError
-from tritonocr_backend.zoo.layout import FileFormat as FileFormat  # part of this module's vocabulary
+from tritonocr_backend.zoo.layout import FileFormat
 
 _RIGHT_TO_LEFT = frozenset({"arabic"})
 

@@ -53,19 +53,8 @@ _OPTION_OF_SETTING = {
     "unclip_ratio": "text_det_unclip_ratio",
 }
 
-
 # bf16 has 8 bits of mantissa, float16 11: a sampling grid in them is off by pixels.
 _PRECISION_OF_ROLE = {Role.DOC_UNWARPING: "f32"}
-
-__all__ = [
-    "STAGES",
-    "ServingSettings",
-    "add_network",
-    "build_repository",
-    "network_config",
-    "remove_network",
-    "source_repository",
-]
 
 
 def source_repository() -> Path:
