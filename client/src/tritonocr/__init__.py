@@ -1,7 +1,7 @@
 """Client of a TritonOCR server: PaddleX's `create_pipeline().predict()` over Triton's own protocols.
 
-Needs numpy and tritonclient[grpc] alone; the extras [http], [cli] and [viz] add HTTP addresses, the command
-line, and pictures and PDFs.
+Needs numpy and tritonclient[grpc] alone. Extras add HTTP addresses [http], the command line [cli], pictures
+and PDFs [viz], PaddleX's `POST /ocr` [gateway] and work over many machines [ray].
 """
 
 from importlib.metadata import version

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
@@ -194,10 +193,3 @@ def looks_like_pdf(file: File) -> bool:
 def may_have_pages(file: File) -> bool:
     """Whether a file is of a kind that has several pages: a PDF or TIFF."""
     return looks_like_pdf(file) or (isinstance(file, bytes) and file.startswith(_TIFF))
-
-
-def pil_from_bytes(content: bytes) -> Any:
-    """Decode a picture that the server encoded."""
-    from PIL import Image
-
-    return Image.open(io.BytesIO(content)).convert("RGB")

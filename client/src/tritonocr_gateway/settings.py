@@ -83,7 +83,6 @@ class Settings(BaseSettings):
         default=20, gt=0, le=3600, description="Seconds that fetching a URL may take."
     )
     fetch_max_redirects: int = Field(default=3, ge=0, le=20, description="Redirects followed for a URL.")
-
     log_format: LogFormat = Field(
         default="text", description="What log lines are: text, or json, an object a line."
     )

@@ -1,4 +1,4 @@
-"""Names of the models and of their tensors: the one place that both sides of every hop take them from."""
+"""Names of models, tensors and metrics: the one place that both sides of every hop take them from."""
 
 from __future__ import annotations
 

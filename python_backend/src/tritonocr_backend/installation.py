@@ -18,8 +18,8 @@ MALLOC = {
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
 }
 
-
-SERVER_DIRECTORY = "TRITONOCR_TRITONSERVER"
+DIRECTORY_VARIABLE = "TRITONOCR_TRITONSERVER"
+"""Environment variable that names a tritonserver of one's own."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def find_installation() -> Installation:
     Raises:
         ServerError: a part is missing; the message says how to get it.
     """
-    directory = os.environ.get(SERVER_DIRECTORY)
+    directory = os.environ.get(DIRECTORY_VARIABLE)
     return _in_directory(Path(directory)) if directory else _in_wheel()
 
 
@@ -63,7 +63,7 @@ def _in_directory(directory: Path) -> Installation:
     )
     for path in (found.binary, stub):
         if not path.exists():
-            raise ServerError(f"{SERVER_DIRECTORY} is {directory}, where {path} is missing")
+            raise ServerError(f"{DIRECTORY_VARIABLE} is {directory}, where {path} is missing")
     library = f"libpython{_python_version()}.so"
     if library.encode() not in stub.read_bytes():
         raise ServerError(f"{stub} is not linked to {library}: it runs another Python than {sys.executable}")

@@ -288,7 +288,7 @@ class TestInstallationInADirectory:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         stub.write_bytes(f"\x7fELF libpython{version}.so.1.0".encode())
         (directory / "backends" / "onnxruntime").mkdir()
-        monkeypatch.setenv(installation.SERVER_DIRECTORY, str(directory))
+        monkeypatch.setenv(installation.DIRECTORY_VARIABLE, str(directory))
         return directory
 
     def test_is_taken_as_it_is_with_every_backend(self, tritonserver: Path, tmp_path: Path) -> None:

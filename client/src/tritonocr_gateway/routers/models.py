@@ -12,7 +12,6 @@ from tritonocr_gateway.service import ServiceDependency
 
 router = APIRouter(dependencies=[Depends(require_key)])
 
-
 _ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": Failure} for status in (401, 503, 504)}
 
 

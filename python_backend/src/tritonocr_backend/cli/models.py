@@ -1,4 +1,4 @@
-"""`tritonocr models`: which there are, fetching them, and importing one's own."""
+"""`tritonocr models`: which there are, getting them, and giving them to a running server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ _METRICS = {
     "hmean_percent": "{} % Hmean",
     "avg_accuracy_percent": "{} % accuracy",
 }
-
 
 Url = Annotated[str, typer.Option(help="The server's gRPC endpoint, host:port.")]
 Repository = Annotated[

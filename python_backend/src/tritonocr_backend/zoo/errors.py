@@ -1,12 +1,13 @@
 """Errors of the model zoo; each message is one sentence for the person at the command line.
 
 ZooError
-├── UnknownModelError     no model of that name
-├── ModelFormatError      a model directory does not hold what it should
-├── PipelineConfigError   an OCR.yaml that cannot be followed
-├── SourceError           one source of a model failed
+├── UnknownModelError         no model of that name
+├── ModelFormatError          a model directory does not hold what it should
+├── PipelineConfigError       an OCR.yaml that cannot be followed
+├── ServingFileError          a serving.yaml that cannot be used
+├── SourceError               one source of a model failed
 │   └── UnsafeArchiveError    an archive would write where it must not, or too much
-└── FetchError            no source delivered the model; one sentence for each that was tried
+└── FetchError                no source delivered the model; one sentence for each that was tried
 """
 
 from __future__ import annotations

