@@ -134,7 +134,7 @@ def _translated(error: grpc.RpcError, url: str, timeout_s: float | None) -> Exce
     if type(translated) is not ServerUnavailableError:
         return translated
     if details.startswith(_NOT_CONNECTED):
-        # Without gRPC's account of who told whom: "…; last error: UNKNOWN: ipv4:…: …: REASON"; TLS's ends with OK.
+        # Without gRPC's account of who told whom: "…; last error: UNKNOWN: ipv4:…: …: REASON[: OK]".
         return unreachable(url, details.removesuffix(": OK").rpartition(": ")[2])
     return unreachable(url, details, may_have_begun=not says_that_it_stops(details))
 
