@@ -68,7 +68,7 @@ def turned_by_a_warp(expected: dict[str, Any], line: int) -> bool:
 def client(
     request: pytest.FixtureRequest, default_models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OCRClient]:
-    """A client of a server that computes as PaddleX does: exact line widths, f32."""
+    """A client of a server that takes PaddleX's own steps, in f32."""
     directory = tmp_path_factory.mktemp("exact")
     repository = build_repository(
         directory / "repository",
