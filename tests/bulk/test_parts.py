@@ -171,7 +171,7 @@ def test_pauses_grow_and_are_bounded() -> None:
 def test_a_reader_without_a_server_says_so_and_writes_nothing(tmp_path: Path) -> None:
     """As its result: Ray would hand on an exception's text alone."""
     (file,) = store(tmp_path / "in", "a.jpg")
-    job = Job(str(tmp_path / "out"), "parquet", ("127.0.0.1:1",), None, None, {}, 1, 5, patience_s=0)
+    job = Job(str(tmp_path / "out"), "parquet", ("127.0.0.1:1",), None, None, None, {}, 1, 5, patience_s=0)
     block = {
         "name": "00000-000000",
         "uris": [file.uri],

@@ -15,6 +15,7 @@ from ._embedded import start_server
 from ._paddlex_config import options_of, pipeline_config
 from ._result import OCRFailure, OCRResult
 from ._tls import TLS
+from ._transports import checked_addresses
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -53,10 +54,12 @@ def create_pipeline(
         tls: certificates, for a url that begins with `grpcs://` or `https://`.
 
     Raises:
-        InvalidInputError: another pipeline than OCR, or a configuration that cannot be read.
+        InvalidInputError: another pipeline than OCR, a configuration that cannot be read, a wrong address, or
+            certificates for a server without TLS.
         MissingExtraError: no url, and `tritonocr-server` is not installed.
         ServerUnavailableError: the server of its own did not start.
     """
+    checked_addresses(url, tls)
     content = pipeline_config(pipeline, config)
     options = options_of(content or {})
     arguments: dict[str, Any] = {"jobs": jobs, "timeout_s": timeout_s, "headers": headers}

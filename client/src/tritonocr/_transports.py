@@ -76,12 +76,25 @@ def connect(urls: Urls, headers: Mapping[str, str] | None, tls: TLS | None = Non
         InvalidInputError: an address is wrong, or certificates are given for one without TLS.
         MissingExtraError: an http:// address, and the extra [http] is not installed.
     """
-    addresses = [_checked(url, tls) for url in split_urls(urls)]
+    addresses = checked_addresses(urls, tls)
     if len(addresses) == 1 and not addresses[0].is_name_of_several:
         return open_one(addresses[0], headers, tls)
     from ._servers import Servers
 
     return Servers(addresses, lambda address: open_one(address, headers, tls))
+
+
+def checked_addresses(urls: Urls | None, tls: TLS | None) -> list[Address]:
+    """Return the servers' addresses; none where None says that a server is started here.
+
+    Raises:
+        InvalidInputError: an address is wrong, or certificates are given for one without TLS.
+    """
+    if urls is None:
+        if tls:
+            raise InvalidInputError("tls is given, but no url; a server that is started here speaks no TLS.")
+        return []
+    return [_checked(url, tls) for url in split_urls(urls)]
 
 
 def _checked(url: str, tls: TLS | None) -> Address:

@@ -86,6 +86,7 @@ class FakeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.requests: list[Any] = []
+        self.metadata: list[dict[str, Any]] = []
         self.cancelled = threading.Event()
         self.release = threading.Event()
         self.release.set()
@@ -109,6 +110,7 @@ class FakeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
 
     def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.requests.append(request)
+        self.metadata.append(dict(context.invocation_metadata()))
         context.add_callback(lambda: self.cancelled.set() if not context.code() else None)
         self.release.wait(10)
         try:
@@ -188,13 +190,16 @@ def _add_output(response: Any, name: str, array: NDArray[Any]) -> None:
 
 @contextmanager
 def serving(
-    answer: Answer, servicer_class: type[FakeServicer] = FakeServicer, address: str = "127.0.0.1:0"
+    answer: Answer,
+    servicer_class: type[FakeServicer] = FakeServicer,
+    address: str = "127.0.0.1:0",
+    credentials: grpc.ServerCredentials | None = None,
 ) -> Iterator[tuple[str, FakeServicer]]:
     """Run the fake, on a free port unless told otherwise; yields its address and the servicer."""
     servicer = servicer_class(answer)
     server = grpc.server(ThreadPoolExecutor(16), options=[("grpc.max_receive_message_length", -1)])
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port(address)
+    port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     server.start()
     try:
         yield f"127.0.0.1:{port}", servicer

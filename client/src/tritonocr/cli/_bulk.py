@@ -12,6 +12,7 @@ from .._bulk_defaults import FILES_IN_FLIGHT, FILES_PER_PART, PATIENCE_S
 from .._client import DEFAULT_TIMEOUT_S
 from .._exceptions import InvalidInputError
 from .._options import OPTIONS
+from ._connection import Headers, TlsCa, TlsCertificate, TlsKey, connection
 from ._errors import ExitCode, say
 
 _FROM_TEXT = {"INT32": int, "FP32": float, "BYTES": str}
@@ -24,6 +25,10 @@ def bulk(
         list[str] | None,
         typer.Option(help="A server; repeatable. Without one, each node starts its own.", show_default=False),
     ] = None,
+    header: Headers = None,
+    tls_ca: TlsCa = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
     device: Annotated[
         str | None, typer.Option(help="Of the servers started here.", show_default=False)
     ] = None,
@@ -47,6 +52,8 @@ def bulk(
     Example:
         tritonocr bulk s3://bucket/scans --output s3://bucket/text --url gpu-1:8001 --url gpu-2:8001
 
+    Every node must have the files of --tls-ca, --tls-certificate and --tls-key.
+
     Exit codes: those of `tritonocr predict`.
     """
     from ..ray import read_files
@@ -64,6 +71,7 @@ def bulk(
         files_per_part=files_per_part,
         timeout_s=timeout_s,
         patience_s=patience_s,
+        **connection(header, tls_ca, tls_certificate, tls_key),
         **dict(map(parsed_option, option or ())),
     )
     seconds = time.monotonic() - started_s

@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -19,6 +19,7 @@ from .._options import OPTIONS, checked_options
 from .._pipeline import OCRPipeline, create_pipeline
 from .._predict import skipped_pages
 from .._result import OCRFailure, OCRResult
+from ._connection import Headers, TlsCa, TlsCertificate, TlsKey, connection
 from ._errors import ExitCode, fail, say
 from ._jobs import Job, jobs
 from ._journal import Journal
@@ -82,6 +83,10 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    header: Headers = None,
+    tls_ca: TlsCa = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
     device: Annotated[
         str | None,
         typer.Option("--device", help="cpu, gpu:0 …, for a server started here.", show_default=False),
@@ -133,6 +138,7 @@ def predict(
     """
     given = locals()
     options = checked_options({name: _value(given.get(name)) for name in OPTIONS})
+    reached_by = connection(header, tls_ca, tls_certificate, tls_key)
     names = [*(input or []), *(inputs or [])]
     if not names:
         raise typer.BadParameter("give at least one input", param_hint="--input")
@@ -147,7 +153,7 @@ def predict(
         todo = [job for job in planned if journal is None or not journal.has(job)]
         if save_path is None:
             check_printable(output, len(todo))
-        client = stack.enter_context(_pipeline(pipeline, url, device, timeout_s))
+        client = stack.enter_context(_pipeline(pipeline, url, device, timeout_s, reached_by))
         prediction = Prediction(
             client,
             options={**options, "return_page_images": needs_pictures(output, save_path)},
@@ -244,11 +250,17 @@ class _Run:
 
 @contextlib.contextmanager
 def _pipeline(
-    pipeline: str, url: Sequence[str] | None, device: str | None, timeout_s: float
+    pipeline: str,
+    url: Sequence[str] | None,
+    device: str | None,
+    timeout_s: float,
+    reached_by: Mapping[str, Any],
 ) -> Iterator[OCRPipeline]:
     if not url and sys.stderr.isatty():
         say("no --url, so a server is started here; this takes some seconds")
-    with create_pipeline(pipeline, device=device, url=url or None, timeout_s=timeout_s) as client:
+    with create_pipeline(
+        pipeline, device=device, url=url or None, timeout_s=timeout_s, **reached_by
+    ) as client:
         yield client
 
 

@@ -15,6 +15,8 @@ from .._client import DEFAULT_TIMEOUT_S
 from .._exceptions import InvalidInputError
 from .._options import checked_options
 from .._progress import progress_bar
+from .._tls import TLS
+from .._transports import checked_addresses
 from ._plan import Block, check_same_run, plan, undone
 from ._reader import BlockReader, Job
 from ._rows import FORMATS
@@ -53,6 +55,7 @@ def read_files(
     urls: Sequence[str] = (),
     device: str | None = None,
     headers: Mapping[str, str] | None = None,
+    tls: TLS | None = None,
     recursive: bool = True,
     file_format: str = "parquet",
     readers: int | None = None,
@@ -81,6 +84,7 @@ def read_files(
             reader starts a server of its own, one a node.
         device: of such servers: `cpu`, `gpu:0` and so on.
         headers: sent with every request.
+        tls: certificates, for `grpcs://` and `https://`; every node must have their files.
         recursive: search directories below the given ones, too.
         file_format: `parquet` or `jsonl`.
         readers: processes that read; by default two a server given, or one a node.
@@ -94,13 +98,15 @@ def read_files(
         **options: see `OCROptions`.
 
     Raises:
-        InvalidInputError: an input, an option or the format is wrong; or the output holds results of others.
+        InvalidInputError: an input, an address, an option or the format is wrong; or the output holds results
+            of others.
         ServerUnavailableError: no server answered for `patience_s`.
         AccessDeniedError: the credentials are missing or wrong.
         ModelNotFoundError: the servers do not serve the model.
     """
     if file_format not in FORMATS:
         raise InvalidInputError(f"file_format is {file_format!r}; expected {' or '.join(FORMATS)}.")
+    checked_addresses(urls or None, tls)
     given = checked_options(options)
     directory = Directory(output)
     listed = [file for uri in _several(inputs) for file in list_files(uri, recursive=recursive)]
@@ -108,7 +114,18 @@ def read_files(
     directory.remove_temporary()
     blocks = plan(directory, listed, files_per_part)
     todo = undone(directory, blocks, file_format)
-    job = Job(directory.uri, file_format, tuple(urls), device, headers, given, jobs, timeout_s, patience_s)
+    job = Job(
+        output=directory.uri,
+        file_format=file_format,
+        urls=tuple(urls),
+        device=device,
+        headers=headers,
+        tls=tls,
+        options=given,
+        jobs=jobs,
+        timeout_s=timeout_s,
+        patience_s=patience_s,
+    )
     before = sum(len(block.files) for block in blocks) - sum(len(block.files) for block in todo)
     if not todo:
         return Summary(files_done_before=before)

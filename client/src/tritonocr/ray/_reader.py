@@ -24,6 +24,7 @@ from .._exceptions import (
 )
 from .._pipeline import create_pipeline
 from .._result import OCRFailure, OCRResult
+from .._tls import TLS
 from ._plan import part_name
 from ._rows import FORMATS, rows
 from ._storage import Directory, StoredFile, read
@@ -48,6 +49,7 @@ class Job:
         urls: servers; empty gives every reader one of its own.
         device: of such a server.
         headers: sent with every request.
+        tls: certificates.
         options: of `predict()`.
         jobs: files that a reader has in flight.
         timeout_s: seconds a file.
@@ -59,6 +61,7 @@ class Job:
     urls: tuple[str, ...]
     device: str | None
     headers: Mapping[str, str] | None
+    tls: TLS | None
     options: Mapping[str, Any]
     jobs: int
     timeout_s: float | None
@@ -79,7 +82,7 @@ class BlockReader:
     @cached_property
     def _client(self) -> OCRClient:
         if self._job.urls:
-            return OCRClient(list(self._job.urls), headers=self._job.headers)
+            return OCRClient(list(self._job.urls), headers=self._job.headers, tls=self._job.tls)
         return create_pipeline(device=self._job.device)
 
     def __call__(self, block: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,74 @@
+"""The options by which `predict` and `bulk` reach servers that want TLS or a key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .._exceptions import InvalidInputError
+from .._tls import TLS
+
+_HEADER = re.compile(r"([\w.-]+)\s*:\s*(.*)", re.ASCII)
+
+Headers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--header",
+        help="'NAME: VALUE', sent with every request, or @FILE, which has such lines and keeps a key out of "
+        "the process list; may be given several times.",
+        show_default=False,
+    ),
+]
+TlsCa = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-ca",
+        help="PEM file: the authority behind the certificate of a grpcs:// or https:// server, where the "
+        "system does not know it.",
+        show_default=False,
+    ),
+]
+TlsCertificate = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-certificate", help="PEM file: the certificate to show to the server.", show_default=False
+    ),
+]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option("--tls-key", help="PEM file: the private key of --tls-certificate.", show_default=False),
+]
+
+
+def connection(
+    headers: Sequence[str] | None, ca: Path | None, certificate: Path | None, key: Path | None
+) -> dict[str, Any]:
+    """The arguments `headers` and `tls` of whatever connects.
+
+    Raises:
+        InvalidInputError: a header has no name, or a file cannot be used.
+    """
+    files = (ca, certificate, key)
+    lines = (line for given in headers or () for line in _lines(given))
+    return {"headers": dict(map(_header, lines)), "tls": TLS(*files) if any(files) else None}
+
+
+def _lines(given: str) -> Iterator[str]:
+    if not given.startswith("@"):
+        return iter([given])
+    try:
+        text = Path(given[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"--header {given}: the file cannot be read as text: {error}.") from error
+    return (line for line in text.splitlines() if line.strip())
+
+
+def _header(line: str) -> tuple[str, str]:
+    found = _HEADER.fullmatch(line.strip())
+    if not found:  # what was given is not repeated: it may be a key
+        raise InvalidInputError("--header has no name; expected 'NAME: VALUE'.")
+    return found[1], found[2]
