@@ -6,15 +6,17 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tritonocr_backend import triton_log
 from tritonocr_backend.logs import LogFormat
 from tritonocr_backend.restrictions import TlsFiles, restrictions
 
+LogLevel = Literal["error", "warning", "info", "verbose"]
+
 LOOPBACK = "127.0.0.1"
 
-_LOG_LEVELS: Mapping[str, tuple[int, int, int]] = {
+_LOG_LEVELS: Mapping[LogLevel, tuple[int, int, int]] = {
     "error": (0, 0, 0),
     "warning": (0, 1, 0),
     "info": (1, 1, 0),
@@ -62,7 +64,7 @@ class ServerOptions:
     http_port: int = 0
     grpc_port: int = 0
     metrics_port: int = 0
-    log_level: str = "warning"
+    log_level: LogLevel = "warning"
     log_file: Path | None = None
     log_format: LogFormat = "text"
     log_requests: bool = False

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class Precision(str, Enum):
-    """What the networks compute in."""
-
-    auto = "auto"
-    f32 = "f32"
-    bf16 = "bf16"
-    f16 = "f16"
-
+from tritonocr_backend.zoo.network_config import Precision
 
 PipelineFile = Annotated[
     Path | None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,23 +12,15 @@ from tritonocr_backend.cli.options import (
     MoreModels,
     OcrInstances,
     PipelineFile,
-    Precision,
     RecognitionInstances,
 )
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
 from tritonocr_backend.serving import prepare_repository
 from tritonocr_backend.zoo import pipeline_config
-from tritonocr_backend.zoo.network_config import ENGINE_CACHE, GPU_BATCH_DELAY_US
+from tritonocr_backend.zoo.network_config import ENGINE_CACHE, GPU_BATCH_DELAY_US, Accelerator
 from tritonocr_backend.zoo.profiles import Profile, profile_settings
 
 app = typer.Typer(no_args_is_help=True, help="Model repositories for a tritonserver of your own: build.")
-
-
-class Accelerator(str, Enum):
-    """What runs a network on an NVIDIA GPU."""
-
-    cuda = "cuda"
-    tensorrt = "tensorrt"
 
 
 @app.callback()
@@ -52,11 +43,11 @@ def build(
     ] = None,
     model: MoreModels = None,
     pipeline: PipelineFile = None,
-    precision: ComputedIn = Precision.auto,
+    precision: ComputedIn = "auto",
     accelerator: Annotated[
         Accelerator,
         typer.Option(help="On NVIDIA GPUs. tensorrt: compiles the networks of lines, minutes at first."),
-    ] = Accelerator.cuda,
+    ] = "cuda",
     batch_delay_us: Annotated[
         int | None,
         typer.Option(
@@ -91,8 +82,8 @@ def build(
         serving = profile_settings(
             profile,
             device,
-            precision=precision.value,
-            accelerator=accelerator.value,
+            precision=precision,
+            accelerator=accelerator,
             batch_delay_us=batch_delay_us,
             instances={name: count for name, count in counts.items() if count},
             engine_cache=engine_cache,

@@ -9,9 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -24,44 +23,20 @@ from tritonocr_backend.cli.options import (
     MoreModels,
     OcrInstances,
     PipelineFile,
-    Precision,
     RecognitionInstances,
 )
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar, say
 from tritonocr_backend.errors import ServerError
 from tritonocr_backend.limits import LIMITS, parse_limits
+from tritonocr_backend.logs import LogFormat
 from tritonocr_backend.ports import free_ports
 from tritonocr_backend.restrictions import ADMIN_KEY_VARIABLE, TlsFiles
 from tritonocr_backend.server import READY_POLL_S, EmbeddedServer, ServerOptions
+from tritonocr_backend.server_options import LogLevel
 from tritonocr_backend.serving import prepare_repository
 from tritonocr_backend.watchdog import watch
 from tritonocr_backend.zoo import pipeline_config, serving_file
-from tritonocr_backend.zoo.network_config import ServingSettings
-
-
-class Engine(str, Enum):
-    """What runs the networks."""
-
-    auto = "auto"
-    openvino = "openvino"
-    onnxruntime = "onnxruntime"
-    paddle = "paddle"
-
-
-class LogLevel(str, Enum):
-    """How much tritonserver says."""
-
-    error = "error"
-    warning = "warning"
-    info = "info"
-    verbose = "verbose"
-
-
-class LogFormat(str, Enum):
-    """What the log's lines are."""
-
-    text = "text"
-    json = "json"
+from tritonocr_backend.zoo.network_config import Engine, ServingSettings
 
 
 def serve(
@@ -76,8 +51,8 @@ def serve(
     grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8001,
     metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8002,
     device: Annotated[str, typer.Option(help="cpu, gpu:0, npu:0 ... as in PaddleX.")] = "cpu",
-    engine: Annotated[Engine, typer.Option(help="What runs the networks.")] = Engine.auto,
-    precision: ComputedIn = Precision.auto,
+    engine: Annotated[Engine, typer.Option(help="What runs the networks.")] = "auto",
+    precision: ComputedIn = "auto",
     serving: Annotated[
         Path | None, typer.Option(help="How the models are run, as `tritonocr tune` writes it.")
     ] = None,
@@ -122,11 +97,11 @@ def serve(
     ] = False,
     gateway: Annotated[bool, typer.Option(help="Also serve POST /ocr and the web page.")] = False,
     gateway_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
-    log_level: Annotated[LogLevel, typer.Option(help="How much tritonserver says.")] = LogLevel.warning,
+    log_level: Annotated[LogLevel, typer.Option(help="How much tritonserver says.")] = "warning",
     log_format: Annotated[
         LogFormat,
         typer.Option(envvar=logs.FORMAT_VARIABLE, help="json: an object a line, on standard error."),
-    ] = LogFormat.text,
+    ] = "text",
     log_requests: Annotated[
         bool,
         typer.Option(
@@ -154,18 +129,18 @@ def serve(
     if lazy and not model_control:
         raise typer.BadParameter("--lazy loads models while the server runs: it needs --model-control")
     tls = _tls(tls_certificate, tls_key, tls_client_ca)
-    logs.configure(logs.environment(log_format.value, log_requests))
+    logs.configure(logs.environment(log_format, log_requests))
     started_s = time.monotonic()
     instances = {"ocr": ocr_instances, "text_recognition": recognition_instances}
-    stated = {"engine": engine.value, "precision": precision.value}
+    stated = {"engine": engine, "precision": precision}
     options = ServerOptions(
         host=host,
         http_host=http_host,
         http_port=http_port,
         grpc_port=grpc_port,
         metrics_port=metrics_port,
-        log_level=log_level.value,
-        log_format=log_format.value,
+        log_level=log_level,
+        log_format=log_format,
         log_requests=log_requests,
         extra_arguments=tritonserver or (),
         model_control=model_control,
@@ -195,7 +170,7 @@ def serve(
 
 
 def _serving(
-    file: Path | None, device: str, stated: dict[str, str], instances: dict[str, int | None]
+    file: Path | None, device: str, stated: Mapping[str, str], instances: Mapping[str, int | None]
 ) -> ServingSettings:
     """What the command line states, over what a file states."""
     settings = serving_file.read(file) if file else ServingSettings()

@@ -17,6 +17,8 @@ from tritonocr_backend.settings import OptionValue
 from tritonocr_backend.text_crop import LINE_HEIGHT_PX, MAX_WIDTH_PX, MIN_EXACT_WIDTH_PX, WIDTH_STEP_PX
 from tritonocr_backend.zoo.cpu_sharing import available_cores, share
 
+Engine = Literal["auto", "openvino", "onnxruntime", "paddle"]
+Precision = Literal["auto", "f32", "bf16", "f16"]
 Backend = Literal["python", "onnxruntime"]
 Accelerator = Literal["cuda", "tensorrt"]
 Shape = tuple[int, ...]

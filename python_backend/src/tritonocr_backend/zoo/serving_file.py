@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from tritonocr_backend.contracts import Role
 from tritonocr_backend.zoo import yaml_text
 from tritonocr_backend.zoo.errors import ServingFileError
-from tritonocr_backend.zoo.network_config import ServingSettings
+from tritonocr_backend.zoo.network_config import Engine, Precision, ServingSettings
 from tritonocr_backend.zoo.validation import describe
 from tritonocr_backend.zoo.yaml_text import YamlProblem
 
@@ -23,8 +23,8 @@ RoleName = Literal[
 
 class _File(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
-    engine: Literal["auto", "openvino", "onnxruntime", "paddle"] = "auto"
-    precision: Literal["auto", "f32", "bf16", "f16"] = "auto"
+    engine: Engine = "auto"
+    precision: Precision = "auto"
     instances: dict[Literal["ocr", "text_crop"] | RoleName, PositiveInt] = {}
     threads: dict[RoleName, NonNegativeInt] = {}
 
