@@ -31,16 +31,16 @@ def progress_bar(files: Iterable[object], enabled: bool | None) -> Iterator[Adva
     if bar is None:
         yield lambda *, files=0, pages=0: None
         return
-    started = time.monotonic()
+    started_s = time.monotonic()
     task = bar.add_task("", total=len(files) if isinstance(files, Sized) else None, pages=0, rate="")
     counted = 0
 
     def advance(*, files: int = 0, pages: int = 0) -> None:
         nonlocal counted
         counted += pages
-        elapsed = time.monotonic() - started
-        bar.update(task, advance=files, pages=counted, rate=f"{counted / max(elapsed, 1e-9):.1f}")
-        if not bar.live.is_started and (enabled or elapsed > _PATIENCE_S):
+        elapsed_s = time.monotonic() - started_s
+        bar.update(task, advance=files, pages=counted, rate=f"{counted / max(elapsed_s, 1e-9):.1f}")
+        if not bar.live.is_started and (enabled or elapsed_s > _PATIENCE_S):
             bar.start()
 
     try:

@@ -1,4 +1,4 @@
-"""What Prometheus is told."""
+"""The gateway's own metrics, for Prometheus."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tritonocr_gateway.request_log import route_of
 
 PREFIX = "tritonocr_gateway"
 # From a small receipt to a document of many pages.
@@ -49,7 +51,7 @@ class MetricsMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.monotonic(), 500
+        started_s, status = time.monotonic(), 500
 
         async def counted_send(message: Message) -> None:
             nonlocal status
@@ -60,6 +62,6 @@ class MetricsMiddleware:
         try:
             await self._app(scope, receive, counted_send)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
+            route = route_of(scope)
             self._metrics.requests.labels(route, status).inc()
-            self._metrics.seconds.labels(route).observe(time.monotonic() - started)
+            self._metrics.seconds.labels(route).observe(time.monotonic() - started_s)

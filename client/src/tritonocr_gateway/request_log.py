@@ -54,7 +54,7 @@ class RequestLogMiddleware:
         try:
             await self._app(scope, receive, named_send)
         finally:
-            route = _route(scope)
+            route = route_of(scope)
             _log.log(
                 logging.DEBUG if route in _ASKED_ALL_THE_TIME and status < 400 else logging.INFO,
                 "%s %s %s",
@@ -81,7 +81,7 @@ def _given_id(scope: Scope) -> str | None:
     return given if _ACCEPTABLE.fullmatch(given) else None
 
 
-def _route(scope: Scope) -> str:
+def route_of(scope: Scope) -> str:
     """The route rather than the path, which may be anything."""
     return getattr(scope.get("route"), "path", "unmatched")
 
