@@ -15,18 +15,6 @@ from tritonocr.cli import main
 from tritonocr.cli._connection import connection
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def ca(authority: trustme.CA, tmp_path: Path) -> Path:
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return path
-
-
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     monkeypatch.setattr(sys, "argv", ["tritonocr", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
@@ -63,7 +51,7 @@ def test_a_wrong_header_is_told_without_a_secret(given: str, sentence: str) -> N
 
 
 def test_predict_reads_over_tls_and_shows_its_key(
-    authority: trustme.CA, ca: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    authority: trustme.CA, ca_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     page = tmp_path / "page.png"
     page.write_bytes(b"page")
@@ -72,14 +60,14 @@ def test_predict_reads_over_tls_and_shows_its_key(
     credentials = grpc.ssl_server_credentials([(issued.private_key_pem.bytes(), chain)])
     with serving(lambda _: answer_with_lines(["read"]), credentials=credentials) as (address, servicer):
         read = ("predict", page, "--format", "text", "--url", f"grpcs://{address}")
-        assert run(monkeypatch, *read, "--tls-ca", ca, "--header", "X-Key: 1") == 0
+        assert run(monkeypatch, *read, "--tls-ca", ca_file, "--header", "X-Key: 1") == 0
         assert capsys.readouterr().out == "read\n"
         assert servicer.metadata[-1]["x-key"] == "1"
         assert run(monkeypatch, *read) == 3, "an authority that the system does not know"
     assert "issuer certificate" in capsys.readouterr().err
 
 
-def test_bulk_hands_the_same_on(ca: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bulk_hands_the_same_on(ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What Ray's readers do with it needs Ray: tests/bulk."""
     given: dict[str, Any] = {}
 
@@ -89,13 +77,13 @@ def test_bulk_hands_the_same_on(ca: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setitem(sys.modules, "tritonocr.ray", SimpleNamespace(read_files=read_files))
     files = ("in", "--output", "out", "--url", "grpcs://a:1")
-    assert run(monkeypatch, "bulk", *files, "--tls-ca", ca, "--header", "X-Key: 1") == 0
-    assert given["tls"] == TLS(ca)
+    assert run(monkeypatch, "bulk", *files, "--tls-ca", ca_file, "--header", "X-Key: 1") == 0
+    assert given["tls"] == TLS(ca_file)
     assert given["headers"] == {"X-Key": "1"}
 
 
 def test_certificates_without_a_server_are_an_error(
-    ca: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    ca_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    assert run(monkeypatch, "predict", "page.png", "--tls-ca", ca) == 2
+    assert run(monkeypatch, "predict", "page.png", "--tls-ca", ca_file) == 2
     assert "tls is given, but no url" in capsys.readouterr().err

@@ -12,18 +12,6 @@ import trustme
 from tritonocr import TLS, InvalidInputError, OCRClient, ServerUnavailableError
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def pem(authority: trustme.CA, tmp_path: Path) -> Path:
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return path
-
-
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"TLS ca: cannot read '.*nope\.pem': No such file"):
         TLS(tmp_path / "nope.pem")
@@ -35,20 +23,20 @@ def test_a_file_that_is_no_pem(tmp_path: Path) -> None:
         TLS(tmp_path / "a.der")
 
 
-def test_a_certificate_without_its_key(pem: Path) -> None:
+def test_a_certificate_without_its_key(ca_file: Path) -> None:
     with pytest.raises(InvalidInputError, match="one of certificate and key, expected both or neither"):
-        TLS(certificate=pem)
+        TLS(certificate=ca_file)
 
 
-def test_a_key_that_is_none(pem: Path) -> None:
+def test_a_key_that_is_none(ca_file: Path) -> None:
     with pytest.raises(InvalidInputError, match="TLS: the PEM files cannot be used"):
-        OCRClient("https://localhost:1", tls=TLS(certificate=pem, key=pem))
+        OCRClient("https://localhost:1", tls=TLS(certificate=ca_file, key=ca_file))
 
 
 @pytest.mark.parametrize("url", ["localhost:8001", "grpc://localhost:8001", "http://localhost:8000"])
-def test_an_address_in_clear_text_is_no_place_for_them(url: str, pem: Path) -> None:
+def test_an_address_in_clear_text_is_no_place_for_them(url: str, ca_file: Path) -> None:
     with pytest.raises(InvalidInputError, match="is not a grpcs:// or https:// address"):
-        OCRClient(url, tls=TLS(pem))
+        OCRClient(url, tls=TLS(ca_file))
 
 
 class _Live(BaseHTTPRequestHandler):
@@ -79,11 +67,11 @@ def https_port(authority: trustme.CA) -> Iterator[int]:
         thread.join()
 
 
-def test_https_is_checked_against_the_authority(https_port: int, pem: Path) -> None:
-    for tls, host, is_live in ((TLS(pem), "localhost", True), (None, "localhost", False)):
+def test_https_is_checked_against_the_authority(https_port: int, ca_file: Path) -> None:
+    for tls, host, is_live in ((TLS(ca_file), "localhost", True), (None, "localhost", False)):
         with OCRClient(f"https://{host}:{https_port}", tls=tls) as client:
             assert client.health().live == is_live
-    with OCRClient(f"https://127.0.0.1:{https_port}", tls=TLS(pem)) as client:
+    with OCRClient(f"https://127.0.0.1:{https_port}", tls=TLS(ca_file)) as client:
         assert not client.health().live, "the certificate is another host's"
 
 
