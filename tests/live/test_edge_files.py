@@ -124,7 +124,7 @@ def test_every_file_has_an_expected_outcome(corpus: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, outcome in EXPECTED.items() if isinstance(outcome, Refused)])
-def test_refused(client: OCRClient, corpus: Path, name: str) -> None:
+def test_is_refused_in_one_sentence(client: OCRClient, corpus: Path, name: str) -> None:
     expected = EXPECTED[name]
     assert isinstance(expected, Refused)
     with pytest.raises(InvalidInputError) as caught:
@@ -135,7 +135,7 @@ def test_refused(client: OCRClient, corpus: Path, name: str) -> None:
 
 @pytest.mark.parametrize("client", ["grpc"], indirect=True)
 @pytest.mark.parametrize("name", [name for name, outcome in EXPECTED.items() if isinstance(outcome, Read)])
-def test_read(client: OCRClient, corpus: Path, name: str) -> None:
+def test_is_read(client: OCRClient, corpus: Path, name: str) -> None:
     expected = EXPECTED[name]
     assert isinstance(expected, Read)
     pages = client.ocr((corpus / "edge" / name).read_bytes(), max_pages=10, **PLAIN)

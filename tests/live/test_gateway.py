@@ -379,7 +379,7 @@ def test_a_file_that_takes_too_long(server: EmbeddedServer, corpus: Path) -> Non
     assert (answer.status_code, answer.json()["errorCode"]) == (504, 504)
 
 
-def test_no_server(server: EmbeddedServer, corpus: Path) -> None:
+def test_the_gateway_outlives_the_server(server: EmbeddedServer, corpus: Path) -> None:
     """Triton goes and comes back; the gateway stays, says so, and reads on."""
     with (
         Line(server.grpc_port) as line,

@@ -287,7 +287,7 @@ def test_the_text_is_copied(page: Page, url: str) -> None:
     assert "Total: 1280.50 EUR" in copied.splitlines()
 
 
-def test_downloads(page: Page, tmp_path: Path) -> None:
+def test_text_json_and_pdf_are_saved(page: Page, tmp_path: Path) -> None:
     page.browser.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
     )
@@ -346,7 +346,7 @@ def _is_dark(page: Page) -> bool:
     return sum(int(part) for part in color.strip("rgba()").split(",")[:3]) < 3 * 128
 
 
-def test_a_phone(page: Page) -> None:
+def test_it_fits_a_phone(page: Page) -> None:
     page.resize(PHONE, scale=2)
     page.screenshot("phone_empty")
     page.read_sample()

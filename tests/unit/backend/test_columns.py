@@ -65,7 +65,7 @@ class TestColumns:
             ("preprocessed_images", []),
         ],
     )
-    def test_rows(self, name: str, expected: list[object]) -> None:
+    def test_a_column_has_its_rows(self, name: str, expected: list[object]) -> None:
         assert self.TENSORS[name].tolist() == expected
 
     def test_boxes_and_their_scores(self) -> None:

@@ -157,7 +157,9 @@ class TestNetwork:
             ),
         ],
     )
-    def test_precision(self, role: Role, serving: dict[str, object], precision: str, tmp_path: Path) -> None:
+    def test_has_the_precision_stated_for_it_or_its_roles_own(
+        self, role: Role, serving: dict[str, object], precision: str, tmp_path: Path
+    ) -> None:
         settings = ServingSettings(**serving)  # type: ignore[arg-type]
         assert add_network(tmp_path, "mine", model_dir(tmp_path, role), settings).precision == precision
 

@@ -45,7 +45,7 @@ class TestResize:
             pytest.param((100, 5000), 736, "min", (64, 4000), id="not even for the limit's sake"),
         ],
     )
-    def test_sizes(
+    def test_sides_keep_to_the_limit_and_the_stride(
         self, size: tuple[int, int], limit: int, kind: LimitType, expected: tuple[int, int]
     ) -> None:
         resized = resize_for_detection(blank(*size), size, limit, kind)

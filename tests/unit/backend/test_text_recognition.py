@@ -41,7 +41,7 @@ class TestDecoding:
             pytest.param([4, 1, 4], " a ", id="spaces at the ends stay, as in PaddleX"),
         ],
     )
-    def test_text(self, indices: list[int], text: str) -> None:
+    def test_repeated_classes_and_blanks_are_dropped(self, indices: list[int], text: str) -> None:
         assert decode(indices).text == text
 
     @pytest.mark.parametrize(
@@ -54,7 +54,9 @@ class TestDecoding:
             pytest.param([], [], 0.0, id="so has no column at all"),
         ],
     )
-    def test_score(self, indices: list[int], confidences: list[float], score: float) -> None:
+    def test_the_score_is_the_mean_of_what_is_kept(
+        self, indices: list[int], confidences: list[float], score: float
+    ) -> None:
         assert decode(indices, confidences).score == pytest.approx(score)
 
     @given(COLUMNS)

@@ -40,5 +40,5 @@ from tritonocr_backend.triton_log import to_json
         pytest.param('{"level": "INFO", "pages": 2}', {"level": "INFO", "pages": 2}, id="our models' own"),
     ],
 )
-def test_lines(line: str, told: dict[str, str]) -> None:
+def test_a_line_becomes_json(line: str, told: dict[str, str]) -> None:
     assert json.loads(to_json(line)) == told

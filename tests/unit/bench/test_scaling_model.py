@@ -80,7 +80,7 @@ def test_the_slower_of_gpu_and_cores_sets_the_limit() -> None:
     assert bottleneck(gpu_limits(cost, replace(fast, node_gbit_per_s=0.1)))[0] == "the node's network"
 
 
-def test_a_price() -> None:
+def test_the_price_of_a_million_pages() -> None:
     """Ten pages a second for 3.60 an hour: a million takes 100 000 s, at 0.001 a second."""
     assert price_per_million(10, 3.6) == pytest.approx(100)
 

@@ -117,7 +117,9 @@ def test_text_that_detection_left_out_is_said(serve: Any, triton: Any, body: dic
     ]
 
 
-def test_text(serve: Any, triton: Any, body: dict[str, Any]) -> None:
+def test_text_is_the_lines_with_a_form_feed_between_pages(
+    serve: Any, triton: Any, body: dict[str, Any]
+) -> None:
     triton.tensors = answer(pages=2, page_count=3)
     found = _post(serve, body, "text/plain", visualize=True)
     assert found.headers["content-type"] == "text/plain; charset=utf-8"

@@ -138,7 +138,9 @@ KEYS = "first-key,second-key"
     ],
 )
 @pytest.mark.parametrize("path", ["/ocr", "/models"])
-def test_keys(serve: Any, body: dict[str, Any], headers: Any, status: int, path: str) -> None:
+def test_a_right_key_lets_in_and_no_other_does(
+    serve: Any, body: dict[str, Any], headers: Any, status: int, path: str
+) -> None:
     client = serve(api_keys=KEYS)
     answer = (
         client.post(path, json=body, headers=headers) if path == "/ocr" else client.get(path, headers=headers)

@@ -23,7 +23,7 @@ from tritonocr_backend.zoo.cpu_sharing import Share, available_cores, files_at_a
         pytest.param(Role.DOC_UNWARPING, 16, Share(1, 16), id="large pages of planes: one at a time"),
     ],
 )
-def test_shares(role: Role, cores: int, expected: Share) -> None:
+def test_cores_are_shared_out(role: Role, cores: int, expected: Share) -> None:
     assert share(role, cores) == expected
 
 
