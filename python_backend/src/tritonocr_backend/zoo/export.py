@@ -2,7 +2,7 @@
 
 In: `image` uint8 [B, H, W, 3] BGR. Normalisation and channel order move into the graph's head; the choice of
 the best class moves into its tail, so that a recognition network returns two small tensors instead of one of
-T x 6625 floats. DESIGN of the contract: model_repository/README.md.
+T x 6625 floats. model_repository/README.md has the contract.
 """
 
 from __future__ import annotations
