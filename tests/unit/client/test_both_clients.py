@@ -231,30 +231,45 @@ def test_cancelling_a_task_reaches_the_server(fake: tuple[str, FakeServicer]) ->
     assert servicer.cancelled.wait(5)
 
 
-def test_closing_the_generator_cancels_what_is_in_flight(fake: tuple[str, FakeServicer]) -> None:
-    url, servicer = fake
+@pytest.fixture
+def held() -> Iterator[tuple[str, FakeServicer]]:
+    """A server that answers `first` and keeps everything else waiting."""
+    let_go = threading.Event()
+
+    def answer(inputs: dict[str, Any]) -> Tensors:
+        if inputs["file"].item() != b"first":
+            let_go.wait(10)
+        return read_back(inputs)
+
+    with serving(answer) as running:
+        yield running
+        let_go.set()
+
+
+def test_closing_the_generator_cancels_what_is_in_flight(held: tuple[str, FakeServicer]) -> None:
+    url, servicer = held
     with OCRClient(url, jobs=2) as client:
-        results = client.predict([b"a", b"b", b"c", b"d"])
+        results = client.predict([b"first", b"b", b"c", b"d"])
         next(results)
-        servicer.release.clear()
-        closing = threading.Thread(target=results.close)
-        started = time.monotonic()
-        closing.start()
-        closing.join(5)
-        assert time.monotonic() - started < 2
+        _wait_for(lambda: len(servicer.requests) > 1)
+        servicer.cancelled.clear()
+        results.close()
+        assert servicer.cancelled.wait(5)
 
 
-def test_leaving_the_async_iterator_cancels_what_is_in_flight() -> None:
-    with serving(read_back) as (url, servicer):
+def test_leaving_the_async_iterator_cancels_what_is_in_flight(held: tuple[str, FakeServicer]) -> None:
+    url, servicer = held
 
-        async def run() -> None:
-            async with AsyncOCRClient(url, jobs=2) as client:
-                results = client.predict([b"a", *[b"b"] * 8])
-                await anext_of(results)
-                servicer.release.clear()
-                await asyncio.wait_for(results.aclose(), 2)
+    async def run() -> None:
+        async with AsyncOCRClient(url, jobs=2) as client:
+            results = client.predict([b"first", *[b"b"] * 8])
+            await anext_of(results)
+            await asyncio.to_thread(_wait_for, lambda: len(servicer.requests) > 1)
+            servicer.cancelled.clear()
+            await asyncio.wait_for(results.aclose(), 2)
+            assert await asyncio.to_thread(servicer.cancelled.wait, 5)
 
-        asyncio.run(run())
+    asyncio.run(run())
 
 
 def anext_of(iterator: Any) -> Awaitable[Any]:
