@@ -1,9 +1,13 @@
-"""Where the real images are, for every test."""
+"""What every test needs: Ctrl-C as commands know it, and the real images."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
+
+# A suite in a shell's background is started with Ctrl-C ignored, which commands that it starts would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
 
