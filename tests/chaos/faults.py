@@ -164,7 +164,8 @@ def ask(client: OCRClient, file: bytes, **options: Any) -> Outcome:
     try:
         read = lines(client.ocr(file, **options))
     except TritonOCRError as caught:
-        error = caught
+        error = caught.with_traceback(None)  # whose frames hold the file
+        error.__cause__ = error.__context__ = None
     ended_s = time.monotonic()
     return Outcome(ended_s, ended_s - started_s, read, error)
 

@@ -88,8 +88,8 @@ def test_a_corrupt_model_is_refused_by_name_and_the_others_go_on(
     spare = repository / "spare"
     before = server.pid
     shutil.copytree(repository / SPARE_OF, spare)
-    config = spare / "config.pbtxt"
-    config.write_text(config.read_text().replace(SPARE_OF, "spare"))
+    for named in (spare / "config.pbtxt", spare / "1" / CARD_FILE):
+        named.write_text(named.read_text().replace(SPARE_OF, "spare"))
     spoil(spare / "1" / file)
     try:
         with tritonclient.grpc.InferenceServerClient(server.grpc_url) as client:

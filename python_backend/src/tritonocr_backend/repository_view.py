@@ -144,8 +144,12 @@ def _not_served(cards: Mapping[str, NetworkCard], name: str, role: Role, option:
 
 def _read_cards(directory: Path) -> Iterator[NetworkCard]:
     for path in sorted(directory.glob(f"*/1/{CARD_FILE}")):
+        folder = path.parent.parent.name
         try:
-            yield read_card(path.parent)
+            card = read_card(path.parent)
+            if card.name != folder:  # a copied folder, which would stand for the one that it was copied from
+                raise CardError(f"{path} is the card of {card.name!r}, expected that of {folder!r}")
+            yield card
         except FileNotFoundError:
             continue  # removed since it was listed
         except CardError as error:  # its own model does not load; the others serve on

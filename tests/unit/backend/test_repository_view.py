@@ -55,6 +55,16 @@ def test_a_broken_card_costs_nobody_else(
     assert f"{path} is no card of a network" in caplog.text
 
 
+def test_a_copied_folder_does_not_stand_for_the_one_it_was_copied_from(
+    repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copied = repository / "spare" / "1"
+    copied.mkdir(parents=True)
+    NetworkCard("ch_rec", Role.TEXT_DETECTION, PLAIN).write(copied)
+    assert RepositoryView(repository).cards()["ch_rec"].role is Role.TEXT_RECOGNITION
+    assert f"{copied / CARD_FILE} is the card of 'ch_rec', expected that of 'spare'" in caplog.text
+
+
 def test_is_found_beside_a_models_folder(repository: Path) -> None:
     assert set(RepositoryView.beside(str(repository / "text_crop")).cards()) == set(
         RepositoryView(repository).cards()
