@@ -64,8 +64,8 @@ def resize_for_detection(
 def page_reduction(size: tuple[int, int], limit_side_len: int, limit_type: LimitType) -> int:
     """How many times smaller a page of `size` (height, width) px may be decoded without loss to reading.
 
-    A power of two up to 8, which JPEG decoders and PDFium scale by for less than nothing. What is left is
-    still MIN_OVERSAMPLING times as fine as what detection sees, so that lines keep what recognition takes.
+    A power of two up to 8: a JPEG is decoded faster at such a part of its size than at its full size. What is
+    left is still MIN_OVERSAMPLING times as fine as detection sees, so that lines keep what recognition takes.
     """
     finer = 1 / _limit_ratio(*size, limit_side_len, limit_type)
     return next(n for n in REDUCTIONS if finer >= n * MIN_OVERSAMPLING or n == 1)
