@@ -19,8 +19,8 @@ SAMPLES = 40
 LOOKS, LOOK_EVERY_S = 5, 0.2
 WARM_UP_ROUNDS = 10
 SETTLED_FROM = 1 / 2
-"""Before that part of the time a process may still meet a page for the first time, and Triton's pools of shared
-memory, one a process, grow by 5 MB whenever more requests meet in one than ever before."""
+"""Before that part of the time a process may still meet a page for the first time, and Triton's pools of
+shared memory, one a process, grow by 5 MB whenever more requests meet in one than ever before."""
 BAD = (
     "30_bitflip.png",
     "30_truncated_half.jpg",
