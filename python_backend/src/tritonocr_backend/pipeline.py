@@ -36,8 +36,8 @@ class ModelCaller(Protocol):
 class PageSettings:
     """How a page is read. Attributes are PaddleX's predict() options, detection's without their prefix.
 
-    `networks` names the network of each role; `exact` takes pages at full size and cuts lines in PaddleX's own
-    steps (see text_crop); `detection_only` leaves out everything after detection.
+    `networks` names the network of each role; `exact` takes pages at full size and cuts lines in PaddleX's
+    own steps (see text_crop); `detection_only` leaves out everything after detection.
     """
 
     networks: dict[Role, str]
