@@ -42,7 +42,7 @@ def _save(figure: Any, path: Path) -> Path:
 
 def _throughput(subjects: Subjects) -> Any:
     figure, axes = pyplot.subplots(figsize=(7, 4))
-    colours = iter(pyplot.get_cmap("tab10").colors[1:])
+    colours = iter(pyplot.get_cmap("tab20").colors[1:])
     for family, rows in _by_family(subjects).items():
         colour = OURS if family == "ours" else next(colours)
         _draw_speeds(axes, rows, colour, 2.5 if family == "ours" else 1)
