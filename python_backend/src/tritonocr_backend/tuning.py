@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -100,7 +100,7 @@ def questions(cores: int) -> list[Callable[[ServingSettings], list[Candidate]]]:
     ]
 
 
-def tune(start: Start, files: Sequence[bytes], cores: int, effort: Effort) -> Iterator[Finding]:
+def tune(start: Start, files: Sequence[bytes], cores: int, effort: Effort) -> Generator[Finding, None, None]:
     """Measure the default settings and their challengers; the last `is_best` is the answer.
 
     Args:
@@ -109,22 +109,23 @@ def tune(start: Start, files: Sequence[bytes], cores: int, effort: Effort) -> It
         cores: how many the machine has.
         effort: how hard to measure.
     """
-    first = Candidate("as it comes", ServingSettings())
-    best = first
-    with _running(start, best, files, effort) as subject:
-        _round(subject, files, effort)
-        reference = subject.texts
-        yield _finding(best, subject, subject, reference, effort, is_first=True)
-    for question in questions(cores):
-        for challenger in question(best.serving):
-            with _running(start, best, files, effort) as b, _running(start, challenger, files, effort) as c:
-                for number in range(effort.rounds):
-                    for subject in (b, c) if number % 2 else (c, b):
-                        _round(subject, files, effort)
-                finding = _finding(challenger, c, b, reference, effort)
-            yield finding
-            if finding.is_best:
-                best = challenger
+    best = Candidate("as it comes", ServingSettings())
+    with ExitStack() as servers:
+        fastest = servers.enter_context(_running(start, best, files, effort))
+        _round(fastest, files, effort)
+        reference = fastest.texts
+        yield _finding(best, fastest, fastest, reference, effort, is_first=True)
+        for question in questions(cores):
+            for challenger in question(best.serving):
+                with ExitStack() as server:
+                    subject = server.enter_context(_running(start, challenger, files, effort))
+                    _by_turns(fastest, subject, files, effort)
+                    finding = _finding(challenger, subject, fastest, reference, effort)
+                    if finding.is_best:
+                        best, fastest = challenger, subject
+                        servers.close()  # the one that is no longer the best
+                        servers.enter_context(server.pop_all())
+                yield finding
 
 
 def agreement(texts: Sequence[Sequence[str]], reference: Sequence[Sequence[str]]) -> float:
@@ -175,6 +176,13 @@ def _running(start: Start, candidate: Candidate, files: Sequence[bytes], effort:
         yield subject
     finally:
         subject.close()
+
+
+def _by_turns(best: Subject, challenger: Subject, files: Sequence[bytes], effort: Effort) -> None:
+    best.speeds.clear()
+    for number in range(effort.rounds):
+        for subject in (best, challenger) if number % 2 else (challenger, best):
+            _round(subject, files, effort)
 
 
 def _round(subject: Subject, files: Sequence[bytes], effort: Effort) -> None:

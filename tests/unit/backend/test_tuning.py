@@ -20,9 +20,10 @@ class Servers:
 
     def __init__(self, seconds_of: Seconds, misreads: Callable[[ServingSettings], bool]) -> None:
         self._seconds_of, self._misreads = seconds_of, misreads
-        self.running = self.most_at_once = 0
+        self.running = self.most_at_once = self.started = 0
 
     def start(self, serving: ServingSettings) -> Subject:
+        self.started += 1
         self.running += 1
         self.most_at_once = max(self.most_at_once, self.running)
         text = "?" if self._misreads(serving) else ""
@@ -78,9 +79,26 @@ def test_what_is_fast_but_reads_otherwise_is_not_taken() -> None:
     assert {finding.agreement for finding in found if is_f32(finding.candidate.serving)} == {0.5}
 
 
-def test_no_more_than_two_servers_run_at_once_and_none_stays() -> None:
-    _, servers = findings(lambda serving: 0.0)
-    assert (servers.most_at_once, servers.running) == (2, 0)
+@pytest.mark.parametrize(
+    "seconds_of",
+    [
+        pytest.param(
+            lambda serving: 0.0 if serving == ServingSettings() else 0.002, id="the first stays the best"
+        ),
+        pytest.param(lambda serving: 0.02 - 0.004 * len(serving.instances), id="some take its place"),
+    ],
+)
+def test_each_server_is_started_once_and_two_at_most_run_at_once(seconds_of: Seconds) -> None:
+    found, servers = findings(seconds_of)
+    assert (servers.started, servers.most_at_once, servers.running) == (len(found), 2, 0)
+
+
+def test_servers_are_ended_when_nobody_asks_for_more() -> None:
+    servers = Servers(lambda serving: 0.0, lambda serving: False)
+    found = tune(servers.start, FILES, 2, EFFORT)
+    next(found)
+    found.close()
+    assert (servers.started, servers.running) == (1, 0)
 
 
 @pytest.mark.parametrize(

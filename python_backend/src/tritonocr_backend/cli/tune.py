@@ -19,6 +19,7 @@ from tritonocr_backend.zoo.cpu_sharing import available_cores
 from tritonocr_backend.zoo.network_config import ServingSettings
 
 _PREPROCESSING = ("use_doc_orientation_classify", "use_doc_unwarping", "use_textline_orientation")
+_HEADINGS = ("pages/s", "to the best so far", "s a page", "lines read alike")
 
 
 def tune(
@@ -49,7 +50,10 @@ def tune(
         total = 1 + sum(len(question(ServingSettings())) for question in questions(cores))
         console = Console(stderr=True)
         found = track(measure(start, files, cores, effort), "Measuring", total=total, console=console)
-        findings = list(found)
+        findings = []
+        for finding in found:
+            findings.append(finding)
+            console.print(_line(finding), highlight=False, soft_wrap=True)
         best = [finding.candidate for finding in findings if finding.is_best][-1]
         Console().print(_table(findings, best))
         comment = f"Measured by `tritonocr tune` with {len(files)} files on {cores} cores: {best.name}."
@@ -57,17 +61,25 @@ def tune(
     typer.echo(f"{best.name} is fastest: tritonocr serve --serving {output}")
 
 
+def _line(finding: Finding) -> str:
+    figures = zip(_figures(finding), _HEADINGS, strict=True)
+    return f"{finding.candidate.name}: {', '.join(f'{figure} {heading}' for figure, heading in figures)}"
+
+
 def _table(findings: list[Finding], best: Candidate) -> Table:
     table = Table("settings")
-    for name in ("pages/s", "to the best so far", "s a page", "lines read alike"):
-        table.add_column(name, justify="right")
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="right")
     for finding in findings:
-        table.add_row(
-            finding.candidate.name,
-            f"{finding.pages_per_second:.2f}",
-            f"{finding.ratio:.2f}",
-            f"{finding.median_latency_s:.2f}",
-            f"{finding.agreement:.1%}",
-            style="bold green" if finding.candidate is best else None,
-        )
+        style = "bold green" if finding.candidate is best else None
+        table.add_row(finding.candidate.name, *_figures(finding), style=style)
     return table
+
+
+def _figures(finding: Finding) -> tuple[str, ...]:
+    return (
+        f"{finding.pages_per_second:.2f}",
+        f"{finding.ratio:.2f}",
+        f"{finding.median_latency_s:.2f}",
+        f"{finding.agreement:.1%}",
+    )
