@@ -25,13 +25,17 @@ IMAGE: Final = "image"
 # colour of its own, which a recognition network takes as 0.
 PADDING_BGR: Final = (254, 1, 254)
 
+DOC_ORIENTATION_SIZE_PX: Final = (224, 224)
+LINE_ORIENTATION_SIZE_PX: Final = (80, 160)
+LINE_HEIGHT_PX: Final = 48
+
 # (height, width) in pixels of the image that a network of each role is given; None where it takes any.
 IMAGE_SIZES: Final[dict[Role, tuple[int | None, int | None]]] = {
-    Role.DOC_ORIENTATION: (224, 224),
+    Role.DOC_ORIENTATION: DOC_ORIENTATION_SIZE_PX,
     Role.DOC_UNWARPING: (None, None),
     Role.TEXT_DETECTION: (None, None),
-    Role.TEXTLINE_ORIENTATION: (80, 160),
-    Role.TEXT_RECOGNITION: (48, None),
+    Role.TEXTLINE_ORIENTATION: LINE_ORIENTATION_SIZE_PX,
+    Role.TEXT_RECOGNITION: (LINE_HEIGHT_PX, None),
 }
 
 STRIDE_PX: Final = 32

@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 
 from tritonocr_backend.arrays import Floats, Image
+from tritonocr_backend.contracts import DOC_ORIENTATION_SIZE_PX
 from tritonocr_backend.pages import Page
 
 SHORT_SIDE_PX = 256
-CROP_PX = 224
+CROP_PX = DOC_ORIENTATION_SIZE_PX[0]  # a square
 MAX_ASPECT = 64
 
 

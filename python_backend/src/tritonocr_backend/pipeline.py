@@ -150,8 +150,8 @@ class OcrPipeline:
 
     async def _cut_lines(self, page: Page, quads: Quads, settings: PageSettings) -> _CutLines:
         if not len(quads):
-            none, no_images = np.empty(0, np.int32), np.empty((0, 80, 160, 3), np.uint8)
-            return _CutLines([], none, none, no_images)
+            none = np.empty(0, np.int32)
+            return _CutLines([], none, none, np.empty((0, *contracts.LINE_ORIENTATION_SIZE_PX, 3), np.uint8))
         inputs: dict[str, NDArray[Any]] = {
             "image": page.pixels,
             "polys": quads,

@@ -99,12 +99,13 @@ def text_crop_lines(inputs: Tensors) -> dict[str, NDArray[Any]]:
     packed = text_crop.pack_lines(list(lines.values()))
     line_index = np.array(list(lines), dtype=np.int32)[packed.order]
     images = [lines[i].orientation_image for i in line_index.tolist()] if wanted else []
+    orientation_images = np.array(images, dtype=np.uint8).reshape(-1, *contracts.LINE_ORIENTATION_SIZE_PX, 3)
     return {
         "pixels": packed.pixels,
         "widths": packed.widths,
         "content_widths": packed.content_widths,
         "line_index": line_index,
-        "orientation_images": np.array(images, dtype=np.uint8).reshape(-1, 80, 160, 3),
+        "orientation_images": orientation_images,
     }
 
 

@@ -14,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonocr_backend.arrays import Floats, Image, Ints, Quads
-from tritonocr_backend.contracts import PADDING_BGR
+from tritonocr_backend.contracts import LINE_HEIGHT_PX, LINE_ORIENTATION_SIZE_PX, PADDING_BGR
 from tritonocr_backend.geometry import min_area_quad, upright_size
 
-LINE_HEIGHT_PX = 48
 MIN_EXACT_WIDTH_PX = 320
 MAX_WIDTH_PX = 3200
 WIDTH_STEP_PX = 32
 VERTICAL_RATIO = 1.5
-ORIENTATION_SIZE_PX = (160, 80)
+ORIENTATION_SIZE_PX = LINE_ORIENTATION_SIZE_PX[::-1]  # OpenCV: (width, height)
 MAX_WARP_SIDE_PX = 32766  # OpenCV's warps address pixels with int16
 CUBIC_MARGIN_PX = 3
 

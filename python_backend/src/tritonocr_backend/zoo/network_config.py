@@ -11,10 +11,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tritonocr_backend import devices
-from tritonocr_backend.contracts import IMAGE_SIZES, NETWORK_OUTPUTS, Role
+from tritonocr_backend.contracts import (
+    DOC_ORIENTATION_SIZE_PX,
+    IMAGE_SIZES,
+    LINE_HEIGHT_PX,
+    LINE_ORIENTATION_SIZE_PX,
+    NETWORK_OUTPUTS,
+    Role,
+)
 from tritonocr_backend.devices import Device
 from tritonocr_backend.settings import OptionValue
-from tritonocr_backend.text_crop import LINE_HEIGHT_PX, MAX_WIDTH_PX, MIN_EXACT_WIDTH_PX, WIDTH_STEP_PX
+from tritonocr_backend.text_crop import MAX_WIDTH_PX, MIN_EXACT_WIDTH_PX, WIDTH_STEP_PX
 from tritonocr_backend.zoo.cpu_sharing import available_cores, share
 
 Engine = Literal["auto", "openvino", "onnxruntime", "paddle"]
@@ -90,10 +97,12 @@ class RoleServing:
 _WARM_WIDTHS_PX = (64, 128, 192, 256, 320, 480, 640, 960)
 
 SERVING: Mapping[Role, RoleServing] = {
-    Role.DOC_ORIENTATION: RoleServing(8, 1, warm_up=((1, 224, 224),)),
+    Role.DOC_ORIENTATION: RoleServing(8, 1, warm_up=((1, *DOC_ORIENTATION_SIZE_PX),)),
     Role.DOC_UNWARPING: RoleServing(1, 1, warm_up=((1, 1280, 960),)),
     Role.TEXT_DETECTION: RoleServing(4, 1, warm_up=((1, 960, 960), (1, 960, 704), (1, 704, 960))),
-    Role.TEXTLINE_ORIENTATION: RoleServing(64, 1, True, ((1, 80, 160), (16, 80, 160))),
+    Role.TEXTLINE_ORIENTATION: RoleServing(
+        64, 1, True, tuple((batch, *LINE_ORIENTATION_SIZE_PX) for batch in (1, 16))
+    ),
     Role.TEXT_RECOGNITION: RoleServing(
         64, 2, True, tuple((8, LINE_HEIGHT_PX, width) for width in _WARM_WIDTHS_PX)
     ),
