@@ -80,7 +80,7 @@ class Network:
     """
 
     directory: Path
-    role: str
+    role: Role
     outputs: tuple[str, ...]
     normalisation: Normalisation
     options: EngineOptions = field(default_factory=EngineOptions)
@@ -125,7 +125,7 @@ def choose_engine(network: Network) -> str:
 
 def streams_of(network: Network) -> int:
     """How many batches run side by side: lines are small, and threads gain most with one each to read."""
-    by_line = Role(network.role) in LINE_ROLES and devices.parse(network.options.device).kind == "cpu"
+    by_line = network.role in LINE_ROLES and devices.parse(network.options.device).kind == "cpu"
     return max(1, network.options.threads) if by_line else 1
 
 
@@ -139,5 +139,5 @@ def check_outputs(network: Network, found: Collection[str]) -> None:
     if missing:
         raise EngineError(
             f"{network.directory / ONNX_FILE} has the outputs {', '.join(sorted(found))}; "
-            f"a network of the role {network.role} has {', '.join(network.outputs)}"
+            f"a network of the role {network.role.value} has {', '.join(network.outputs)}"
         )

@@ -9,6 +9,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from tritonocr_backend import devices
 from tritonocr_backend.arrays import Image
 from tritonocr_backend.contracts import IMAGE_SIZES, STRIDE_PX, Role
 from tritonocr_backend.engines.base import ONNX_FILE, EngineError, Network, check_outputs, streams_of
@@ -18,33 +19,31 @@ from tritonocr_backend.engines.batching import joined, split_batch
 # batches over eight. So few batch sizes are run, whatever Triton put together.
 BATCH_SIZES = {Role.TEXT_RECOGNITION: (8, 4, 1), Role.TEXTLINE_ORIENTATION: (8, 1)}
 
-_DEVICES = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
-
 
 class OpenVinoEngine:
     """Runs the contract graph with OpenVINO."""
 
     def __init__(self, network: Network) -> None:
         core = openvino.Core()
-        device = _DEVICES.get(network.options.device.split(":")[0], network.options.device)
         try:
+            device = devices.support(devices.parse(network.options.device), "openvino").target
             model = core.read_model(network.directory / ONNX_FILE)
             check_outputs(network, [name for output in model.outputs for name in output.get_names()])
-            if Role(network.role) is Role.TEXT_RECOGNITION:
+            if network.role is Role.TEXT_RECOGNITION:
                 model = _without_tail(model)
             compiled = core.compile_model(model, device, _properties(network))
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot load {network.directory / ONNX_FILE}: {error}") from error
         self.streams = streams_of(network)
-        self.batch_sizes = BATCH_SIZES.get(Role(network.role), (1,))
+        self.batch_sizes = BATCH_SIZES.get(network.role, (1,))
         self._requests: SimpleQueue[openvino.InferRequest] = SimpleQueue()
         for _ in range(self.streams):
             self._requests.put(compiled.create_infer_request())
-        self._recognises = Role(network.role) is Role.TEXT_RECOGNITION
+        self._recognises = network.role is Role.TEXT_RECOGNITION
         self._outputs = network.outputs
         if self.streams > 1:
             # Python's lock and a lock of OpenVINO's first call can wait for each other: it is made alone.
-            height, width = IMAGE_SIZES[Role(network.role)]
+            height, width = IMAGE_SIZES[network.role]
             self.infer(np.zeros((1, height or STRIDE_PX, width or STRIDE_PX, 3), dtype=np.uint8))
 
     def infer(self, image: Image) -> list[NDArray[Any]]:
@@ -77,10 +76,10 @@ def _without_tail(model: openvino.Model) -> openvino.Model:
 
 def _properties(network: Network) -> dict[str, Any]:
     options = network.options
-    # Pinning would put every instance, each its own process, on the same first cores.
-    properties: dict[str, Any] = {"NUM_STREAMS": streams_of(network), "ENABLE_CPU_PINNING": False}
-    if options.device != "cpu":
-        properties = {}
+    properties: dict[str, Any] = {}
+    if options.device == "cpu":
+        # Pinning would put every instance, each its own process, on the same first cores.
+        properties |= {"NUM_STREAMS": streams_of(network), "ENABLE_CPU_PINNING": False}
     if options.threads:
         properties["INFERENCE_NUM_THREADS"] = options.threads
     if options.precision != "auto":

@@ -35,7 +35,7 @@ class PaddleEngine:
         """See Engine.infer."""
         image = resize(image, self._network.own_size)
         values = normalise(image, self._network.normalisation)
-        if self._network.role == Role.TEXT_RECOGNITION:
+        if self._network.role is Role.TEXT_RECOGNITION:
             values *= ~(image == PADDING_BGR).all(axis=3)[:, np.newaxis]
         self._input.copy_from_cpu(values)
         self._predictor.run()
@@ -63,12 +63,12 @@ def _unwarped(planes: NDArray[np.float32]) -> list[NDArray[Any]]:
     return [np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))]
 
 
-_FINISHES: dict[str, Callable[[NDArray[np.float32]], list[NDArray[Any]]]] = {
-    "doc_orientation": lambda probabilities: [probabilities],
-    "textline_orientation": lambda probabilities: [probabilities],
-    "doc_unwarping": _unwarped,
-    "text_detection": lambda maps: [np.ascontiguousarray(maps[:, 0])],
-    "text_recognition": lambda classes: [classes.argmax(axis=2).astype(np.int32), classes.max(axis=2)],
+_FINISHES: dict[Role, Callable[[NDArray[np.float32]], list[NDArray[Any]]]] = {
+    Role.DOC_ORIENTATION: lambda probabilities: [probabilities],
+    Role.TEXTLINE_ORIENTATION: lambda probabilities: [probabilities],
+    Role.DOC_UNWARPING: _unwarped,
+    Role.TEXT_DETECTION: lambda maps: [np.ascontiguousarray(maps[:, 0])],
+    Role.TEXT_RECOGNITION: lambda classes: [classes.argmax(axis=2).astype(np.int32), classes.max(axis=2)],
 }
 
 
