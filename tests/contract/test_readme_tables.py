@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import pytest
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
+from tritonocr import OPTIONS, Option
 from tritonocr_backend.contracts import Role
-from tritonocr_backend.settings import DEFAULT_NETWORKS, PAGE_OPTIONS
+from tritonocr_backend.settings import DEFAULT_NETWORKS
 from tritonocr_backend.zoo.repository import source_repository
 
 REPOSITORY = source_repository()
@@ -51,10 +52,10 @@ def test_the_main_readme_has_ocrs_tensors(configs: Mapping[str, ModelConfig]) ->
     assert stated(MAIN) == configured(configs["ocr"])
 
 
-@pytest.mark.parametrize("option", PAGE_OPTIONS.values(), ids=lambda option: option.name)
-def test_and_explains_every_option_as_the_code_does(option) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)
+def test_and_explains_every_option_as_the_code_does(option: Option) -> None:
     (text,) = (row[4] for row in ROW.findall(MAIN) if row[1] == option.name)
-    default = f" ({str(option.default).lower()})" if option.default != "" else ""
+    default = f" ({str(option.default).lower()})" if option.default is not None else ""
     assert text == option.help + default
 
 

@@ -1,6 +1,7 @@
-"""Everything that someone may tune, declared once: name, type, default, range and help.
+"""Everything that someone may tune, declared once: name, type, default and range.
 
-`PAGE_OPTIONS` are the optional inputs of the `ocr` model, PaddleX's `predict()` options among them;
+`PAGE_OPTIONS` are the optional inputs of the `ocr` model, PaddleX's `predict()` options among them, which
+the client's table (`tritonocr.OPTIONS`) explains;
 `PipelineSettings` is what a repository sets for all requests.
 """
 
@@ -30,7 +31,6 @@ class Option:
         name: input tensor of the `ocr` model, and PaddleX's own name where it has one.
         kind: bool, int, float or str.
         default: value in a new pipeline; "" means "chosen by the server".
-        help: one sentence.
         low: smallest allowed value.
         high: largest allowed value.
         choices: allowed strings.
@@ -39,7 +39,6 @@ class Option:
     name: str
     kind: type
     default: OptionValue
-    help: str
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
@@ -73,41 +72,24 @@ class Option:
         return f"{self.low:g} to {self.high:g}"
 
 
-def _flag(name: str, default: bool, text: str) -> Option:
-    return Option(name, bool, default, text)
-
-
 PAGE_OPTIONS: Mapping[str, Option] = {
     option.name: option
     for option in (
-        _flag("use_doc_orientation_classify", True, "Find which way up the page is and turn it upright."),
-        _flag("use_doc_unwarping", True, "Flatten a curved or folded page; boxes refer to the flat page."),
-        _flag("use_textline_orientation", True, "Find lines that are upside down and turn them."),
-        Option(
-            "text_det_limit_side_len",
-            int,
-            960,
-            "Side length in px that the page is scaled to for detection.",
-            1,
-            100_000,
-        ),
-        Option(
-            "text_det_limit_type",
-            str,
-            "max",
-            "max: the longest side is at most the limit; min: the shortest is at least.",
-            choices=("max", "min"),
-        ),
-        Option("text_det_thresh", float, 0.3, "A pixel is text above this probability.", 0, 1),
-        Option("text_det_box_thresh", float, 0.6, "A box is kept from this mean probability on.", 0, 1),
-        Option("text_det_unclip_ratio", float, 2.0, "How far a detected box is grown.", 0, 100),
-        Option("text_rec_score_thresh", float, 0.0, "A line is kept from this recognition score on.", 0, 1),
-        Option("text_detection_model_name", str, "", "Detection model, one of those served."),
-        Option("text_recognition_model_name", str, "", "Recognition model, one of those served."),
-        Option("lang", str, "", "Language code; chooses a served recognition model that reads it."),
-        _flag("return_word_box", False, "Also return words and their boxes."),
-        _flag("return_page_images", False, "Also return the pages, as given and as preprocessed."),
-        Option("max_pages", int, 10, "How many pages of a file are read.", 1, 100_000),
+        Option("use_doc_orientation_classify", bool, True),
+        Option("use_doc_unwarping", bool, True),
+        Option("use_textline_orientation", bool, True),
+        Option("text_det_limit_side_len", int, 960, 1, 100_000),
+        Option("text_det_limit_type", str, "max", choices=("max", "min")),
+        Option("text_det_thresh", float, 0.3, 0, 1),
+        Option("text_det_box_thresh", float, 0.6, 0, 1),
+        Option("text_det_unclip_ratio", float, 2.0, 0, 100),
+        Option("text_rec_score_thresh", float, 0.0, 0, 1),
+        Option("text_detection_model_name", str, ""),
+        Option("text_recognition_model_name", str, ""),
+        Option("lang", str, ""),
+        Option("return_word_box", bool, False),
+        Option("return_page_images", bool, False),
+        Option("max_pages", int, 10, 1, 100_000),
     )
 }
 

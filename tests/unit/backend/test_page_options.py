@@ -46,9 +46,6 @@ def ids(option: Option) -> str:
 
 @pytest.mark.parametrize("option", PAGE_OPTIONS.values(), ids=ids)
 class TestEveryOption:
-    def test_is_described_in_a_sentence(self, option: Option) -> None:
-        assert option.help.endswith(".")
-
     def test_its_default_passes_its_own_check(self, option: Option) -> None:
         value = option.check(option.default)
         assert value == option.default
