@@ -67,7 +67,8 @@ def _line(finding: Finding) -> str:
 
 
 def _table(findings: list[Finding], best: Candidate) -> Table:
-    table = Table("settings")
+    table = Table()
+    table.add_column("settings", no_wrap=True)
     for heading in _HEADINGS:
         table.add_column(heading, justify="right")
     for finding in findings:
