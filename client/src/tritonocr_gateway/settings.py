@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         default="text", description="What log lines are: text, or json, an object a line."
     )
 
+    @property
+    def stated_max_pages(self) -> int | None:
+        """`max_pages` where somebody set it; None is the server's own, whose limit may be lower."""
+        return self.max_pages if "max_pages" in self.model_fields_set else None
+
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -77,7 +77,18 @@ def test_options_reach_triton(
 
 def test_an_option_of_null_is_left_to_the_server(serve: Any, triton: Any, body: dict[str, Any]) -> None:
     serve().post("/ocr", json={**body, "textDetThresh": None})
-    assert triton.sent().keys() == {"file", "max_pages", "return_page_images"}
+    assert triton.sent().keys() == {"file", "return_page_images"}
+
+
+def test_a_server_s_own_limit_of_pages_may_be_the_lower(
+    serve: Any, triton: Any, body: dict[str, Any]
+) -> None:
+    serve().post("/ocr", json=body)
+    assert (
+        "max_pages" not in triton.sent()
+    )  # 10 asked of a server that allows 5 is refused, also for one page
+    serve(max_pages=20).post("/ocr", json=body)
+    assert triton.sent()["max_pages"] == 20
 
 
 @pytest.mark.parametrize(

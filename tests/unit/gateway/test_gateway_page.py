@@ -87,3 +87,4 @@ def test_options_are_the_server_s(serve: Any) -> None:
         True,
         10,
     )
+    assert serve(max_pages=20).get("/options").json()["maxPages"] == 20

@@ -163,6 +163,11 @@ def test_the_pipelines_own_values_are_parameters_of_its_models(tmp_path: Path) -
         assert "lang" not in parameters
 
 
+def test_pages_read_unasked_are_no_more_than_may_be_asked_for(tmp_path: Path) -> None:
+    build_repository(tmp_path / "built", {}, PipelineSettings(max_pages=5))
+    assert config_of(tmp_path / "built" / "ocr").parameters["max_pages"].string_value == "5"
+
+
 def test_removing_leaves_nothing_behind(repository: Path) -> None:
     (repository / "gone" / "1").mkdir(parents=True)
     remove_network(repository, "gone")

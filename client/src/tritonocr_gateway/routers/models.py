@@ -24,4 +24,5 @@ async def models(service: ServiceDependency) -> ServedModels:
 @router.get("/options", summary="The options' values when nobody gives them", responses=_ERRORS)
 async def options(service: ServiceDependency) -> OptionValues:
     """Ask Triton how the pipeline is set."""
-    return OptionValues(**{**await service.client.settings(), "max_pages": service.settings.max_pages})
+    values, stated = await service.client.settings(), service.settings.stated_max_pages
+    return OptionValues(**values if stated is None else {**values, "max_pages": stated})

@@ -16,6 +16,7 @@ from tritonocr_gateway.request_log import trace_headers
 from tritonocr_gateway.schemas import Failure, OCRForm, OCRRequest, Success, schema_of
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import Service, ServiceDependency
+from tritonocr_gateway.settings import Settings
 
 router = APIRouter(dependencies=[Depends(require_key)])
 
@@ -73,7 +74,7 @@ async def _answer(service: Service, asked: Asked, request: Request, media_type: 
         content,
         request_id=log_id,
         headers=trace_headers(request),
-        max_pages=_max_pages(fields.max_pages, service.settings.max_pages),
+        max_pages=_max_pages(fields.max_pages, service.settings),
         return_page_images=visualize or with_page_image or media_type == PDF,
         **fields.options(),
     )
@@ -102,9 +103,10 @@ def _or(given: bool | None, default: bool) -> bool:
     return default if given is None else given
 
 
-def _max_pages(asked: int | None, allowed: int) -> int:
-    if asked is not None and asked > allowed:
+def _max_pages(asked: int | None, settings: Settings) -> int | None:
+    if asked is not None and asked > settings.max_pages:
         raise InvalidRequestError(
-            f"maxPages is {asked}; this gateway reads at most {allowed} pages of a file (setting max_pages)."
+            f"maxPages is {asked}; this gateway reads at most {settings.max_pages} pages of a file "
+            "(setting max_pages)."
         )
-    return asked or allowed
+    return asked or settings.stated_max_pages

@@ -212,7 +212,8 @@ def _add_stage(repository: Path, name: str, pipeline: PipelineSettings, serving:
         if count := serving.instances.get(name) or serving.instances.get(counted_as, default):
             text = _with_instances(text, count)
         if name.startswith("ocr"):
-            text = _with_queue(text, pipeline) + _parameters(pipeline.options)
+            max_pages = min(pipeline.options["max_pages"], pipeline.max_pages)
+            text = _with_queue(text, pipeline) + _parameters({**pipeline.options, "max_pages": max_pages})
         (folder / "config.pbtxt").write_text(text, encoding="utf-8")
         shutil.copytree(source / "1", folder / "1", ignore=shutil.ignore_patterns("__pycache__"))
         if name.startswith("ocr"):
