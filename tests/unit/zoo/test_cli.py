@@ -93,16 +93,21 @@ def test_a_refused_import_is_one_sentence(own_model: Path) -> None:
     )
 
 
-def _config(*arguments: str) -> str:
+def _config(*arguments: str, status: int = 0) -> str:
     command = Typer()
     command.command()(config)
     result = CliRunner().invoke(command, list(arguments))
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == status, result.output
     return result.output
 
 
 def test_config_prints_the_default_pipeline() -> None:
     assert _config() == pipeline_config.default_text()
+    assert _config("--get_pipeline_config", "OCR") == pipeline_config.default_text()
+
+
+def test_config_knows_no_other_pipeline() -> None:
+    assert "'formula_recognition' is not" in _config("--get_pipeline_config", "formula_recognition", status=2)
 
 
 @pytest.mark.parametrize(

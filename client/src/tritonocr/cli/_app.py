@@ -100,11 +100,10 @@ def with_command(arguments: Sequence[str]) -> list[str]:
 
     `--pipeline OCR --input …` means `predict`, `--get_pipeline_config OCR --save_path …` means `config`.
     """
-    first = arguments[0] if arguments else "--help"
-    if first == "--get_pipeline_config":
-        return ["config", *arguments[2:]]
-    is_option = first.startswith("-") and first.split("=")[0] not in _APP_OPTIONS
-    return ["predict", *arguments] if is_option else list(arguments)
+    flags = [argument.split("=")[0] for argument in arguments] or ["--help"]
+    if not flags[0].startswith("-") or flags[0] in _APP_OPTIONS:
+        return list(arguments)
+    return ["config" if "--get_pipeline_config" in flags else "predict", *arguments]
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,6 +17,9 @@ def config(
         Path | None,
         typer.Option("--save_path", "--save-path", help="A directory, or a .yaml file; else stdout."),
     ] = None,
+    get_pipeline_config: Annotated[  # PaddleX's spelling of this command
+        Literal["OCR"], typer.Option("--get_pipeline_config", hidden=True)
+    ] = "OCR",
 ) -> None:
     """Print the default pipeline in PaddleX's format, to edit and give to `tritonocr serve --pipeline`."""
     if save_path is None:
