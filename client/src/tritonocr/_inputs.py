@@ -39,7 +39,7 @@ class Source:
 def is_single(data: Any) -> bool:
     """Whether the data is one file, whose failure is the call's failure."""
     if isinstance(data, (str, Path)):
-        return _is_url(data) or not Path(data).is_dir()
+        return _is_url(data) or not data or not Path(data).is_dir()
     return isinstance(data, (bytes, bytearray, memoryview, np.ndarray)) or not isinstance(data, Iterable)
 
 
@@ -83,6 +83,9 @@ def _sources(data: Any, recursive: bool) -> Iterator[Source]:
 def _named(name: str | Path, recursive: bool) -> Iterator[Source]:
     if _is_url(name):
         yield Source(str(name), lambda: fetch(str(name)))
+        return
+    if not name:  # an unset variable, say; Path would take it for the current directory
+        yield _broken(None, "The input is an empty string; expected a path or a URL.")
         return
     path = Path(name)
     if not path.is_dir():

@@ -153,6 +153,7 @@ def test_failures_are_named_and_counted(server: tuple[str, FakeServicer], folder
     ("arguments", "code", "sentence"),
     [
         (["predict"], 2, "give at least one input"),
+        (["predict", "--input", ""], 2, "no empty one"),
         (["predict", "a.png", "--resume"], 2, "needs --save_path"),
         (["predict", "a.png", "--use_doc_unwarping", "maybe"], 2, "maybe"),
         (["predict", "a.png", "--text_det_thresh", "high"], 2, "--text_det_thresh"),
@@ -284,7 +285,11 @@ def test_the_app_lists_its_commands_and_its_version() -> None:
         (["models", "list"], ["models", "list"]),
         (["--pipeline", "OCR", "--input", "a"], ["predict", "--pipeline", "OCR", "--input", "a"]),
         (["--input=a"], ["predict", "--input=a"]),
-        (["--get_pipeline_config", "OCR", "--save_path", "x"], ["config", "--save_path", "x"]),
+        (["--get_pipeline_config=OCR"], ["config", "--get_pipeline_config=OCR"]),
+        (
+            ["--save_path", "x", "--get_pipeline_config", "OCR"],
+            ["config", "--save_path", "x", "--get_pipeline_config", "OCR"],
+        ),
     ],
 )
 def test_paddlexs_spelling_finds_its_command(arguments: list[str], expected: list[str]) -> None:

@@ -68,6 +68,7 @@ def test_bytes_of_any_kind_are_a_file(data: Any, loaded: bytes) -> None:
         (["a.png"], False),
         ((b"a",), False),
         ("/", False),
+        ("", True),
     ],
 )
 def test_one_file_is_told_from_many(data: Any, single: bool) -> None:
@@ -78,6 +79,7 @@ def test_one_file_is_told_from_many(data: Any, single: bool) -> None:
     ("data", "sentence"),
     [
         (7, "The input is a int"),
+        ("", "The input is an empty string"),
         ("no-such-file.png", "Cannot read 'no-such-file.png': No such file"),
         ("ftp://host/a.png", "expected an http:// or https:// URL"),
         ("file:///etc/passwd", "expected an http:// or https:// URL"),

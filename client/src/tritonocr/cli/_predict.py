@@ -140,8 +140,8 @@ def predict(
     options = checked_options({name: _value(given.get(name)) for name in OPTIONS})
     reached_by = connection(header, tls_ca, tls_certificate, tls_key)
     names = [*(input or []), *(inputs or [])]
-    if not names:
-        raise typer.BadParameter("give at least one input", param_hint="--input")
+    if not names or not all(names):
+        raise typer.BadParameter("give at least one input, and no empty one", param_hint="--input")
     if resume and save_path is None:
         raise typer.BadParameter("needs --save_path, where the earlier results are", param_hint="--resume")
     with contextlib.ExitStack() as stack:
