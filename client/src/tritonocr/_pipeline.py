@@ -12,7 +12,7 @@ from ._address import Urls, split_urls
 from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from ._client import OCRClient
 from ._embedded import start_server
-from ._paddlex_config import options_of, pipeline_config
+from ._paddlex_config import PIPELINE_NAME, options_of, pipeline_config
 from ._result import OCRFailure, OCRResult
 from ._tls import TLS
 from ._transports import checked_addresses
@@ -28,7 +28,7 @@ class IgnoredArgumentWarning(UserWarning):
 
 
 def create_pipeline(
-    pipeline: str | Path = "OCR",
+    pipeline: str | Path | None = None,
     config: Mapping[str, Any] | None = None,
     device: str | None = None,
     use_hpip: bool = False,
@@ -42,7 +42,7 @@ def create_pipeline(
     """Make a pipeline, on a running server or with a server of its own.
 
     Args:
-        pipeline: `OCR`, or the path of PaddleX's `OCR.yaml`.
+        pipeline: `OCR`, the only one, or the path of PaddleX's `OCR.yaml`.
         config: PaddleX's configuration as a dict; comes before a file.
         device: `cpu`, `gpu:0` and so on, for a server of its own; None lets the server choose.
         use_hpip: accepted for PaddleX's sake: the server always runs its fastest engine.
@@ -60,6 +60,7 @@ def create_pipeline(
         ServerUnavailableError: the server of its own did not start.
     """
     checked_addresses(url, tls)
+    pipeline = PIPELINE_NAME if pipeline is None else pipeline
     content = pipeline_config(pipeline, config)
     options = options_of(content or {})
     arguments: dict[str, Any] = {"jobs": jobs, "timeout_s": timeout_s, "headers": headers}

@@ -76,6 +76,14 @@ def test_a_wrong_pipeline_is_named(
         tritonocr.create_pipeline(pipeline, config=config, url="localhost:1")
 
 
+def test_no_pipeline_is_the_configurations_own() -> None:
+    config = {"pipeline_name": "OCR", "use_textline_orientation": False}
+    with tritonocr.create_pipeline(None, config, url="localhost:1") as pipeline:
+        assert pipeline.url.endswith("localhost:1")
+    with pytest.raises(tritonocr.InvalidInputError, match="The pipeline is 'seal_recognition'"):
+        tritonocr.create_pipeline(None, {"pipeline_name": "seal_recognition"}, url="localhost:1")
+
+
 def test_a_configuration_becomes_options_of_each_request(tmp_path: Path) -> None:
     file = tmp_path / "mine.yml"
     file.write_text("pipeline_name: OCR\nSubModules:\n  TextDetection:\n    thresh: 0.2\n")
