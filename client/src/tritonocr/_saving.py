@@ -31,12 +31,13 @@ def output_path(save_path: str | Path, stem: str, ending: str) -> Path:
     """The file to write, its directory made.
 
     Args:
-        save_path: a file, or a directory: one that exists, or a path without a suffix.
+        save_path: a file, or a directory: one that exists, or a path without a suffix or with a slash at
+            its end.
         stem: what the file is called in a directory, with `ending`.
         ending: such as `_res.json`.
     """
     path = Path(save_path)
-    if not path.suffix or path.is_dir():
+    if not path.suffix or str(save_path).endswith("/") or path.is_dir():
         path = path / f"{stem}{ending}"
     path.parent.mkdir(parents=True, exist_ok=True)
     return path

@@ -131,11 +131,12 @@ def test_print_writes_json_or_python(capsys: pytest.CaptureFixture[str]) -> None
         ("out", "out/page 1_res.json"),
         ("out/deeper/", "out/deeper/page 1_res.json"),
         ("out/mine.json", "out/mine.json"),
+        ("out.v1/", "out.v1/page 1_res.json"),
     ],
 )
 def test_json_goes_where_the_tutorial_says(tmp_path: Path, save_path: str, written: str) -> None:
     result = result_of("ä")
-    assert result.save_to_json(tmp_path / save_path) == tmp_path / written
+    assert result.save_to_json(f"{tmp_path}/{save_path}") == tmp_path / written
     content = (tmp_path / written).read_text(encoding="utf-8")
     assert json.loads(content) == result.json["res"]
     assert "ä" in content
