@@ -109,10 +109,11 @@ def _pid(server: EmbeddedServer) -> int | None:
 
 
 OWNER = """
-import sys, time
+import sys, tempfile, time
 from pathlib import Path
 from tritonocr_backend.server import EmbeddedServer, ServerOptions
-server = EmbeddedServer(Path(sys.argv[1]), ServerOptions(log_level="error", exit_timeout_s=5))
+options = ServerOptions(log_level="error", exit_timeout_s=5)
+server = EmbeddedServer(Path(sys.argv[1]), options, Path(tempfile.mkdtemp()))
 server.start()
 print(server.pid, flush=True)
 time.sleep(600)
@@ -120,10 +121,15 @@ time.sleep(600)
 
 
 @contextmanager
-def owned_elsewhere(repository: Path) -> Iterator[tuple[subprocess.Popen[str], psutil.Process]]:
-    """A server whose owner is another process; both, and both gone afterwards."""
+def owned_elsewhere(
+    repository: Path, temporary: Path
+) -> Iterator[tuple[subprocess.Popen[str], psutil.Process]]:
+    """A server whose owner is another process, with its temporary files; both, and both gone afterwards."""
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(repository)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", OWNER, str(repository)],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert owner.stdout is not None
     leader = psutil.Process(int(owner.stdout.readline()))
@@ -135,24 +141,25 @@ def owned_elsewhere(repository: Path) -> Iterator[tuple[subprocess.Popen[str], p
         psutil.wait_procs([leader], timeout=60)
 
 
-def test_a_killed_owner_takes_the_server_and_its_shared_memory_along(
-    server: EmbeddedServer, happened: Callable[[str], None]
+def test_a_killed_owner_takes_the_server_and_its_files_along(
+    server: EmbeddedServer, tmp_path: Path, happened: Callable[[str], None]
 ) -> None:
-    with owned_elsewhere(server._repository) as (owner, leader):
+    with owned_elsewhere(server._repository, tmp_path) as (owner, leader):
         left = regions(leader.pid)
         assert left
         owner.kill()
         took_s = until(lambda: not leader.is_running(), 60, "the server ends")
         until(lambda: not any(path.exists() for path in left), 10, "shared memory is given back")
+        until(lambda: not any(tmp_path.iterdir()), 10, "its temporary folders are removed")
     assert reads_again(server, demo_page()), "the other server on the machine goes on"
-    happened(f"no process and no shared memory of it {took_s:.1f} s later; a second server went on")
+    happened(f"no process and no file of it {took_s:.1f} s later; a second server went on")
 
 
 def test_what_a_killed_machine_leaves_is_cleared_at_the_next_start(
-    server: EmbeddedServer, happened: Callable[[str], None]
+    server: EmbeddedServer, tmp_path: Path, happened: Callable[[str], None]
 ) -> None:
     """Every process at once, the watchdog too: as when a container is killed and its /dev/shm stays."""
-    with owned_elsewhere(server._repository) as (owner, leader):
+    with owned_elsewhere(server._repository, tmp_path) as (owner, leader):
         left = regions(leader.pid)
         family = [psutil.Process(owner.pid), *psutil.Process(owner.pid).children(recursive=True)]
         for process in family:

@@ -46,7 +46,7 @@ def start_server(
             repository = _build(directory, config, device)
             # Its log would stand between the results on the terminal; what goes wrong is in the error.
             server_options = ServerOptions(log_file=directory / "server.log")
-            server = stack.enter_context(EmbeddedServer(repository, server_options))
+            server = stack.enter_context(EmbeddedServer(repository, server_options, directory))
         except PipelineConfigError as error:
             raise InvalidInputError(str(error)) from error
         except TritonOcrError as error:

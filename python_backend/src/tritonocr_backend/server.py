@@ -39,10 +39,13 @@ class EmbeddedServer:
     Args:
         repository: model repository.
         options: how it is started.
+        scratch: a temporary folder of the caller's, removed where this process is killed and cannot do so.
     """
 
-    def __init__(self, repository: Path, options: ServerOptions | None = None) -> None:
-        self._repository = repository
+    def __init__(
+        self, repository: Path, options: ServerOptions | None = None, scratch: Path | None = None
+    ) -> None:
+        self._repository, self._scratch = repository, scratch
         self.options = options or ServerOptions()
         plain, grpc = self.options.plain_host, self.options.host
         wanted = {
@@ -142,7 +145,8 @@ class EmbeddedServer:
         """Launch tritonserver and wait until it is ready."""
         assert self._shared_memory is not None
         self._process = self._launch(find_installation())
-        self._watchdog = watch(self._process.pid, self._shared_memory.name)
+        directories = filter(None, (self._directory, self._scratch))
+        self._watchdog = watch(self._process.pid, self._shared_memory.name, directories)
         self._wait_until_ready()
 
     def _end(self, patience_s: float) -> None:

@@ -149,7 +149,7 @@ def server_of(config: PipelineConfig, options: Mapping[str, Any]) -> Start:
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tritonocr-tune-")))
             repository = prepare_repository(scratch / "repository", config, serving=serving)
             server = stack.enter_context(
-                EmbeddedServer(repository, ServerOptions(log_file=scratch / "server.log"))
+                EmbeddedServer(repository, ServerOptions(log_file=scratch / "server.log"), scratch)
             )
             client = stack.enter_context(OCRClient(server.grpc_url))
             return Subject(lambda file: _texts(client.predict(file, **options)), stack.pop_all().close)

@@ -147,13 +147,14 @@ def serve(
         tls=tls,
         admin_key=admin_key,
     )
-    with exit_on_error(), _until_told_to_stop(), tempfile.TemporaryDirectory(prefix="tritonocr-") as scratch:
+    with exit_on_error(), _until_told_to_stop(), tempfile.TemporaryDirectory(prefix="tritonocr-") as name:
+        scratch = Path(name)
         rest_ports = free_ports({"gateway_port": (host, gateway_port)}) if gateway else []
         config = pipeline_config.load(pipeline) if pipeline else pipeline_config.default()
         for warning in config.warnings:
             say(f"tritonocr: {warning}", err=True)
         directory = prepare_repository(
-            repository or Path(scratch) / "repository",
+            repository or scratch / "repository",
             config,
             more_models=model or (),
             serving=_serving(serving, device, stated, instances),
@@ -163,7 +164,7 @@ def serve(
         )
         later = {*(model or ())} - {*config.networks.values()} if lazy else ()
         options = replace(options, unloaded_models=tuple(later))
-        with EmbeddedServer(directory, options) as server, contextlib.ExitStack() as beside:
+        with EmbeddedServer(directory, options, scratch) as server, contextlib.ExitStack() as beside:
             rest = [beside.enter_context(_gateway(server, port)) for port in rest_ports]
             say(_ready_line(server, rest, time.monotonic() - started_s))
             server.wait()
