@@ -21,7 +21,13 @@ def config(
         Literal["OCR"], typer.Option("--get_pipeline_config", hidden=True)
     ] = "OCR",
 ) -> None:
-    """Print the default pipeline in PaddleX's format, to edit and give to `tritonocr serve --pipeline`."""
+    """Print the default pipeline in PaddleX's format, to edit and give to `tritonocr serve --pipeline`.
+
+    Examples:
+        tritonocr config > OCR.yaml
+
+        tritonocr config --save_path pipelines/
+    """
     if save_path is None:
         typer.echo(default_text(), nl=False)
         return

