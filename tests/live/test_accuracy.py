@@ -19,8 +19,6 @@ PLAIN: dict[str, Any] = {
     "use_doc_unwarping": False,
     "use_textline_orientation": False,
 }
-# bf16 and line widths of their own move single lines either way; PaddleX's own batch sizes do so by 0.3 %.
-NOISE = 0.003
 
 
 @pytest.fixture(scope="module")
@@ -51,5 +49,5 @@ def test_receipts_are_read_as_well_as_by_paddlex(
     our_score, their_score = scorer.score(truth, ours), scorer.score(truth, theirs)
     print(our_score, their_score, sep="\n")
     for figure in ("det_hmean", "e2e_1ned", "exact_of_matched"):
-        assert our_score[figure] >= their_score[figure] - NOISE, figure
-    assert our_score["cer_of_matched"] <= their_score["cer_of_matched"] + NOISE
+        assert our_score[figure] >= their_score[figure], figure
+    assert our_score["cer_of_matched"] <= their_score["cer_of_matched"]
