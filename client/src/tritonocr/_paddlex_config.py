@@ -87,6 +87,14 @@ def options_of(config: Mapping[str, Any]) -> OCROptions:
     return cast(OCROptions, checked_options(found))
 
 
+def model_dirs(config: Any) -> list[Any]:
+    """The directories of weights that a configuration names, wherever they stand in it."""
+    if not isinstance(config, Mapping):
+        return []
+    below = [directory for section in config.values() for directory in model_dirs(section)]
+    return [config["model_dir"], *below] if config.get("model_dir") is not None else below
+
+
 def _value(config: Any, keys: tuple[str, ...]) -> Any:
     for key in keys:
         if config is None:

@@ -122,6 +122,18 @@ def test_a_device_says_that_it_has_no_meaning_for_a_running_server() -> None:
     pipeline.close()
 
 
+def test_weights_of_ones_own_say_so_too() -> None:
+    config = {
+        "SubModules": {"TextDetection": {"model_dir": "./mine"}, "TextRecognition": {"model_dir": None}}
+    }
+    with pytest.warns(tritonocr.IgnoredArgumentWarning) as warned:
+        tritonocr.create_pipeline(config=config, url="localhost:1").close()
+    assert [str(warning.message) for warning in warned] == [
+        "model_dir './mine' is ignored: a running server has models of its own."
+    ]
+    assert warned[0].filename == __file__
+
+
 def test_a_server_of_its_own_is_stopped_once(monkeypatch: pytest.MonkeyPatch) -> None:
     stopped: list[str] = []
 
