@@ -24,7 +24,7 @@ from tritonocr_backend.server import EmbeddedServer, ServerOptions
 from tritonocr_backend.serving import prepare_repository
 from tritonocr_backend.zoo import pipeline_config
 from tritonocr_backend.zoo.layout import FileFormat
-from tritonocr_backend.zoo.repository import ServingSettings
+from tritonocr_backend.zoo.network_config import ServingSettings
 
 
 class Reader(Protocol):
