@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +23,8 @@ from tritonocr_backend.zoo.yaml_text import YamlProblem
 class InferenceConfig:
     """Typed view of one `inference.yml`.
 
+    Detection's thresholds are not in it: PaddleX's OCR pipeline too takes those of OCR.yaml, or its own.
+
     Attributes:
         model_name: `Global.model_name`: the architecture's official name, not the name it is served under.
         role: Told by the registry where it knows the model, else by the operators.
@@ -30,7 +32,6 @@ class InferenceConfig:
         normalisation: What turns a uint8 image into the network's input.
         characters: The recognition dictionary, without CTC blank and the closing space; else empty.
         labels: Class labels in the order of the classes; else empty.
-        postprocess: Detection thresholds as the file states them.
     """
 
     model_name: str
@@ -39,7 +40,6 @@ class InferenceConfig:
     normalisation: Normalisation
     characters: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
-    postprocess: DetectionSettings = field(default_factory=DetectionSettings)
 
     @property
     def own_size(self) -> tuple[int, int] | None:
@@ -83,10 +83,6 @@ class _PostProcess(_Part):
     name: str | None = None
     Topk: _Topk | None = None
     character_dict: _Strings | None = None
-    thresh: float | None = None
-    box_thresh: float | None = None
-    unclip_ratio: float | None = None
-    max_candidates: int | None = None
 
 
 class _File(_Part):
@@ -148,7 +144,6 @@ def _view(file: _File) -> InferenceConfig:
         normalisation=_normalisation(role, ops),
         characters=tuple(post.character_dict or ()),
         labels=tuple(post.Topk.label_list) if post.Topk else (),
-        postprocess=DetectionSettings(**post.model_dump(include=set(DetectionSettings.model_fields))),
     )
 
 
