@@ -40,7 +40,7 @@ def test_new_files_are_read_alone(server: EmbeddedServer, pages: Path, tmp_path:
     last.rename(pages / "129.png")
     process = start(pages, "--output", output, *url)
     said, _ = process.communicate(timeout=DEADLINE_S)
-    assert "1 files (29 done before), 1 pages" in said
+    assert "1 file (29 done before), 1 page," in said
     assert len(errors(output)) == 30
 
 

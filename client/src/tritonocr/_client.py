@@ -11,7 +11,6 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from ._address import Urls
-from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from ._async_client import AsyncOCRClient
 from ._inputs import File, Source
 from ._loop import LoopThread, wait
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from ._arguments import ClientArguments, PredictArguments, ReadArguments
-
-__all__ = ["DEFAULT_JOBS", "DEFAULT_TIMEOUT_S", "OCRClient", "Prediction"]
 
 
 class OCRClient:

@@ -29,6 +29,7 @@ from PIL import Image
 from tritonocr import OPTIONS
 from tritonocr._saving import encoded_picture
 from tritonocr.cli._app import with_command
+from tritonocr.cli._summary import summary
 
 PICTURE = encoded_picture(Image.new("RGB", (40, 60), "white"), ".jpg")
 
@@ -103,6 +104,17 @@ def test_text_has_names_where_there_are_several(server: tuple[str, FakeServicer]
     done = command("predict", "in/0.png", "in/1.png", "--format", "text", url=server[0])
     assert done.stdout == "==> in/0.png <==\npage 0\n==> in/1.png <==\npage 1\n"
     assert "2 files, 2 pages, 0 failed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("files", "before", "pages", "said"),
+    [
+        pytest.param(2, 0, 0, "2 files, 0 pages, 0 failed; 2.0 s, 0.0 pages/s", id="several, none"),
+        pytest.param(1, 29, 1, "1 file (29 done before), 1 page, 0 failed; 2.0 s, 0.5 pages/s", id="one"),
+    ],
+)
+def test_a_run_ends_with_a_line_that_counts(files: int, before: int, pages: int, said: str) -> None:
+    assert summary(files, before, pages, failures=0, seconds=2) == said
 
 
 @pytest.mark.parametrize("form", ["twice", "with a comma", "in the variable"])

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from .._arguments import DEFAULT_TIMEOUT_S
 from .._bulk_defaults import FILES_IN_FLIGHT, FILES_PER_PART, PATIENCE_S
-from .._client import DEFAULT_TIMEOUT_S
 from .._exceptions import InvalidInputError
 from .._options import OPTIONS
 from ._connection import Headers, TlsCa, TlsCertificate, TlsKey, connection
 from ._errors import ExitCode, say
+from ._summary import summary
 
 _FROM_TEXT = {"INT32": int, "FP32": float, "BYTES": str}
 
@@ -60,7 +61,7 @@ def bulk(
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # its plan and its progress are not our output
     started_s = time.monotonic()
-    summary = read_files(
+    read = read_files(
         inputs,
         output,
         urls=url or (),
@@ -75,12 +76,8 @@ def bulk(
         **dict(map(parsed_option, option or ())),
     )
     seconds = time.monotonic() - started_s
-    before = f" ({summary.files_done_before} done before)" if summary.files_done_before else ""
-    say(
-        f"{summary.files} files{before}, {summary.pages} pages, {summary.failures} failed; {seconds:.1f} s, "
-        f"{summary.pages / seconds:.1f} pages/s"
-    )
-    if summary.failures:
+    say(summary(read.files, read.files_done_before, read.pages, read.failures, seconds))
+    if read.failures:
         raise typer.Exit(int(ExitCode.FILES_FAILED))
 
 

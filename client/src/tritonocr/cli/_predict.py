@@ -14,7 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .._client import DEFAULT_JOBS, DEFAULT_TIMEOUT_S, Prediction
+from .._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
+from .._client import Prediction
 from .._options import OPTIONS, checked_options
 from .._pipeline import OCRPipeline, create_pipeline
 from .._predict import skipped_pages
@@ -24,6 +25,7 @@ from ._errors import ExitCode, fail, say
 from ._jobs import Job, jobs
 from ._journal import Journal
 from ._output import Format, check_printable, needs_pictures, put_out_pdf, save, show
+from ._summary import counted, summary
 
 
 class Switch(str, Enum):
@@ -198,7 +200,7 @@ class _Run:
             for job, results in zip(todo, files, strict=True):
                 self._finish(job, results)
         except KeyboardInterrupt:
-            fail(f"interrupted after {self.files} files", ExitCode.INTERRUPTED)
+            fail(f"interrupted after {counted(self.files, 'file')}", ExitCode.INTERRUPTED)
         except BrokenPipeError:
             sys.stderr.close()  # whoever read the output has gone: nobody to tell
             raise typer.Exit(int(ExitCode.FILES_FAILED)) from None
@@ -240,12 +242,7 @@ class _Run:
 
     def say_summary(self, skipped: int) -> None:
         """Tell what was done, and how fast."""
-        seconds = time.monotonic() - self.started
-        before = f" ({skipped} done before)" if skipped else ""
-        say(
-            f"{self.files} files{before}, {self.pages} pages, {self.failures} failed; "
-            f"{seconds:.1f} s, {self.pages / seconds:.1f} pages/s"
-        )
+        say(summary(self.files, skipped, self.pages, self.failures, time.monotonic() - self.started))
 
 
 @contextlib.contextmanager

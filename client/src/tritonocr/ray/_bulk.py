@@ -10,8 +10,8 @@ import ray
 import ray.data
 
 from .. import _exceptions
+from .._arguments import DEFAULT_TIMEOUT_S
 from .._bulk_defaults import FILES_IN_FLIGHT, FILES_PER_PART, PATIENCE_S, READERS_PER_SERVER
-from .._client import DEFAULT_TIMEOUT_S
 from .._exceptions import InvalidInputError
 from .._options import checked_options
 from .._progress import progress_bar
