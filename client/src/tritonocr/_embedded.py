@@ -48,7 +48,9 @@ def start_server(
             server_options = ServerOptions(log_file=directory / "server.log")
             server = stack.enter_context(EmbeddedServer(repository, server_options, directory))
         except PipelineConfigError as error:
-            raise InvalidInputError(str(error)) from error
+            # A dict was written into a file of ours, which means nothing to the caller.
+            sentence = str(error).replace(f"{directory / 'OCR.yaml'}:1: ", "config: ")
+            raise InvalidInputError(sentence) from error
         except TritonOcrError as error:
             raise ServerUnavailableError(f"The embedded server did not start: {error}") from error
         return server.grpc_url, stack.pop_all().close

@@ -76,6 +76,14 @@ def test_a_wrong_pipeline_is_named(
         tritonocr.create_pipeline(pipeline, config=config, url="localhost:1")
 
 
+def test_a_wrong_dict_is_not_named_after_a_file_of_ours() -> None:
+    config = {"pipeline_name": "OCR", "SubModules": {"TextRecognition": {"model_name": "nope"}}}
+    with pytest.raises(
+        tritonocr.InvalidInputError, match=r"^config: SubModules\.TextRecognition\.model_name: "
+    ):
+        tritonocr.create_pipeline(config=config)
+
+
 def test_no_pipeline_is_the_configurations_own() -> None:
     config = {"pipeline_name": "OCR", "use_textline_orientation": False}
     with tritonocr.create_pipeline(None, config, url="localhost:1") as pipeline:
