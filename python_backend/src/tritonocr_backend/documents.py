@@ -98,8 +98,8 @@ def check_pixels(name: str, height: int, width: int, max_pixels: int) -> None:
         )
     if height * width > max_pixels:
         raise InvalidInputError(
-            f"{name}: got {width}x{height} px = {height * width / 1e6:.0f} megapixels, "
-            f"expected at most {max_pixels / 1e6:.0f}",
+            f"{name}: got {width}x{height} px = {height * width / 1e6:.3g} megapixels, "
+            f"expected at most {max_pixels / 1e6:.3g}",
             "too_large",
         )
 

@@ -468,6 +468,10 @@ class TestPixelLimit:
     def test_is_checked_before_decoding(self, data: bytes) -> None:
         assert refusal(data) == "file: got 30000x30000 px = 900 megapixels, expected at most 1"
 
+    def test_tells_small_numbers_apart(self) -> None:
+        data = png_header_alone(1280, 960)
+        assert refusal(data, max_pixels=700_000).endswith("px = 1.23 megapixels, expected at most 0.7")
+
     def test_holds_exactly_the_limit(self) -> None:
         data = encode(PICTURE, "PNG")
         assert read(data, max_pixels=64 * 48).shape == (48, 64, 3)
