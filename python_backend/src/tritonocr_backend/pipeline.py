@@ -116,7 +116,7 @@ class OcrPipeline:
         if not settings.detection_only:
             cut = await self._cut_lines(flat, boxes.quads, settings)
             angles = await self._turn_lines(cut, settings)
-            lines = await self._recognise(cut, boxes.quads, settings)
+            lines = await self._recognise(cut, boxes.quads, angles == 1, settings)
         kept = (line for line in lines if line.score >= settings.score_thresh)
         return PageResult(page.size, flat, doc_angle, boxes, angles, tuple(kept))
 
@@ -175,7 +175,9 @@ class OcrPipeline:
             text_crop.turn_upside_down(cut.images[i], int(cut.content_widths[i]))
         return angles
 
-    async def _recognise(self, cut: _CutLines, quads: Quads, settings: PageSettings) -> list[Line]:
+    async def _recognise(
+        self, cut: _CutLines, quads: Quads, upside_down: NDArray[np.bool_], settings: PageSettings
+    ) -> list[Line]:
         """Lines in reading order."""
         if not cut.images:
             return []
@@ -193,7 +195,7 @@ class OcrPipeline:
             "model_name": np.array([settings.networks[Role.TEXT_RECOGNITION]], dtype=object),
         }
         decoded = await self._stage(contracts.DECODE, inputs)
-        words = _words_by_line(decoded, column_counts, quads[cut.box_index])
+        words = _words_by_line(decoded, column_counts, quads[cut.box_index], upside_down[cut.box_index])
         lines = zip(cut.box_index.tolist(), decoded["texts"], decoded["scores"].tolist(), words, strict=True)
         return sorted((Line(*line) for line in lines), key=lambda line: line.box_index)
 
@@ -235,14 +237,25 @@ def _stack(parts: list[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _words_by_line(
-    decoded: Tensors, column_counts: Floats | NDArray[np.float64], quads: Quads
+    decoded: Tensors,
+    column_counts: Floats | NDArray[np.float64],
+    quads: Quads,
+    upside_down: NDArray[np.bool_],
 ) -> list[tuple[Word, ...]]:
-    """Each line's words, their columns scaled to the line's quad as PaddleX scales them."""
+    """Each line's words, their columns scaled to the line's quad as PaddleX scales them.
+
+    PaddleX takes every line to run from left to right; here tall ones run down, and turned ones backwards.
+    """
     words: list[list[Word]] = [[] for _ in quads]
     spans = decoded["word_spans"].astype(np.float64)
     for row, text, (start, end) in zip(decoded["word_line_index"], decoded["word_texts"], spans, strict=True):
         (x, y), (x_end, _), (_, y_end), _ = quads[row].tolist()
-        column_px = (x_end - x) / column_counts[row]
-        box = (x + int(start * column_px), y, x + min(int(end * column_px), x_end - x), y_end)
+        is_vertical = text_crop.is_vertical(quads[row])
+        length = y_end - y if is_vertical else x_end - x
+        column_px = length / column_counts[row]
+        first, last = int(start * column_px), min(int(end * column_px), length)
+        if upside_down[row]:
+            first, last = length - last, length - first
+        box = (x, y + first, x_end, y + last) if is_vertical else (x + first, y, x + last, y_end)
         words[row].append(Word(str(text), box))
     return [tuple(line) for line in words]

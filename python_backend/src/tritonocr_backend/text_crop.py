@@ -58,6 +58,13 @@ class PackedLines:
     order: Ints
 
 
+def is_vertical(quad: Quads) -> bool:
+    """Whether a line [4, 2] is so tall that it is turned, and so read downwards."""
+    corners, _ = min_area_quad(quad.astype(np.int32))
+    width, height = upright_size(corners)
+    return height >= VERTICAL_RATIO * width
+
+
 def cut_line(page: Image, quad: Quads, reduction: int, *, with_orientation_image: bool) -> CutLine | None:
     """Cut a line out of a page in one bilinear warp to its final size; a tall one is turned as PaddleX does.
 

@@ -57,6 +57,7 @@ def called(models: FakeModels) -> list[str]:
 
 
 FIRST, SECOND, THIRD = box(20, 40), box(200, 42, width=200), box(20, 200)
+TALL = box(20, 40, width=30, height=200)
 PAGE = page_with((FIRST, 200, 100), (SECOND, 150, 30), (THIRD, 180, 90))
 ALL_ON = {
     "use_doc_orientation_classify": True,
@@ -175,6 +176,23 @@ class TestLines:
             assert word.text == line.text
             assert (y, y_end) == (quad[0][1], quad[2][1])
             assert quad[0][0] == x < x_end <= quad[1][0]
+
+    @pytest.mark.parametrize(
+        ("quad", "dark", "end"),
+        [
+            pytest.param(FIRST, np.s_[:0], "right", id="from left to right"),
+            pytest.param(FIRST, np.s_[40:52], "left", id="upside down"),
+            pytest.param(TALL, np.s_[:0], "bottom", id="downwards"),
+            pytest.param(TALL, np.s_[:, 35:], "top", id="upwards"),
+        ],
+    )
+    def test_words_begin_where_their_line_does(self, quad: Any, dark: Any, end: str) -> None:
+        page = np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
+        page[dark] = 100
+        (line,) = read(FakeModels([quad]), page, use_textline_orientation=True, return_word_box=True).lines
+        (word,), edges = line.words, (*quad[0], *quad[2])
+        sides = zip(("left", "top", "right", "bottom"), word.box, edges, strict=True)
+        assert [side for side, of_word, of_line in sides if of_word != of_line] == [end]
 
     def test_no_words_unless_asked_for(self) -> None:
         assert read(FakeModels([FIRST]), PAGE).lines[0].words == ()
