@@ -41,6 +41,16 @@ def test_the_list_holds_every_model_with_its_licence_and_source() -> None:
     assert "rapidocr-onnxruntime 1.4.4" in table
 
 
+def test_a_terminal_too_narrow_for_the_table_still_shows_whole_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes the output for a terminal
+    monkeypatch.setenv("COLUMNS", "80")
+    table = _run("list", *NO_SERVER)
+    assert all(model.name in table for model in registry.official())
+    assert "--json" in table
+
+
 def test_the_json_list_says_what_is_fetched_and_that_no_server_was_asked(own_model: Path) -> None:
     _run("import", own_model, "--name", "mine")
     listed = {model["name"]: model for model in json.loads(_run("list", "--json", *NO_SERVER))}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +31,8 @@ _METRICS = {
     "avg_accuracy_percent": "{} % accuracy",
 }
 
+_WIDE = 200  # characters that the whole table takes
+
 Url = Annotated[str, typer.Option(help="The server's gRPC endpoint, host:port.")]
 Repository = Annotated[
     Path | None, typer.Option(help="The server's model repository; found out for a server on this machine.")
@@ -53,13 +57,13 @@ def list_models(
     if served:
         with exit_on_error():
             costs = running.costs(url)
-        _print(costs.as_json(), _cost_table(costs), as_json)
+        _print(costs.as_json(), lambda _: _cost_table(costs), as_json)
         return
     try:
         models = listing(running.served_models(url))
     except ServerError:
         models = listing(None)  # no server need run for this
-    _print([listed.as_json() for listed in models], _table(models), as_json)
+    _print([listed.as_json() for listed in models], partial(_table, models), as_json)
 
 
 @app.command()
@@ -153,34 +157,35 @@ def import_(
     )
 
 
-def _print(values: Any, table: Table, as_json: bool) -> None:
+def _print(values: Any, table: Callable[[int], Table], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(values, indent=2, ensure_ascii=False))
         return
     console = Console()
     if not console.is_terminal:
-        console = Console(width=200)  # a pipe has no width to keep to
-    console.print(table)
+        console = Console(width=_WIDE)  # a pipe has no width to keep to
+    console.print(table(console.width))
 
 
-def _table(models: list[Listed]) -> Table:
-    table = Table("name", "role", "languages", "characters", "accuracy", "MB", "licence", "source")
-    table.add_column("fetched")
-    table.add_column("served")
+def _table(models: list[Listed], width: int) -> Table:
+    """The models; where that is too wide for the terminal, what one needs to choose one."""
+    headings = ["name", "role", "languages", "fetched", "served"]
+    more = ["characters", "accuracy", "MB", "licence", "source"] if width >= _WIDE else []
+    table = Table(caption=None if more else f"more from {_WIDE} columns on, or with --json")
+    for heading in (*headings, *more):
+        table.add_column(heading, no_wrap=heading == "name", overflow="fold")
     for listed in models:
         model = listed.model
-        table.add_row(
-            model.name,
-            model.role.value,
-            " ".join(model.languages),
+        fetched, served = " ".join(listed.fetched) or "no", {None: "?", True: "yes", False: "no"}
+        cells = [
+            *(model.name, model.role.value, " ".join(model.languages), fetched, served[listed.served]),
             str(model.characters or ""),
             _METRICS[model.accuracy.metric].format(model.accuracy.value) if model.accuracy else "",
             str(model.size_mb or ""),
             model.licence,
             "\n".join("official archive" if source == model.archive else source for source in listed.sources),
-            " ".join(listed.fetched) or "no",
-            {None: "?", True: "yes", False: "no"}[listed.served],
-        )
+        ]
+        table.add_row(*cells[: len(headings) + len(more)])
     return table
 
 
