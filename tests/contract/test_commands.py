@@ -27,4 +27,4 @@ def test_the_client_names_every_command_that_the_server_adds() -> None:
 
 @pytest.mark.parametrize(("words", "text"), list(commands(typer.main.get_command(app))))
 def test_help_shows_examples(words: str, text: str) -> None:
-    assert words in text.partition("Examples:")[2]
+    assert words in text.partition("\n\nExample")[2]
