@@ -54,6 +54,24 @@ def test_two_hundred_files_three_broken(server: EmbeddedServer, folder: Path, tm
     assert summary.startswith("tritonocr: 200 files, 197 pages, 3 failed; ")
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("text_det_thresh", "2", "text_det_thresh: got 2, expected 0 to 1"),
+        ("lang", "xx", "lang: got 'xx', which no served model reads; served are "),
+        ("max_pages", "1001", "max_pages: got 1001, expected at most 1000 (limit max_pages)"),
+    ],
+)
+def test_an_option_that_the_server_refuses_ends_the_run(
+    server: EmbeddedServer, folder: Path, option: str, value: str, sentence: str
+) -> None:
+    call = predict(server.grpc_url, str(folder), f"--{option}", value)
+    done = subprocess.run(call, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    [said] = done.stderr.splitlines()
+    assert said.startswith(f"tritonocr: {sentence}")
+
+
 def test_a_killed_run_is_resumed(server: EmbeddedServer, folder: Path, tmp_path: Path) -> None:
     arguments = (str(folder / "0[0-4]*.png"), "--format", "text", "--save_path", str(tmp_path))
     process = subprocess.Popen(predict(server.grpc_url, *arguments), stderr=subprocess.DEVNULL)

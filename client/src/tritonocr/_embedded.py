@@ -26,11 +26,13 @@ def start_server(
         The server's gRPC address, and what stops it.
 
     Raises:
-        InvalidInputError: the configuration is wrong; the message names the line and the key.
+        InvalidInputError: the configuration is wrong; the message names the line and the key. Or there is no
+            device of that name; the message lists those that are known.
         MissingExtraError: `tritonocr-server` is not installed.
         ServerUnavailableError: a model cannot be had, or the server does not start; the message says why.
     """
     try:
+        from tritonocr_backend.devices import DeviceNameError
         from tritonocr_backend.errors import TritonOcrError
         from tritonocr_backend.server import EmbeddedServer, ServerOptions
         from tritonocr_backend.zoo.errors import PipelineConfigError
@@ -51,6 +53,8 @@ def start_server(
             # A dict was written into a file of ours, which means nothing to the caller.
             sentence = str(error).replace(f"{directory / 'OCR.yaml'}:1: ", "config: ")
             raise InvalidInputError(sentence) from error
+        except DeviceNameError as error:
+            raise InvalidInputError(str(error)) from error
         except TritonOcrError as error:
             raise ServerUnavailableError(f"The embedded server did not start: {error}") from error
         return server.grpc_url, stack.pop_all().close
@@ -70,5 +74,5 @@ def _build(directory: Path, config: Mapping[str, Any] | Path | None, device: str
     asked = pipeline_config.load(file)
     for sentence in asked.warnings:
         warnings.warn(sentence, stacklevel=5)
-    serving = ServingSettings(device=device) if device else ServingSettings()
+    serving = ServingSettings() if device is None else ServingSettings(device=device)
     return prepare_repository(directory / "repository", asked, serving=serving)

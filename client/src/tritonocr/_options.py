@@ -110,6 +110,11 @@ def _int32(option: Option, value: int) -> int:
     raise InvalidInputError(f"Option {option.name!r} is {value}; expected at most {_INT32_MAX} either way.")
 
 
+def refuses_an_option(error: Exception) -> bool:
+    """Whether a server refuses an option's value, whatever the file: its sentence begins with the name."""
+    return isinstance(error, InvalidInputError) and str(error).partition(":")[0] in OPTIONS
+
+
 def settings_from_model_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Read the pipeline's own settings from the parameters of the `ocr` model's Triton configuration.
 

@@ -54,8 +54,8 @@ def create_pipeline(
         tls: certificates, for a url that begins with `grpcs://` or `https://`.
 
     Raises:
-        InvalidInputError: another pipeline than OCR, a configuration that cannot be read, a wrong address, or
-            certificates for a server without TLS.
+        InvalidInputError: another pipeline than OCR, a configuration that cannot be read, a wrong address,
+            certificates for a server without TLS, or a device that does not exist.
         MissingExtraError: no url, and `tritonocr-server` is not installed.
         ServerUnavailableError: the server of its own did not start.
     """

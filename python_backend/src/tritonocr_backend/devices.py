@@ -100,6 +100,10 @@ HARDWARE: Mapping[str, Hardware] = {
 }
 
 
+class DeviceNameError(ServerError):
+    """No device is called so; one that is merely not there raises ServerError itself."""
+
+
 @dataclass(frozen=True)
 class Device:
     """What networks run on: a kind of HARDWARE, and which of them; CPUs are not numbered."""
@@ -120,21 +124,21 @@ def parse(name: str) -> Device:
     """Read PaddleX's device name; `gpu` alone is `gpu:0`.
 
     Raises:
-        ServerError: there is no such kind, or an index is given twice or to a CPU.
+        DeviceNameError: there is no such kind, or an index is given twice or to a CPU.
     """
     match = _NAME.fullmatch(name)
     if match is None or match[1] not in HARDWARE:
-        raise ServerError(
+        raise DeviceNameError(
             f"device: got {name!r}, expected one of {', '.join(HARDWARE)}, "
             "with the numbers of those to use, as in gpu:0 or gpu:0,1"
         )
     kind, numbers = match[1], [int(number) for number in (match[2] or "0").split(",")]
     if kind == "cpu":
         if match[2]:
-            raise ServerError(f"device: got {name!r}, but CPUs are not numbered: expected cpu")
+            raise DeviceNameError(f"device: got {name!r}, but CPUs are not numbered: expected cpu")
         return Device("cpu")
     if len(set(numbers)) < len(numbers):
-        raise ServerError(f"device: got {name!r}, which names one of them twice")
+        raise DeviceNameError(f"device: got {name!r}, which names one of them twice")
     return Device(kind, tuple(numbers))
 
 

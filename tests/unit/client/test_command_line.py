@@ -37,6 +37,8 @@ PICTURE = encoded_picture(Image.new("RGB", (40, 60), "white"), ".jpg")
 def answer(inputs: dict[str, Any]) -> Tensors:
     """The file's content as the one line; `bad` files are refused, `slow` ones take a while."""
     text = inputs["file"].item().decode()
+    if inputs.get("text_det_thresh", np.zeros(1)).item() > 1:
+        raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, "text_det_thresh: got 2, expected 0 to 1")
     if text.startswith("bad"):
         raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, "file: got a bad one, expected a page")
     if text.startswith("slow"):
@@ -159,6 +161,21 @@ def test_failures_are_named_and_counted(server: tuple[str, FakeServicer], folder
     assert errors[0] == "tritonocr: in/2.png: file: got a bad one, expected a page"
     assert errors[1] == "tritonocr: none.png: Cannot read 'none.png': No such file or directory."
     assert errors[2].startswith("tritonocr: 5 files, 3 pages, 2 failed; ")
+
+
+@pytest.mark.parametrize("output", ["table", "json", "pdf"])
+def test_an_option_that_the_server_refuses_ends_the_run(
+    server: tuple[str, FakeServicer], folder: Path, output: str
+) -> None:
+    for number in range(50):
+        Path("in", f"s{number}.png").write_bytes(b"slow")
+    server[1].requests.clear()
+    arguments = ["--format", output, "--save_path", "out", "--text_det_thresh", "2", "--url", server[0]]
+    done = command("predict", "in", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "tritonocr: text_det_thresh: got 2, expected 0 to 1\n"
+    assert len(server[1].requests) < 54
+    assert [path.name for path in Path("out").iterdir()] == [".tritonocr-journal.jsonl"]
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,20 @@ def test_a_wrong_dict_is_not_named_after_a_file_of_ours() -> None:
         tritonocr.create_pipeline(config=config)
 
 
+@pytest.mark.parametrize(
+    ("device", "sentence"),
+    [
+        ("nonsense", "^device: got 'nonsense', expected one of cpu, gpu, npu, "),
+        ("", "^device: got '', expected one of cpu, gpu, npu, "),
+        ("cpu:1", "^device: got 'cpu:1', but CPUs are not numbered"),
+        ("gpu:0,0", "^device: got 'gpu:0,0', which names one of them twice"),
+    ],
+)
+def test_a_device_that_does_not_exist_is_the_callers_mistake(device: str, sentence: str) -> None:
+    with pytest.raises(tritonocr.InvalidInputError, match=sentence):
+        tritonocr.create_pipeline(device=device)
+
+
 def test_no_pipeline_is_the_configurations_own() -> None:
     config = {"pipeline_name": "OCR", "use_textline_orientation": False}
     with tritonocr.create_pipeline(None, config, url="localhost:1") as pipeline:

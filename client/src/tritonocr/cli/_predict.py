@@ -16,7 +16,7 @@ import typer
 
 from .._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from .._client import Prediction
-from .._options import OPTIONS, checked_options
+from .._options import OPTIONS, checked_options, refuses_an_option
 from .._pipeline import OCRPipeline, create_pipeline
 from .._predict import skipped_pages
 from .._result import OCRFailure, OCRResult
@@ -232,6 +232,8 @@ class _Run:
         count, page = 0, None
         for page in results:
             if isinstance(page, OCRFailure):
+                if refuses_an_option(page.error):
+                    raise page.error  # every other file would be refused alike
                 raise _FileFailedError(str(page.error))
             count += 1
             page.file_stem = job.stem
