@@ -26,6 +26,9 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "text_recognition_model_name": ("SubModules", "TextRecognition", "model_name"),
 }
 
+# Keys that say what a section is, or that are judged elsewhere.
+_OTHER_KEYS = {"pipeline_name", "text_type", "use_doc_preprocessor", "module_name", "model_name", "model_dir"}
+
 
 def read_config(path: Path) -> dict[str, Any]:
     """Read a pipeline's YAML file.
@@ -93,6 +96,14 @@ def model_dirs(config: Any) -> list[Any]:
         return []
     below = [directory for section in config.values() for directory in model_dirs(section)]
     return [config["model_dir"], *below] if config.get("model_dir") is not None else below
+
+
+def ignored_keys(config: Any, location: tuple[str, ...] = ()) -> list[str]:
+    """The keys, such as misspelt ones, whose values no request can state; dots part the sections."""
+    if isinstance(config, Mapping):
+        return [key for name in config for key in ignored_keys(config[name], (*location, str(name)))]
+    is_known = config is None or location in _KEYS.values() or location[-1] in _OTHER_KEYS
+    return [] if is_known else [".".join(location)]
 
 
 def _value(config: Any, keys: tuple[str, ...]) -> Any:

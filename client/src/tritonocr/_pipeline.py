@@ -12,7 +12,7 @@ from ._address import Urls, split_urls
 from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from ._client import OCRClient
 from ._embedded import start_server
-from ._paddlex_config import PIPELINE_NAME, model_dirs, options_of, pipeline_config
+from ._paddlex_config import PIPELINE_NAME, ignored_keys, model_dirs, options_of, pipeline_config
 from ._result import OCRFailure, OCRResult
 from ._tls import TLS
 from ._transports import checked_addresses
@@ -72,6 +72,9 @@ def create_pipeline(
         _warn_of_device(device, ",".join(split_urls(url)))
     for directory in model_dirs(content):
         sentence = f"model_dir {directory!r} is ignored: a running server has models of its own."
+        warnings.warn(sentence, IgnoredArgumentWarning, stacklevel=2)
+    for key in ignored_keys(content):
+        sentence = f"{key} of the pipeline's configuration has no meaning here and is ignored."
         warnings.warn(sentence, IgnoredArgumentWarning, stacklevel=2)
     return OCRPipeline(url, options=options, tls=tls, **arguments)
 

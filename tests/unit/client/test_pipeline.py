@@ -156,6 +156,34 @@ def test_weights_of_ones_own_say_so_too() -> None:
     assert warned[0].filename == __file__
 
 
+def test_keys_that_mean_nothing_are_named() -> None:
+    config = {
+        "pipeline_name": "OCR",
+        "text_type": "general",
+        "use_doc_preprocesor": True,
+        "SubModules": {
+            "TextDetection": {
+                "module_name": "text_detection",
+                "tresh": 0.2,
+                "thresh": 0.2,
+                "box_thresh": None,
+            },
+            "TextRecognition": {"model_name": "PP-OCRv4_mobile_rec", "batch_size": 6},
+        },
+        "SubPipelines": {"DocPreprocesor": {"use_doc_unwarping": True}},
+    }
+    with pytest.warns(tritonocr.IgnoredArgumentWarning) as warned:
+        tritonocr.create_pipeline(config=config, url="localhost:1").close()
+    assert [str(warning.message).partition(" of ")[0] for warning in warned] == [
+        "use_doc_preprocesor",
+        "SubModules.TextDetection.tresh",
+        "SubModules.TextRecognition.batch_size",
+        "SubPipelines.DocPreprocesor.use_doc_unwarping",
+    ]
+    assert str(warned[0].message).endswith(" has no meaning here and is ignored.")
+    assert warned[0].filename == __file__
+
+
 def test_a_server_of_its_own_is_stopped_once(monkeypatch: pytest.MonkeyPatch) -> None:
     stopped: list[str] = []
 
