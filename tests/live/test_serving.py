@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -50,20 +51,32 @@ def images(corpus: Path) -> list[bytes]:
     return [path.read_bytes() for path in paths]
 
 
-def fields(result: Any) -> tuple[list[Any], list[str]]:
-    assert isinstance(result, OCRResult), result
+def fields(result: OCRResult) -> tuple[list[Any], list[str]]:
     return [np.asarray(quad).tolist() for quad in result["dt_polys"]], result["rec_texts"]
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("exact", [False, True])
-def test_serial_equals_concurrent(tmp_path: Path, images: list[bytes], exact: bool) -> None:
-    with started(tmp_path, exact=exact) as server, OCRClient(server.grpc_url) as client:
-        one_by_one = list(client.predict(images, jobs=1, **PLAIN))
-        at_once = list(client.predict(images * 2, jobs=16, **PLAIN))
-    for alone, loaded in zip(one_by_one * 2, at_once, strict=True):
-        assert fields(alone) == fields(loaded)
-        assert np.allclose(alone["rec_scores"], loaded["rec_scores"], atol=1e-4)
+def test_serial_equals_concurrent(tmp_path: Path, images: list[bytes], corpus: Path, exact: bool) -> None:
+    """16 clients at once, so that each file is read twice, against one client with a file at a time."""
+    files = [*images, *((corpus / "receipts" / f"{number}.jpg").read_bytes() for number in (312, 316, 317))]
+    ready = Barrier(16, timeout=60)
+
+    def read(share: range) -> list[tuple[int, OCRResult]]:
+        with OCRClient(server.grpc_url) as client:
+            client.health()
+            ready.wait()
+            return [(index, page) for index in share for page in client.ocr(files[index], **PLAIN)]
+
+    with started(tmp_path, exact=exact) as server, ThreadPoolExecutor(ready.parties) as threads:
+        with OCRClient(server.grpc_url) as client:
+            one_by_one = [page for file in files for page in client.ocr(file, **PLAIN)]
+        shares = [range(number // 2, len(files), ready.parties // 2) for number in range(ready.parties)]
+        at_once = [read_page for pages in threads.map(read, shares) for read_page in pages]
+    assert len(at_once) == 2 * len(one_by_one) == 2 * len(files)
+    for index, loaded in at_once:
+        assert fields(one_by_one[index]) == fields(loaded)
+        assert np.allclose(one_by_one[index]["rec_scores"], loaded["rec_scores"], atol=1e-4)
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime", "paddle"])
