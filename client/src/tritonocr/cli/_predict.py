@@ -135,8 +135,8 @@ def predict(
 
         cat page.png | tritonocr predict --input - --use_doc_unwarping False --format text
 
-    Exit codes: 0 all files were read; 1 some failed, each is named on standard error; 2 the command is wrong;
-    3 there is no server; 130 interrupted.
+    Exit codes: 0 all files were read; 1 some failed, each is named on standard error; 2 the command is wrong,
+    which ends it at once also where only the server can tell; 3 there is no server; 130 interrupted.
     """
     given = locals()
     options = checked_options({name: _value(given.get(name)) for name in OPTIONS})
