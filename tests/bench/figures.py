@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,24 +26,6 @@ def spread(values: Sequence[float]) -> Spread:
 def percentile(values: Sequence[float], percent: float) -> float:
     """The smallest measured value that at least `percent` % of the values do not exceed (nearest rank)."""
     return float(np.percentile(values, percent, method="inverted_cdf"))
-
-
-def ratio_by_round(values: Mapping[int, float], others: Mapping[int, float]) -> Spread:
-    """The spread of value / other over the rounds that both were measured in.
-
-    A machine that is slow for a whole round is slow for both, so a round's ratio is steadier than its values.
-
-    Args:
-        values: figures by round number.
-        others: what they are divided by, likewise.
-
-    Raises:
-        ValueError: there is no common round.
-    """
-    common = values.keys() & others.keys()
-    if not common:
-        raise ValueError(f"no common round: got rounds {sorted(values)} and {sorted(others)}")
-    return spread([values[number] / others[number] for number in sorted(common)])
 
 
 @dataclass(frozen=True)

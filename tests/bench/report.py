@@ -14,27 +14,25 @@ from bench.rounds import Measurements
 from bench.subjects import Subject
 from bench.targets import Verdict
 
-REFERENCE = "ours@4"
 PERCENTS = (50, 95, 99)
 
 
 def summary(found: Measurements, subjects: list[Subject]) -> dict[str, Any]:
     """One workload's figures, by subject name."""
-    reference = REFERENCE if REFERENCE in found.passes else subjects[0].name
-    rows = {subject.name: _row(found, subject, reference) for subject in subjects}
-    return {"reference": reference, "idle_cores": found.idle_cores, "subjects": rows}
+    rows = {subject.name: _row(found, subject) for subject in subjects}
+    return {"reference": found.reference, "idle_cores": found.idle_cores, "subjects": rows}
 
 
-def _row(found: Measurements, subject: Subject, reference: str) -> dict[str, Any]:
+def _row(found: Measurements, subject: Subject) -> dict[str, Any]:
     name = subject.name
-    passes = list(found.passes[name].values())
+    passes = found.passes[name]
     details = found.details(name)
     pages = sum(one.pages for one in passes)
     return {
         "label": subject.label,
         "clients": subject.clients,
         "pages_per_s": asdict(found.pages_per_s(name)),
-        "reference_ratio": asdict(found.speed_ratio(reference, name)),
+        "reference_ratio": asdict(found.reference_ratio(name)),
         # perf_analyzer tells percentiles alone
         "latency_s": {
             f"p{percent}": found.latency_s(name, percent) or details.get(f"p{percent}_s")

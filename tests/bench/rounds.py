@@ -1,4 +1,4 @@
-"""Rounds: every subject reads the same pages by turns, so that a noisy machine disturbs all alike."""
+"""Rounds: every subject reads the same pages, beside the reference: a noisy machine disturbs both alike."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from bench.figures import Spread, percentile, ratio_by_round, spread
+from bench.figures import Spread, percentile, spread
 from bench.measured import ModelWork, Pass, ReadLine
 from bench.subjects import FAMILIES, Reader, Subject
 from bench.workloads import Page, Workload
 
+REFERENCE = "ours@4"
 IDLE_S = 2.0
 MIN_PAGES = 4  # of a round
 MAX_PAGES = 40  # more than any number of clients
@@ -24,51 +25,51 @@ class Measurements:
 
     Attributes:
         workload: what was read.
-        passes: by subject name, then by round.
+        reference: the subject that the others are compared with.
+        passes: by subject name; the reference has more than the others.
+        ratios: by subject name, for each of its passes: how many times as fast the reference was beside it.
         warm_ups: by family, the pass over all pages that is not counted.
         idle_cores: by family, processor time a second while nobody asked anything.
     """
 
     workload: Workload
-    passes: dict[str, dict[int, Pass]] = field(default_factory=dict)
+    reference: str
+    passes: dict[str, list[Pass]] = field(default_factory=dict)
+    ratios: dict[str, list[float]] = field(default_factory=dict)
     warm_ups: dict[str, Pass] = field(default_factory=dict)
     idle_cores: dict[str, float] = field(default_factory=dict)
 
     def pages_per_s(self, subject: str) -> Spread:
         """Throughput over the rounds."""
-        return spread([one.pages_per_s for one in self.passes[subject].values()])
+        return spread([one.pages_per_s for one in self.passes[subject]])
 
-    def speed_ratio(self, subject: str, other: str) -> Spread:
-        """How many times as fast a subject is as another, round by round."""
-        speeds = [
-            {number: one.pages_per_s for number, one in self.passes[name].items()}
-            for name in (subject, other)
-        ]
-        return ratio_by_round(*speeds)
+    def reference_ratio(self, subject: str) -> Spread:
+        """How many times as fast the reference is as a subject, over the rounds."""
+        return spread(self.ratios.get(subject, [1.0]))
 
     def latency_s(self, subject: str, percent: float) -> float | None:
         """A percentile of all counted requests; None where they are not known."""
-        passes = self.passes[subject].values()
+        passes = self.passes[subject]
         latencies = [s for one in passes for s in one.latencies_s]
         return percentile(latencies, percent) if latencies else None
 
     def lines(self, subject: str) -> dict[str, list[ReadLine]]:
         """What a subject read, by page."""
         warm_up = self.warm_ups[subject.partition("@")[0]]
-        passes = [warm_up, *self.passes[subject].values()]
+        passes = [warm_up, *self.passes[subject]]
         return {name: lines for one in passes for name, lines in one.lines.items()}
 
     def models(self, subject: str) -> dict[str, ModelWork]:
         """What each Triton model did in all counted passes together."""
         total: dict[str, ModelWork] = {}
-        for one in self.passes[subject].values():
+        for one in self.passes[subject]:
             for name, work in one.models.items():
                 total[name] = total.get(name, ModelWork()) + work
         return total
 
     def details(self, subject: str) -> dict[str, float]:
         """The median of each detail over the counted passes."""
-        passes = [one.details for one in self.passes[subject].values()]
+        passes = [one.details for one in self.passes[subject]]
         return {name: spread([one[name] for one in passes]).median for name in passes[0]}
 
 
@@ -79,20 +80,34 @@ def measure(
     rounds: int,
     tell: Callable[[str], None],
 ) -> Measurements:
-    """Warm every family up, then let all subjects read by turns, the order reversed every other round."""
-    found = Measurements(workload, {subject.name: {} for subject in subjects})
+    """Warm every family up, then let all subjects read by turns, the order reversed every other round.
+
+    The reference, `REFERENCE` or else the first, reads before and after each of the others: the machine's
+    speed changes within seconds.
+    """
+    reference = next((subject for subject in subjects if subject.name == REFERENCE), subjects[0])
+    found = Measurements(workload, reference.name, {subject.name: [] for subject in subjects})
     for subject in {subject.family: subject for subject in subjects}.values():
         tell(f"{workload.name}: {subject.label} warms up")
         for _ in range(FAMILIES[subject.family].warm_ups):
             one = readers[subject.family].read(workload, workload.pages, subject.clients)
         found.warm_ups[subject.family] = one
     found.idle_cores = idle_cores(readers)
+
+    def speed(subject: Subject, number: int) -> float:
+        pages = pages_of_round(workload.pages, number, subject.clients)
+        one = readers[subject.family].read(workload, pages, subject.clients)
+        found.passes[subject.name].append(one)
+        tell(f"{workload.name}, round {number + 1}: {subject.label}: {one.pages_per_s:.2f} pages/s")
+        return one.pages_per_s
+
+    others = [subject for subject in subjects if subject is not reference]
     for number in range(rounds):
-        for subject in reversed(subjects) if number % 2 else subjects:
-            pages = pages_of_round(workload.pages, number, subject.clients)
-            one = readers[subject.family].read(workload, pages, subject.clients)
-            found.passes[subject.name][number] = one
-            tell(f"{workload.name}, round {number + 1}: {subject.label}: {one.pages_per_s:.2f} pages/s")
+        before = speed(reference, number)
+        for subject in reversed(others) if number % 2 else others:
+            own, after = speed(subject, number), speed(reference, number)
+            found.ratios.setdefault(subject.name, []).append((before + after) / 2 / own)
+            before = after
     return found
 
 

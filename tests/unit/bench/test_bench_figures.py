@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.figures import Spread, fit_line, growth_beyond_line, percentile, ratio_by_round, spread
+from bench.figures import Spread, fit_line, growth_beyond_line, percentile, spread
 
 
 def test_a_spread_is_the_median_between_the_extremes() -> None:
@@ -27,20 +27,6 @@ def test_percentiles_are_measured_values(percent: float, expected: float, reason
 @given(st.lists(st.floats(0.001, 1000), min_size=1), st.floats(0, 100))
 def test_a_percentile_is_one_of_the_values(values: list[float], percent: float) -> None:
     assert percentile(values, percent) in values
-
-
-def test_a_round_is_compared_with_itself() -> None:
-    """The second round was twice as slow for both; their ratio is 2 in every round."""
-    assert ratio_by_round({0: 4.0, 1: 2.0}, {0: 2.0, 1: 1.0}) == Spread(2.0, 2.0, 2.0)
-
-
-def test_rounds_that_only_one_was_measured_in_do_not_count() -> None:
-    assert ratio_by_round({0: 4.0, 1: 9.0}, {0: 2.0, 2: 1.0}) == Spread(2.0, 2.0, 2.0)
-
-
-def test_no_common_round_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"no common round: got rounds \[0\] and \[1\]"):
-        ratio_by_round({0: 1.0}, {1: 1.0})
 
 
 @given(st.floats(-100, 100), st.floats(0.1, 100))

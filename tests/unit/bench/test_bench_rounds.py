@@ -26,17 +26,20 @@ OURS, PEER, FLOOR = Subject("ours", 4), Subject("rapidocr-openvino", 1), Subject
 
 
 class SlowingReader:
-    """A reader on a machine that gets slower: its second pass takes twice as long, its third three times."""
+    """A reader on a machine that loses a sixteenth of its first speed with every pass, whoever's it is."""
 
     def __init__(self, page_s: float, told: list[str], family: str) -> None:
         self.tree = ProcessTree(NO_PROCESS)
         self._page_s, self._told, self._name = page_s, told, family
-        self._passes = -FAMILIES[family].warm_ups
+        self._warm_ups = FAMILIES[family].warm_ups
 
     def read(self, workload: Workload, pages: Sequence[Page], clients: int) -> Pass:
-        self._passes += 1
-        self._told.append(self._name)
-        seconds = self._page_s * (self._passes if self._passes > 0 else WARMING_UP)
+        self._warm_ups -= 1
+        if self._warm_ups >= 0:
+            seconds: float = WARMING_UP
+        else:
+            seconds = self._page_s / (1 - len(self._told) / 16)
+            self._told.append(self._name)
         lines = {page.name: [([[0, 0], [9, 0], [9, 9], [0, 9]], page.name)] for page in pages}
         models = {"PP-OCRv4_mobile_rec": ModelWork(requests=2, executions=1, rows=9, cpu_s=seconds)}
         return Pass(len(pages), seconds * len(pages), (seconds,) * len(pages), lines=lines, models=models)
@@ -56,19 +59,21 @@ def found(order: list[str]) -> Measurements:
     return measure(Workload("receipts", PAGES), [OURS, PEER, FLOOR], readers, 2, lambda text: None)
 
 
-def test_every_other_round_runs_backwards(found: Measurements, order: list[str]) -> None:
+def test_the_reference_reads_beside_everyone_and_every_other_round_runs_backwards(
+    found: Measurements, order: list[str]
+) -> None:
     """So that no subject always comes after the same one."""
-    assert order[-6:-3] == ["ours", "rapidocr-openvino", "floor"]
-    assert order[-3:] == ["floor", "rapidocr-openvino", "ours"]
+    assert order[:5] == ["ours", "rapidocr-openvino", "ours", "floor", "ours"]
+    assert order[5:] == ["ours", "floor", "ours", "rapidocr-openvino", "ours"]
 
 
 def test_warming_up_does_not_count(found: Measurements) -> None:
-    assert found.pages_per_s("ours@4") == Spread(pytest.approx(0.75), pytest.approx(0.5), 1)
-    assert found.latency_s("ours@4", 100) == 2
+    assert found.pages_per_s("ours@4") == Spread(0.71875, 0.4375, 1)
+    assert found.latency_s("ours@4", 100) == pytest.approx(1 / 0.4375)
 
 
 def test_ratios_are_steady_on_a_machine_that_slows_down(found: Measurements) -> None:
-    ratio = found.speed_ratio("ours@4", "rapidocr-openvino@1")
+    ratio = found.reference_ratio("rapidocr-openvino@1")
     assert (ratio.low, ratio.high) == (pytest.approx(2), pytest.approx(2))
 
 
@@ -111,7 +116,7 @@ def row_with(text: str, table: Table) -> str:
 def test_the_table_shows_speed_ratio_and_latency(figures: dict[str, Any]) -> None:
     row = row_with("RapidOCR, OpenVINO", report.speed_table("receipts", figures))
     cells = [cell.strip() for cell in row.split("│")]
-    assert cells[1:5] == ["RapidOCR, OpenVINO", "0.38 (0.25-0.50)", "2.00 (2.00-2.00)", "2.00"]
+    assert cells[1:5] == ["RapidOCR, OpenVINO", "0.36 (0.25-0.47)", "2.00 (2.00-2.00)", "2.13"]
 
 
 def test_the_stage_table_says_how_full_batches_were(figures: dict[str, Any]) -> None:
@@ -125,7 +130,7 @@ def test_the_document_has_a_row_for_each_subject_and_target(figures: dict[str, A
     text = document.markdown(
         {**results, "targets": [{**asdict(one), "holds": one.holds} for one in verdicts(results)]}
     )
-    assert "| RapidOCR, OpenVINO | 0.38 (0.25-0.50) | 2.00 (2.00-2.00) | 2.00 |" in text
+    assert "| RapidOCR, OpenVINO | 0.36 (0.25-0.47) | 2.00 (2.00-2.00) | 2.13 |" in text
     assert "| share of the floor at 4 clients | at least 0.8 | 0.9 | holds |" in text
     assert "| seconds to ready with warm caches | at most 10 |  | not measured |" in text
 
