@@ -52,3 +52,14 @@ def test_no_server_ends_the_run_and_no_file_is_blamed(pages: Path, tmp_path: Pat
     assert process.returncode == 3, said
     assert "No TritonOCR server answers at" in said
     assert not errors(output)
+
+
+def test_an_option_that_the_server_refuses_ends_the_run(
+    server: EmbeddedServer, pages: Path, tmp_path: Path, start: Start
+) -> None:
+    output = tmp_path / "output"
+    process = start(pages, "--output", output, "--url", server.grpc_url, "--option", "text_det_thresh=2")
+    said, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 2, said
+    assert "text_det_thresh: got 2" in said
+    assert not errors(output)

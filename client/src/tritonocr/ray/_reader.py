@@ -22,6 +22,7 @@ from .._exceptions import (
     ServerUnavailableError,
     TritonOCRError,
 )
+from .._options import refuses_an_option
 from .._pipeline import create_pipeline
 from .._result import OCRFailure, OCRResult
 from .._tls import TLS
@@ -95,7 +96,7 @@ class BlockReader:
         """
         try:
             return {**self._read_block(block), "ended_by": "", "reason": ""}
-        except ENDS_THE_RUN as error:
+        except TritonOCRError as error:
             nothing = {"files": 0, "pages": 0, "failures": 0}
             return {**nothing, "ended_by": type(error).__name__, "reason": str(error)}
 
@@ -119,9 +120,9 @@ class BlockReader:
             content = read(file)
             send = partial(client.ocr, content, input_path=file.uri, timeout_s=self._job.timeout_s)
             return persistently(partial(send, **self._job.options), self._job.patience_s)
-        except ENDS_THE_RUN:
-            raise
         except TritonOCRError as error:
+            if isinstance(error, ENDS_THE_RUN) or refuses_an_option(error):
+                raise
             return [OCRFailure(file.uri, error)]
 
 
