@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from itertools import groupby
@@ -90,25 +91,28 @@ def main(
     results |= {"measured": datetime.now(timezone.utc).isoformat(timespec="seconds")}
     results |= {"machine": machine.description(), "device": device}
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        _run(names, choice, rounds, device, Path(scratch), results)
+        for part in _parts(names, choice, rounds, device, Path(scratch)):
+            results["workloads"] = {**results.get("workloads", {}), **part.pop("workloads", {})}
+            results |= part
+            _write(results, output)  # after every part: all of them take an hour
     _report(results, output, picture_dir)
 
 
-def _run(
-    names: list[str], choice: Choice, rounds: int, device: str, scratch: Path, results: dict[str, Any]
-) -> None:
-    """Measure what was named, into `results`."""
+def _parts(
+    names: list[str], choice: Choice, rounds: int, device: str, scratch: Path
+) -> Iterator[dict[str, Any]]:
+    """Measure what was named, workload by workload."""
     chosen = [choice.of(WORKLOADS[name](scratch)) for name in names if name in WORKLOADS]
     serving = ServingSettings(device=device)
-    measured = results.setdefault("workloads", {})
     for models, group in groupby(chosen, key=lambda one: one.models):
         with Bench(models, serving, scratch, machine.cores()) as bench:
-            measured.update({one.name: _measure(bench, one, rounds) for one in group})
+            for one in group:
+                yield {"workloads": {one.name: _measure(bench, one, rounds)}}
     if "growth" in names:
         with Bench(DEFAULT_MODELS, serving, scratch, machine.cores()) as bench:
-            results["growth"] = _growth(bench, rounds)
+            yield {"growth": _growth(bench, rounds)}
     if "startup" in names:
-        results["startup_s"] = [startup.startup_s(device) for _ in range(STARTUPS)]
+        yield {"startup_s": [startup.startup_s(device) for _ in range(STARTUPS)]}
 
 
 def _measure(bench: Bench, workload: Workload, rounds: int) -> dict[str, Any]:
@@ -137,13 +141,15 @@ def _growth(bench: Bench, rounds: int) -> dict[str, Any]:
     return figures
 
 
-def _report(results: dict[str, Any], output: Path, picture_dir: Path | None) -> None:
-    found = verdicts(results)
-    results["targets"] = [{**asdict(one), "holds": one.holds} for one in found]
+def _write(results: dict[str, Any], output: Path) -> None:
+    results["targets"] = [{**asdict(one), "holds": one.holds} for one in verdicts(results)]
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     output.with_suffix(".md").write_text(document.markdown(results), encoding="utf-8")
-    console.print(report.target_table(found))
+
+
+def _report(results: dict[str, Any], output: Path, picture_dir: Path | None) -> None:
+    console.print(report.target_table(verdicts(results)))
     _tell(f"{results['machine']}")
     _tell(f"written to {output}")
     if picture_dir is not None:
