@@ -87,11 +87,7 @@ def measure(
     """
     reference = next((subject for subject in subjects if subject.name == REFERENCE), subjects[0])
     found = Measurements(workload, reference.name, {subject.name: [] for subject in subjects})
-    for subject in {subject.family: subject for subject in subjects}.values():
-        tell(f"{workload.name}: {subject.label} warms up")
-        for _ in range(FAMILIES[subject.family].warm_ups):
-            one = readers[subject.family].read(workload, workload.pages, subject.clients)
-        found.warm_ups[subject.family] = one
+    _warm_up(found, subjects, readers, tell)
     found.idle_cores = idle_cores(readers)
 
     def speed(subject: Subject, number: int) -> float:
@@ -109,6 +105,19 @@ def measure(
             found.ratios.setdefault(subject.name, []).append((before + after) / 2 / own)
             before = after
     return found
+
+
+def _warm_up(
+    found: Measurements,
+    subjects: Sequence[Subject],
+    readers: Mapping[str, Reader],
+    tell: Callable[[str], None],
+) -> None:
+    for subject in {subject.family: subject for subject in subjects}.values():
+        tell(f"{found.workload.name}: {subject.label} warms up")
+        for _ in range(FAMILIES[subject.family].warm_ups):
+            one = readers[subject.family].read(found.workload, found.workload.pages, subject.clients)
+        found.warm_ups[subject.family] = one
 
 
 def pages_of_round(pages: Sequence[Page], number: int, clients: int) -> list[Page]:

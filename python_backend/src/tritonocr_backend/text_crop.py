@@ -61,7 +61,10 @@ class PackedLines:
 def is_vertical(quad: Quads) -> bool:
     """Whether a line [4, 2] is so tall that it is turned, and so read downwards."""
     corners, _ = min_area_quad(quad.astype(np.int32))
-    width, height = upright_size(corners)
+    return _is_tall(*upright_size(corners))
+
+
+def _is_tall(width: int, height: int) -> bool:
     return height >= VERTICAL_RATIO * width
 
 
@@ -81,7 +84,7 @@ def cut_line(page: Image, quad: Quads, reduction: int, *, with_orientation_image
     width, height = upright_size(corners)
     if width == 0 or height == 0:
         return None
-    if height / width >= VERTICAL_RATIO:
+    if _is_tall(width, height):
         corners, width, height = np.roll(corners, -1, axis=0), height, width
     corners = (corners + np.float32(0.5)) / np.float32(reduction) - np.float32(0.5)
     if hypot(*page.shape[:2]) > MAX_WARP_SIDE_PX:
@@ -136,7 +139,7 @@ def crop_quad(page: Image, quad: Quads) -> Image | None:
     crop = cv2.warpPerspective(
         page, transform, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
-    upright = np.rot90(crop) if height / width >= VERTICAL_RATIO else crop
+    upright = np.rot90(crop) if _is_tall(width, height) else crop
     return np.asarray(upright, dtype=np.uint8)
 
 
