@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonocr_backend import contracts, stages
-from tritonocr_backend.arrays import Tensors
-from tritonocr_backend.contracts import Role
+from tritonocr_backend.core import contracts
+from tritonocr_backend.core.arrays import Tensors
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.pipeline import stages
 
 CHARACTERS = ["", *"0123456789", " "]
 

@@ -17,7 +17,7 @@ from bench.scaling_model import (
     shared_limits,
     throughput,
 )
-from tritonocr_backend.contracts import STAGE_OUTPUTS
+from tritonocr_backend.core.contracts import STAGE_OUTPUTS
 
 GPUS = (1, 10, 1000)
 SPEEDUPS = (30, 100, 300)

@@ -19,12 +19,12 @@ from bench.rest import RestSubject
 from bench.triton import TritonSubject, page_options
 from bench.worker import SCRIPTS, Worker
 from bench.workloads import Models, Page, Workload
-from tritonocr_backend.contracts import Role
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
-from tritonocr_backend.serving import prepare_repository
-from tritonocr_backend.zoo import pipeline_config
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.repository import pipeline_config
+from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 from tritonocr_backend.zoo.layout import FileFormat
-from tritonocr_backend.zoo.network_config import ServingSettings
 
 
 class Reader(Protocol):

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
-from tritonocr_backend.serving import prepare_repository
-from tritonocr_backend.zoo import pipeline_config
+from tritonocr_backend.repository import pipeline_config
+from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
 OFF = ("use_doc_orientation_classify", "use_doc_unwarping", "use_textline_orientation")
 

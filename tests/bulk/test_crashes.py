@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 from pyarrow import parquet
 
-from tritonocr_backend.server import EmbeddedServer
+from tritonocr_backend.server.embedded import EmbeddedServer
 
 NAMES = [f"{number}.png" for number in range(100, 130)]
 Start = Callable[..., "subprocess.Popen[str]"]

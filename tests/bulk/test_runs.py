@@ -6,7 +6,7 @@ from subprocess import Popen
 
 from pyarrow import parquet
 
-from tritonocr_backend.server import EmbeddedServer
+from tritonocr_backend.server.embedded import EmbeddedServer
 
 Start = Callable[..., "Popen[str]"]
 DEADLINE_S = 240

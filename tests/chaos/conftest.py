@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
-from tritonocr_backend.serving import prepare_repository
-from tritonocr_backend.zoo import pipeline_config
-from tritonocr_backend.zoo.network_config import ServingSettings
+from tritonocr_backend.repository import pipeline_config
+from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
 Serve = Callable[..., EmbeddedServer]
 HAPPENED = "what happened"

@@ -16,8 +16,8 @@ import cv2
 import psutil
 
 from tritonocr import OCRClient, TritonOCRError, demo_page
-from tritonocr_backend import shared_memory
-from tritonocr_backend.server import EmbeddedServer
+from tritonocr_backend.server import shared_memory
+from tritonocr_backend.server.embedded import EmbeddedServer
 
 PLAIN: dict[str, Any] = {
     "use_doc_orientation_classify": False,

@@ -12,7 +12,7 @@ from conftest import Serve
 from faults import PLAIN, Load, ask, stubs
 
 from tritonocr import DeadlineExceededError, OCRClient, ServerError, demo_page
-from tritonocr_backend.server import EmbeddedServer
+from tritonocr_backend.server.embedded import EmbeddedServer
 
 HEADROOM_BYTES = 120 << 20
 

@@ -14,10 +14,10 @@ import pytest
 
 from tritonocr import InvalidInputError, OCRClient, demo_page
 from tritonocr._demo import DEMO_LINES
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
-from tritonocr_backend.serving import prepare_repository
-from tritonocr_backend.zoo import pipeline_config
-from tritonocr_backend.zoo.network_config import ServingSettings
+from tritonocr_backend.repository import pipeline_config
+from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
 PLAIN: dict[str, Any] = {
     "use_doc_orientation_classify": False,
@@ -169,6 +169,6 @@ def test_nothing_stays_behind(limited: EmbeddedServer, client: OCRClient) -> Non
     workers = [
         process
         for process in psutil.Process(limited.pid).children(recursive=True)
-        if "tritonocr_backend.pdf_worker" in process.cmdline()
+        if "tritonocr_backend.documents.pdf_worker" in process.cmdline()
     ]
     assert len(workers) <= 2 * 2, "two idle ones for each of two instances"

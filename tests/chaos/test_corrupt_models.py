@@ -14,14 +14,14 @@ from conftest import Serve, written
 from faults import reads_again
 
 from tritonocr import demo_page
-from tritonocr_backend.errors import ServerError, TritonOcrError
-from tritonocr_backend.network_card import CARD_FILE
-from tritonocr_backend.restrictions import ADMIN_HEADER
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
+from tritonocr_backend.core.errors import ServerError, TritonOcrError
+from tritonocr_backend.core.network_metadata import CARD_FILE
+from tritonocr_backend.repository.build import build_repository
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
+from tritonocr_backend.server.restrictions import ADMIN_HEADER
 from tritonocr_backend.zoo import cache
 from tritonocr_backend.zoo.fetch import fetch_model
 from tritonocr_backend.zoo.layout import ONNX
-from tritonocr_backend.zoo.repository import build_repository
 
 KEY = "a-key-for-the-chaos-suite"
 WEIGHTS = "model.onnx"

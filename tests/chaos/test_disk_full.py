@@ -16,7 +16,7 @@ from conftest import Serve
 from faults import reads_again
 
 from tritonocr import demo_page
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
 FULL = Path("/dev/full")
 """Linux's device on which every write fails for lack of space."""

@@ -20,10 +20,10 @@ import tritonclient.grpc
 from faults import TIMEOUT_S, Load, demo_file, lines, reads_again, regions, stubs, until
 
 from tritonocr import OCRClient, demo_page
-from tritonocr_backend import shared_memory
-from tritonocr_backend.server import EmbeddedServer
-from tritonocr_backend.settings import DEFAULT_NETWORKS
-from tritonocr_backend.zoo.repository import STAGES
+from tritonocr_backend.core.contracts import PIPELINE_MODELS
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS
+from tritonocr_backend.server import shared_memory
+from tritonocr_backend.server.embedded import EmbeddedServer
 
 RECOVERY_LIMIT_S = 15.0
 PATIENCE_S = 90.0
@@ -66,7 +66,7 @@ def _streamed(url: str) -> str | None:
     return str(error) if error else None
 
 
-@pytest.mark.parametrize("model", [*STAGES, *DEFAULT_NETWORKS.values(), "tritonserver"])
+@pytest.mark.parametrize("model", [*PIPELINE_MODELS, *DEFAULT_NETWORKS.values(), "tritonserver"])
 def test_the_server_recovers_by_itself(
     server: EmbeddedServer, model: str, happened: Callable[[str], None]
 ) -> None:

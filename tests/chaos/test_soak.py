@@ -13,7 +13,7 @@ import pytest
 from faults import PLAIN, Held, Load, Outcome, held
 
 from tritonocr import InvalidInputError, OCRClient
-from tritonocr_backend.server import EmbeddedServer
+from tritonocr_backend.server.embedded import EmbeddedServer
 
 SAMPLES = 40
 LOOKS, LOOK_EVERY_S = 5, 0.2

@@ -5,7 +5,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from tritonocr_backend.zoo.repository import source_repository
+from tritonocr_backend.repository.build import source_repository
 
 pb_utils_stand_in.install()
 

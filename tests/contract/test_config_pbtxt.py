@@ -13,17 +13,17 @@ from tritonclient.utils import np_to_triton_dtype
 
 from tritonocr import OPTIONS
 from tritonocr._protocol import OUTPUTS
-from tritonocr_backend.columns import ReadPage, output_tensors
-from tritonocr_backend.contracts import NETWORK_OUTPUTS, STAGE_OUTPUTS, Role
-from tritonocr_backend.pages import Page
-from tritonocr_backend.pipeline import OcrPipeline, PageSettings
-from tritonocr_backend.settings import DEFAULT_NETWORKS, PAGE_OPTIONS, default_options
-from tritonocr_backend.zoo import network_config as zoo_network_config
-from tritonocr_backend.zoo.network_config import ServingSettings, network_config
-from tritonocr_backend.zoo.repository import STAGES, source_repository
+from tritonocr_backend.core.contracts import NETWORK_OUTPUTS, PIPELINE_MODELS, STAGE_OUTPUTS, Role
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS, PAGE_OPTIONS, default_options
+from tritonocr_backend.documents.pages import Page
+from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline, PageSettings
+from tritonocr_backend.repository import network_config as zoo_network_config
+from tritonocr_backend.repository.build import source_repository
+from tritonocr_backend.repository.network_config import ServingSettings, network_config
+from tritonocr_backend.triton.output_tensors import ReadPage, output_tensors
 
 TYPE_OF_KIND = {bool: "TYPE_BOOL", int: "TYPE_INT32", float: "TYPE_FP32", str: "TYPE_STRING"}
-MODELS = sorted([*STAGES, *DEFAULT_NETWORKS.values()])
+MODELS = sorted([*PIPELINE_MODELS, *DEFAULT_NETWORKS.values()])
 
 Configs = Mapping[str, ModelConfig]
 

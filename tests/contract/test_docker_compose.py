@@ -8,7 +8,7 @@ import pytest
 from compose_spec import PyCompose, parse_duration
 from ruamel.yaml import YAML
 
-from tritonocr_backend.server import ServerOptions
+from tritonocr_backend.server.embedded import ServerOptions
 
 DOCKER = Path(__file__).parents[2] / "docker"
 FILE = DOCKER / "compose.yaml"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pb_utils_stand_in
 import pytest
 
-from tritonocr_backend import errors
-from tritonocr_backend.errors import TritonOcrError
+from tritonocr_backend.core import errors
+from tritonocr_backend.core.errors import TritonOcrError
 from tritonocr_backend.triton.errors import CODES, error_response
 
 

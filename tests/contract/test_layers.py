@@ -1,4 +1,4 @@
-"""Who may import whom: each instance of a model is a process, and pays in memory for all that it imports."""
+"""Which folder may import which. Every instance of a model is a process, and its imports cost memory."""
 
 import ast
 import subprocess
@@ -15,16 +15,15 @@ MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
     for path in PACKAGE.rglob("*.py")
 }
-PURE = (
-    "arrays",
-    "contracts",
-    "doc_preprocessing",
-    "geometry",
-    "pipeline",
-    "stages",
-    "text_crop",
-    "text_detection",
+FLOORS: tuple[frozenset[str], ...] = (
+    frozenset({"core"}),
+    frozenset({"zoo", "engines", "documents"}),
+    frozenset({"graphs", "pipeline"}),
+    frozenset({"repository", "triton"}),
+    frozenset({"server"}),
+    frozenset({"cli"}),
 )
+"""The folders from the lowest floor to the highest: each imports only from floors below its own."""
 PB_UTILS = "triton_python_backend_utils"
 ZOO_ONLY = {"google", "httpx", "onnx", "pydantic", "ruamel", "tritonclient"}
 ENGINES = {"onnxruntime", "openvino", "paddle"}
@@ -46,11 +45,27 @@ def test_only_the_triton_package_imports_tritons_api() -> None:
     assert {name for name in importers if not name.startswith("triton.")} == set()
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_pure_modules_know_neither_triton_nor_engines_nor_the_zoo(name: str) -> None:
-    layers = ("triton", "engines", "zoo", "server", "serving", "cli")
-    forbidden = tuple(f"tritonocr_backend.{layer}" for layer in layers)
-    assert [module for module in imported(MODULES[name]) if module.startswith(forbidden)] == []
+def folder_of(module: str) -> str:
+    return module.removeprefix(f"{PACKAGE.name}.").partition(".")[0]
+
+
+def test_every_folder_has_a_floor() -> None:
+    folders = {name.partition(".")[0] for name in MODULES if name not in ("", "__init__")}
+    assert folders == set().union(*FLOORS)
+
+
+@pytest.mark.parametrize("folder", sorted(set().union(*FLOORS)))
+def test_a_folder_imports_only_from_floors_below(folder: str) -> None:
+    floor = next(number for number, folders in enumerate(FLOORS) if folder in folders)
+    allowed = {folder}.union(*FLOORS[:floor])
+    wrong = [
+        f"{name} imports {module}"
+        for name, path in MODULES.items()
+        if name.partition(".")[0] == folder
+        for module in imported(path)
+        if module.startswith(f"{PACKAGE.name}.") and folder_of(module) not in allowed
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
 from tritonocr import OPTIONS, Option
-from tritonocr_backend.contracts import Role
-from tritonocr_backend.settings import DEFAULT_NETWORKS
-from tritonocr_backend.zoo.repository import source_repository
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS
+from tritonocr_backend.repository.build import source_repository
 
 REPOSITORY = source_repository()
 MAIN = (REPOSITORY.parent / "README.md").read_text("utf-8")

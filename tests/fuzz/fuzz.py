@@ -22,14 +22,15 @@ with atheris.instrument_imports(include=["tritonocr_backend", "tritonocr_gateway
     from starlette.exceptions import HTTPException
 
     import tritonocr_gateway.bodies as bodies
-    from tritonocr_backend.documents import open_document
-    from tritonocr_backend.errors import InvalidInputError, TritonOcrError
-    from tritonocr_backend.limits import parse_limits
-    from tritonocr_backend.pages import unreduced
-    from tritonocr_backend.pdf_documents import RenderLimits
-    from tritonocr_backend.requests import _option_value
-    from tritonocr_backend.settings import PAGE_OPTIONS
-    from tritonocr_backend.zoo import archive, dictionary, inference_config, pipeline_config
+    from tritonocr_backend.core.errors import InvalidInputError, TritonOcrError
+    from tritonocr_backend.core.limits import parse_limits
+    from tritonocr_backend.core.settings import PAGE_OPTIONS
+    from tritonocr_backend.documents.decode import open_document
+    from tritonocr_backend.documents.pages import unreduced
+    from tritonocr_backend.documents.pdf_documents import RenderLimits
+    from tritonocr_backend.repository import pipeline_config
+    from tritonocr_backend.triton.requests import _option_value
+    from tritonocr_backend.zoo import archive, dictionary, inference_config
     from tritonocr_gateway import answers, files
     from tritonocr_gateway.errors import GatewayError
 
@@ -147,7 +148,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 
 def seeds(name: str) -> list[bytes]:
     """Where a target starts from."""
-    sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[1] / "unit" / "backend")]
+    sys.path[:0] = [str(HERE.parents[1])]
     import bombs
     from drawn_files import encode, pdf, picture
 

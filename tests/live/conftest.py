@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
-from tritonocr_backend.settings import DEFAULT_NETWORKS
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS
+from tritonocr_backend.repository.build import build_repository
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 from tritonocr_backend.zoo.fetch import fetch_model
-from tritonocr_backend.zoo.repository import build_repository
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

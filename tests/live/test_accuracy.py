@@ -10,7 +10,7 @@ import pytest
 
 import bench.accuracy
 from tritonocr import OCRClient
-from tritonocr_backend.server import EmbeddedServer
+from tritonocr_backend.server.embedded import EmbeddedServer
 
 Lines = Mapping[str, list[tuple[Any, str]]]
 

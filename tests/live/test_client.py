@@ -20,7 +20,7 @@ from PIL import Image
 import tritonocr
 from tritonocr import AsyncOCRClient, OCRClient, OCRResult
 from tritonocr._demo import DEMO_LINES
-from tritonocr_backend.server import EmbeddedServer
+from tritonocr_backend.server.embedded import EmbeddedServer
 
 # PaddleX's three switches, off: what is left is detection and recognition.
 OFF: dict[str, Any] = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tritonocr import InvalidInputError, OCRClient
-from tritonocr_backend.server import EmbeddedServer
+from tritonocr_backend.server.embedded import EmbeddedServer
 
 PLAIN: dict[str, Any] = {
     "use_doc_orientation_classify": False,

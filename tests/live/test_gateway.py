@@ -22,7 +22,7 @@ import pytest
 from running_gateway import Line, free_port, running
 
 from tritonocr import OCRClient
-from tritonocr_backend.server import EmbeddedServer
+from tritonocr_backend.server.embedded import EmbeddedServer
 from tritonocr_gateway import Settings, create_app
 
 SEEDS = Path(__file__).parents[3] / "shared" / "seeds"

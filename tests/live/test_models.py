@@ -23,16 +23,18 @@ from typer.testing import CliRunner
 from tritonocr import InvalidInputError, OCRClient, OCRResult
 from tritonocr._fonts import draw_text, text_width
 from tritonocr_backend.cli.models import app
-from tritonocr_backend.contracts import Role
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
-from tritonocr_backend.serving import prepare_repository
-from tritonocr_backend.settings import DEFAULT_NETWORKS
-from tritonocr_backend.zoo import cache, inference_config, pipeline_config, registry, running
+from tritonocr_backend.core.contracts import PIPELINE_MODELS, Role
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS
+from tritonocr_backend.repository import pipeline_config
+from tritonocr_backend.repository.build import build_repository
+from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.server import model_control
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
+from tritonocr_backend.zoo import cache, inference_config, registry
 from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.fetch import fetch, fetch_model
 from tritonocr_backend.zoo.importing import import_model
-from tritonocr_backend.zoo.network_config import ServingSettings
-from tritonocr_backend.zoo.repository import STAGES, build_repository
 
 # Lines that every model of the language reads; the older ones write no blank between ideographs and digits.
 LINES = {
@@ -194,10 +196,10 @@ class TestComingAndGoing:
         self, zoo_server: EmbeddedServer, client: OCRClient
     ) -> None:
         name = "en_PP-OCRv3_mobile_rec"
-        repository = running.repository_of(zoo_server.grpc_url)
+        repository = model_control.repository_of(zoo_server.grpc_url)
         with Traffic(client) as traffic:
             self._run(zoo_server, "remove", name)
-            assert name not in running.served_models(zoo_server.grpc_url)
+            assert name not in model_control.served_models(zoo_server.grpc_url)
             assert not (repository / name).exists()
             with pytest.raises(InvalidInputError, match=f"got '{name}', which is not served"):
                 _read(client, "en", text_recognition_model_name=name)
@@ -222,12 +224,12 @@ class TestComingAndGoing:
         assert traffic.answered > 3
 
     def test_what_the_pipeline_needs_is_not_removed(self, zoo_server: EmbeddedServer) -> None:
-        repository = running.repository_of(zoo_server.grpc_url)
+        repository = model_control.repository_of(zoo_server.grpc_url)
         with pytest.raises(ZooError, match="is what the pipeline uses"):
-            running.remove_model("PP-OCRv4_mobile_rec", repository, zoo_server.grpc_url)
+            model_control.remove_model("PP-OCRv4_mobile_rec", repository, zoo_server.grpc_url)
 
     def test_the_list_says_what_each_model_costs(self, zoo_server: EmbeddedServer) -> None:
-        costs = running.costs(zoo_server.grpc_url)
+        costs = model_control.costs(zoo_server.grpc_url)
         memory_bytes = {model.name: model.memory_bytes for model in costs.models}
         assert memory_bytes.keys() >= {*DETECTORS, *RECOGNISERS, "ocr"}
         assert all(value and value > 10_000_000 for value in memory_bytes.values())
@@ -257,14 +259,14 @@ def test_paddle_files_are_converted_and_read_the_same(
     monkeypatch.setenv("TRITONOCR_HOME", str(tmp_path))
     (tmp_path / "environments").symlink_to(environments)
     import_model(source, "converted", convert=True)
-    repository = running.repository_of(zoo_server.grpc_url)
+    repository = model_control.repository_of(zoo_server.grpc_url)
     assert (fetch_model("converted") / "inference.onnx").exists()
-    running.add_model("converted", fetch_model("converted"), repository, zoo_server.grpc_url)
+    model_control.add_model("converted", fetch_model("converted"), repository, zoo_server.grpc_url)
     try:
         ours = _read(client, "ch", text_recognition_model_name="converted")
         published = _read(client, "ch", text_recognition_model_name="PP-OCRv4_mobile_rec")
     finally:
-        running.remove_model("converted", repository, zoo_server.grpc_url)
+        model_control.remove_model("converted", repository, zoo_server.grpc_url)
     assert tuple(ours["rec_texts"]) == LINES["ch"]
     assert ours["rec_scores"] == pytest.approx(published["rec_scores"], abs=1e-2)
 
@@ -353,10 +355,10 @@ class TestRightToLeft:
             _network_that_sees([classes.index(c) for c in self.VISUAL], len(classes)),
             tmp_path / "inference.onnx",
         )
-        repository = running.repository_of(zoo_server.grpc_url)
-        running.add_model("arabic_stand_in", tmp_path, repository, zoo_server.grpc_url)
+        repository = model_control.repository_of(zoo_server.grpc_url)
+        model_control.add_model("arabic_stand_in", tmp_path, repository, zoo_server.grpc_url)
         yield "arabic_stand_in"
-        running.remove_model("arabic_stand_in", repository, zoo_server.grpc_url)
+        model_control.remove_model("arabic_stand_in", repository, zoo_server.grpc_url)
 
     def test_lines_and_words_come_in_the_order_they_are_read(self, model: str, client: OCRClient) -> None:
         result = _read(client, "en", lang="arabic", return_word_box=True)
@@ -427,12 +429,12 @@ class TestArchives:
         tmp_path: Path,
     ) -> None:
         monkeypatch.setenv("TRITONOCR_HOME", str(tmp_path / "home"))
-        repository = running.repository_of(zoo_server.grpc_url)
+        repository = model_control.repository_of(zoo_server.grpc_url)
         for name in self.STAND_INS:
             model = registry.find(name)
             directory = fetch(model.model_copy(update={"archive": f"{archives}/{name}_infer.tar"}))
             assert directory == cache.model_dir(name, self.STAND_INS[name][1])  # type: ignore[arg-type]
-            running.add_model(name, directory, repository, zoo_server.grpc_url)
+            model_control.add_model(name, directory, repository, zoo_server.grpc_url)
         try:
             option = {Role.TEXT_DETECTION: "text_detection_model_name"}
             for name in self.STAND_INS:
@@ -440,7 +442,7 @@ class TestArchives:
                 assert tuple(_read(client, "en", **{key: name})["rec_texts"]) == LINES["en"], name
         finally:
             for name in self.STAND_INS:
-                running.remove_model(name, repository, zoo_server.grpc_url)
+                model_control.remove_model(name, repository, zoo_server.grpc_url)
 
 
 OCR_YAML = """\
@@ -472,7 +474,9 @@ def test_a_file_of_paddlex_is_served_with_its_models_alone(tmp_path: Path) -> No
     options = ServerOptions(log_level="info", log_file=tmp_path / "server.log")
     with EmbeddedServer(repository, options) as server, OCRClient(server.grpc_url) as client:
         networks = {"PP-OCRv6_tiny_det", "ch_ppocr_mobile_v2.0_cls", "my_recogniser"}
-        assert {name for name in running.served_models(server.grpc_url) if name not in STAGES} == networks
+        assert {
+            name for name in model_control.served_models(server.grpc_url) if name not in PIPELINE_MODELS
+        } == networks
         for language in ("ch", "en", "latin"):
             assert tuple(client.ocr(_page(LINES[language]))[0]["rec_texts"]) == LINES[language]
         upside_down = client.ocr(np.ascontiguousarray(_page(LINES["en"])[::-1, ::-1]))[0]
@@ -503,17 +507,19 @@ def lazy_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 
 def test_a_model_costs_nothing_until_requests_name_it(lazy_server: EmbeddedServer) -> None:
     asked_for, waiting = "japan_PP-OCRv3_mobile_rec", "en_PP-OCRv3_mobile_rec"
-    assert {asked_for, waiting}.isdisjoint(running.served_models(lazy_server.grpc_url))
+    assert {asked_for, waiting}.isdisjoint(model_control.served_models(lazy_server.grpc_url))
     with OCRClient(lazy_server.grpc_url) as client, ThreadPoolExecutor(12) as threads:
         page = _page(LINES["japan"])
         first = [threads.submit(client.ocr, page, lang="japan") for _ in range(24)]
         assert all(tuple(future.result()[0]["rec_texts"]) == LINES["japan"] for future in first)
-        costs = {model.name for model in running.costs(lazy_server.grpc_url).models}
+        costs = {model.name for model in model_control.costs(lazy_server.grpc_url).models}
         assert asked_for in costs
         assert waiting not in costs
         loaded = set(client.models()["text_recognition"])
         assert loaded & {asked_for, waiting} == {asked_for}, "models() names what is loaded"
-        running.remove_model(waiting, running.repository_of(lazy_server.grpc_url), lazy_server.grpc_url)
+        model_control.remove_model(
+            waiting, model_control.repository_of(lazy_server.grpc_url), lazy_server.grpc_url
+        )
         with pytest.raises(InvalidInputError, match=f"got '{waiting}', which is not served"):
             _read(client, "en", text_recognition_model_name=waiting)
 
@@ -523,7 +529,7 @@ def test_a_server_that_lets_no_models_come_says_so(server: EmbeddedServer) -> No
     result = CliRunner().invoke(app, ["add", name, "--url", server.grpc_url])
     assert result.exit_code == 1
     assert "start it with `tritonocr serve --model-control`" in result.output
-    assert not (running.repository_of(server.grpc_url) / name).exists()
+    assert not (model_control.repository_of(server.grpc_url) / name).exists()
 
 
 def test_no_server_is_one_sentence() -> None:

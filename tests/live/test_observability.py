@@ -19,9 +19,9 @@ from tritonclient.utils import InferenceServerException
 
 from tritonocr import demo_page
 from tritonocr._demo import DEMO_LINES
-from tritonocr_backend.records import STAGES
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
-from tritonocr_backend.zoo.repository import build_repository
+from tritonocr_backend.repository.build import build_repository
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
+from tritonocr_backend.triton.telemetry import TIMED_STEPS
 from tritonocr_gateway.metrics import Metrics
 
 MONITORING = Path(__file__).parents[2] / "docker" / "monitoring"
@@ -137,7 +137,7 @@ class TestMetrics:
 
     def test_the_stages_seconds_make_up_the_pages(self, watched: EmbeddedServer) -> None:
         stages = values(watched, "tritonocr_stage_seconds_total")
-        assert set(stages) == {f'stage="{stage}"' for stage in STAGES}
+        assert set(stages) == {f'stage="{stage}"' for stage in TIMED_STEPS}
         page_seconds = values(watched, "tritonocr_page_seconds_sum")[""]
         assert (
             0.8 * page_seconds < sum(stages.values()) < page_seconds + stages['stage="answer_encode"'] + 1e-3
@@ -155,7 +155,7 @@ class TestLogLines:
     def test_name_the_request_and_where_its_time_went(self, watched: EmbeddedServer) -> None:
         line = eventually(lambda: log_lines(watched).get("page-3"))
         assert (line["status"], line["pages"], line["lines"]) == ("ok", 1, len(DEMO_LINES))
-        assert {"text_detection", "text_recognition"} < set(line["stage_milliseconds"]) < set(STAGES)
+        assert {"text_detection", "text_recognition"} < set(line["stage_milliseconds"]) < set(TIMED_STEPS)
         assert sum(line["stage_milliseconds"].values()) < line["milliseconds"] + 1
         assert log_lines(watched)["no-picture"]["status"] == "unreadable"
 

@@ -21,7 +21,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tritonocr_backend.server import EmbeddedServer
+from tritonocr_backend.server.embedded import EmbeddedServer
 from tritonocr_gateway import Settings, create_app
 
 OUTPUT = Path(__file__).parents[2] / "output"

@@ -25,16 +25,16 @@ from numpy.typing import NDArray
 from tritonclient.grpc import InferenceServerClient, InferInput
 
 from tritonocr import OCRClient
-from tritonocr_backend.contracts import LINE_HEIGHT_PX, NETWORK_OUTPUTS, Role
-from tritonocr_backend.documents import open_document
-from tritonocr_backend.pages import unreduced
-from tritonocr_backend.repository_view import RepositoryView
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
-from tritonocr_backend.settings import DEFAULT_NETWORKS, PipelineSettings
-from tritonocr_backend.text_crop import CutLine, crop_quad, exact_line_width, pack_lines
-from tritonocr_backend.text_recognition import class_characters, ctc_decode
-from tritonocr_backend.zoo.network_config import ServingSettings
-from tritonocr_backend.zoo.repository import build_repository
+from tritonocr_backend.core.contracts import LINE_HEIGHT_PX, NETWORK_OUTPUTS, Role
+from tritonocr_backend.core.repository_view import RepositoryView
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS, PipelineSettings
+from tritonocr_backend.documents.decode import open_document
+from tritonocr_backend.documents.pages import unreduced
+from tritonocr_backend.pipeline.text_crop import CutLine, crop_quad, exact_line_width, pack_lines
+from tritonocr_backend.pipeline.text_recognition import class_characters, ctc_decode
+from tritonocr_backend.repository.build import build_repository
+from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
 BOX_TOLERANCE_PX = 1
 SCORE_TOLERANCE = 1e-3

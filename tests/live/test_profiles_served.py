@@ -20,14 +20,14 @@ from test_accuracy import PLAIN, lines_of, scorer
 from tritonclient.grpc import model_config_pb2
 
 from tritonocr import OCRClient
-from tritonocr_backend import devices
-from tritonocr_backend.contracts import Role
-from tritonocr_backend.network_card import read_card
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
-from tritonocr_backend.settings import DEFAULT_NETWORKS
-from tritonocr_backend.zoo.network_config import SERVING
-from tritonocr_backend.zoo.profiles import Profile, profile_settings
-from tritonocr_backend.zoo.repository import build_repository
+from tritonocr_backend.core import devices
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.core.network_metadata import read_card
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS
+from tritonocr_backend.repository.build import build_repository
+from tritonocr_backend.repository.network_config import SERVING
+from tritonocr_backend.repository.profiles import Profile, profile_settings
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
 __all__ = ["scorer"]
 

@@ -17,10 +17,10 @@ import trustme
 from tritonclient.utils import InferenceServerException
 
 from tritonocr import TLS, OCRClient
-from tritonocr_backend.errors import ServerError
-from tritonocr_backend.restrictions import ADMIN_HEADER, ADMIN_KEY_VARIABLE, TlsFiles
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
-from tritonocr_backend.zoo import running
+from tritonocr_backend.core.errors import ServerError
+from tritonocr_backend.server import model_control
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
+from tritonocr_backend.server.restrictions import ADMIN_HEADER, ADMIN_KEY_VARIABLE, TlsFiles
 
 KEY = "a-key-of-the-administrator"
 ECHO_CONFIG = """name: "echo"
@@ -176,8 +176,8 @@ class TestModelControl:
         self, administered: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv(ADMIN_KEY_VARIABLE, raising=False)
-        assert running.served_models(administered.grpc_url) == ("echo",)
-        assert running.admin_headers_of(administered.grpc_url) == {ADMIN_HEADER: KEY}
+        assert model_control.served_models(administered.grpc_url) == ("echo",)
+        assert model_control.admin_headers_of(administered.grpc_url) == {ADMIN_HEADER: KEY}
 
     def test_that_is_shown_another_key_says_so(
         self, administered: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
@@ -185,9 +185,9 @@ class TestModelControl:
         monkeypatch.setenv(ADMIN_KEY_VARIABLE, "a-key-of-another-server")
         with (
             pytest.raises(ServerError, match=f"asks for its admin key: give it in {ADMIN_KEY_VARIABLE}"),
-            running.connected(administered.grpc_url) as client,
+            model_control.connected(administered.grpc_url) as client,
         ):
-            client.load_model("echo", headers=running.admin_headers_of(administered.grpc_url))
+            client.load_model("echo", headers=model_control.admin_headers_of(administered.grpc_url))
 
 
 def listening(process: psutil.Process) -> set[str]:

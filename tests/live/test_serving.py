@@ -19,11 +19,11 @@ import pytest
 
 from tritonocr import DeadlineExceededError, OCRClient, OCRResult, OverloadedError, demo_page
 from tritonocr._demo import DEMO_LINES
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
-from tritonocr_backend.serving import prepare_repository
-from tritonocr_backend.settings import DEFAULT_NETWORKS
-from tritonocr_backend.zoo import pipeline_config
-from tritonocr_backend.zoo.network_config import ServingSettings
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS
+from tritonocr_backend.repository import pipeline_config
+from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
 PLAIN: dict[str, Any] = {
     "use_doc_orientation_classify": False,

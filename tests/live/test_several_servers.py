@@ -18,9 +18,9 @@ from PIL import Image, ImageDraw, ImageFont
 from tritonclient.utils import InferenceServerException
 
 from tritonocr import OCRClient, ServerUnavailableError
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
-from tritonocr_backend.zoo.network_config import ServingSettings
-from tritonocr_backend.zoo.repository import build_repository
+from tritonocr_backend.repository.build import build_repository
+from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
 PLAIN: dict[str, Any] = {
     "use_doc_orientation_classify": False,

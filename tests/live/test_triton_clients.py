@@ -21,7 +21,7 @@ from tritonclient.utils import InferenceServerException
 
 from tritonocr import OCRClient, OCRFailure, OCRResult, demo_page
 from tritonocr._demo import DEMO_LINES
-from tritonocr_backend.server import EmbeddedServer
+from tritonocr_backend.server.embedded import EmbeddedServer
 
 OFF = ("use_doc_orientation_classify", "use_doc_unwarping", "use_textline_orientation")
 TYPES = {bool: "BOOL", int: "INT32", float: "FP32", str: "BYTES", bytes: "BYTES", list: "BYTES"}

@@ -32,9 +32,9 @@ def start_server(
         ServerUnavailableError: a model cannot be had, or the server does not start; the message says why.
     """
     try:
-        from tritonocr_backend.devices import DeviceNameError
-        from tritonocr_backend.errors import TritonOcrError
-        from tritonocr_backend.server import EmbeddedServer, ServerOptions
+        from tritonocr_backend.core.devices import DeviceNameError
+        from tritonocr_backend.core.errors import TritonOcrError
+        from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
         from tritonocr_backend.zoo.errors import PipelineConfigError
     except ImportError as error:
         raise MissingExtraError(
@@ -62,9 +62,9 @@ def start_server(
 
 def _build(directory: Path, config: Mapping[str, Any] | Path | None, device: str | None) -> Path:
     """Write the model repository that a configuration asks for."""
-    from tritonocr_backend.serving import prepare_repository
-    from tritonocr_backend.zoo import pipeline_config
-    from tritonocr_backend.zoo.network_config import ServingSettings
+    from tritonocr_backend.repository import pipeline_config
+    from tritonocr_backend.repository.network_config import ServingSettings
+    from tritonocr_backend.repository.prepare import prepare_repository
 
     file = config if isinstance(config, Path) else directory / "OCR.yaml"
     if config is None:

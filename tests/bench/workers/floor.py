@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from in_process import InProcessCaller, Parser
 from protocol import Answer, File, configuration, serve
-from tritonocr_backend.arrays import Tensors
-from tritonocr_backend.contracts import CROP, IMAGE, STAGE_OUTPUTS
-from tritonocr_backend.pipeline import OcrPipeline
-from tritonocr_backend.repository_view import RepositoryView
-from tritonocr_backend.stages import run_stage
+from tritonocr_backend.core.arrays import Tensors
+from tritonocr_backend.core.contracts import CROP, IMAGE, STAGE_OUTPUTS
+from tritonocr_backend.core.repository_view import RepositoryView
+from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
+from tritonocr_backend.pipeline.stages import run_stage
 
 CORES = len(os.sched_getaffinity(0))
 

@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol import Answer, File, Lines, configuration, one_by_one, serve
-from tritonocr_backend.arrays import Tensors
-from tritonocr_backend.contracts import IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS
+from tritonocr_backend.core.arrays import Tensors
+from tritonocr_backend.core.contracts import IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS
+from tritonocr_backend.core.network_metadata import read_card
+from tritonocr_backend.core.repository_view import RepositoryView
+from tritonocr_backend.core.settings import read_pipeline_settings
+from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.engines import Engine, EngineOptions, Network, create_engine
-from tritonocr_backend.network_card import read_card
-from tritonocr_backend.pages import Page
-from tritonocr_backend.pipeline import OcrPipeline, PageSettings
-from tritonocr_backend.repository_view import RepositoryView
-from tritonocr_backend.requests import parse_request
-from tritonocr_backend.settings import read_pipeline_settings
-from tritonocr_backend.stages import run_stage
+from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline, PageSettings
+from tritonocr_backend.pipeline.stages import run_stage
+from tritonocr_backend.triton.requests import parse_request
 
 
 class InProcessCaller:

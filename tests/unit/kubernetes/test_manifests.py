@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from tritonocr._address import Address
 from tritonocr.cli._app import app
-from tritonocr_backend.server import ServerOptions
+from tritonocr_backend.server.embedded import ServerOptions
 from tritonocr_gateway.settings import ENV_PREFIX, Settings
 
 OVERLAYS = ("cpu", "gpu")

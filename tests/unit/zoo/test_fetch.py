@@ -15,7 +15,7 @@ import pytest
 from bombs import tarred
 from file_server import FileServer
 
-from tritonocr_backend.contracts import Role
+from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.zoo import inference_config
 from tritonocr_backend.zoo.errors import FetchError, UnknownModelError
 from tritonocr_backend.zoo.fetch import fetch, fetch_model

@@ -8,12 +8,11 @@ from pathlib import Path
 import networks
 import pytest
 
-from tritonocr_backend.contracts import Role
+from tritonocr_backend.core.contracts import PIPELINE_MODELS, Role
 from tritonocr_backend.zoo import conversion, inference_config, probe, registry
 from tritonocr_backend.zoo.errors import ModelFormatError
 from tritonocr_backend.zoo.fetch import fetch_model
 from tritonocr_backend.zoo.importing import import_model
-from tritonocr_backend.zoo.repository import STAGES
 
 RECOGNITION = {
     "inference.yml": networks.inference_yml(Role.TEXT_RECOGNITION, "en_PP-OCRv3_mobile_rec", "abc"),
@@ -161,7 +160,7 @@ class TestOnnxFiles:
     ("name", "message"),
     [
         ("PP-OCRv4_mobile_rec", "is taken"),
-        *((stage, "is taken") for stage in sorted(STAGES)),
+        *((stage, "is taken") for stage in sorted(PIPELINE_MODELS)),
         ("../up", "expected letters"),
         ("", "expected letters"),
         (".hidden", "expected letters"),
@@ -177,7 +176,7 @@ def test_a_name_that_cannot_be_served_is_refused(name: str, message: str, tmp_pa
 def paddle_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small recognition network saved by Paddle itself, in a process of its own."""
     path = tmp_path_factory.mktemp("paddle")
-    program = Path(__file__).with_name("paddle_network.py")
+    program = Path(__file__).parents[2] / "paddle_network.py"
     subprocess.run([sys.executable, str(program), str(path)], check=True, capture_output=True)
     (path / "inference.yml").write_bytes(networks.inference_yml(Role.TEXT_RECOGNITION, "tuned", "abc"))
     return path

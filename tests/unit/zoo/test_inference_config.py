@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from tritonocr_backend.contracts import Role
-from tritonocr_backend.network_card import Normalisation
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.core.network_metadata import Normalisation
 from tritonocr_backend.zoo import inference_config
 from tritonocr_backend.zoo.errors import ModelFormatError
 from tritonocr_backend.zoo.registry import DetectionSettings

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from tritonocr_backend.contracts import Role
-from tritonocr_backend.settings import DEFAULT_NETWORKS
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.zoo import registry
 from tritonocr_backend.zoo.errors import UnknownModelError
 

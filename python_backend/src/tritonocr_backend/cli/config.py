@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tritonocr_backend.zoo.pipeline_config import default_text
+from tritonocr_backend.repository.pipeline_config import default_text
 
 FILE_NAME = "OCR.yaml"
 

@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
-from tritonocr_backend.contracts import Role
-from tritonocr_backend.errors import ServerError
-from tritonocr_backend.zoo import pipeline_config, registry, running
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.core.errors import ServerError
+from tritonocr_backend.repository import pipeline_config
+from tritonocr_backend.server import model_control
+from tritonocr_backend.zoo import registry
 from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.fetch import fetch_model
 from tritonocr_backend.zoo.importing import import_model
@@ -45,7 +47,7 @@ def list_models(
     served: Annotated[
         bool, typer.Option("--served", help="Only what a running server serves, with memory and load time.")
     ] = False,
-    url: Url = running.DEFAULT_URL,
+    url: Url = model_control.DEFAULT_URL,
 ) -> None:
     """List the models of PaddleX's OCR tutorial, of PP-OCRv5 and PP-OCRv6, and the imported ones.
 
@@ -56,40 +58,40 @@ def list_models(
     """
     if served:
         with exit_on_error():
-            costs = running.costs(url)
+            costs = model_control.costs(url)
         _print(costs.as_json(), lambda _: _cost_table(costs), as_json)
         return
     try:
-        models = listing(running.served_models(url))
+        models = listing(model_control.served_models(url))
     except ServerError:
         models = listing(None)  # no server need run for this
     _print([listed.as_json() for listed in models], partial(_table, models), as_json)
 
 
 @app.command()
-def add(name: str, url: Url = running.DEFAULT_URL, repository: Repository = None) -> None:
+def add(name: str, url: Url = model_control.DEFAULT_URL, repository: Repository = None) -> None:
     """Give a model to a running server, without a restart; it is fetched first where need be.
 
     Examples:
         tritonocr models add japan_PP-OCRv3_mobile_rec
     """
     with exit_on_error():
-        directory = repository or running.repository_of(url)
+        directory = repository or model_control.repository_of(url)
         with progress_bar(name) as progress:
             model_dir = fetch_model(name, progress=progress)
-        running.add_model(name, model_dir, directory, url)
+        model_control.add_model(name, model_dir, directory, url)
     typer.echo(f"{name}: served by {url}")
 
 
 @app.command()
-def remove(name: str, url: Url = running.DEFAULT_URL, repository: Repository = None) -> None:
+def remove(name: str, url: Url = model_control.DEFAULT_URL, repository: Repository = None) -> None:
     """Take a model from a running server, once the requests that use it are answered; the cache keeps it.
 
     Examples:
         tritonocr models remove japan_PP-OCRv3_mobile_rec
     """
     with exit_on_error():
-        running.remove_model(name, repository or running.repository_of(url), url)
+        model_control.remove_model(name, repository or model_control.repository_of(url), url)
     typer.echo(f"{name}: no longer served by {url}")
 
 
@@ -189,7 +191,7 @@ def _table(models: list[Listed], width: int) -> Table:
     return table
 
 
-def _cost_table(costs: running.Costs) -> Table:
+def _cost_table(costs: model_control.Costs) -> Table:
     table = Table("model", "memory MB", "load s", title=f"served by {costs.url}")
     for model in costs.models:
         table.add_row(model.name, _number(model.memory_bytes, 1e6, 0), _number(model.load_time_s, 1, 2))

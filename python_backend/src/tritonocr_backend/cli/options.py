@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tritonocr_backend.zoo.network_config import Precision
+from tritonocr_backend.repository.network_config import Precision
 
 PipelineFile = Annotated[
     Path | None,

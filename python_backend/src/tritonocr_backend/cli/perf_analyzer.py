@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from tritonocr_backend.cli.reporting import exit_on_error
-from tritonocr_backend.errors import ServerError
+from tritonocr_backend.core.errors import ServerError
 
 app = typer.Typer()
 

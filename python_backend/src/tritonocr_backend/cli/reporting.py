@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from tritonocr_backend.errors import TritonOcrError
+from tritonocr_backend.core.errors import TritonOcrError
 from tritonocr_backend.zoo.fetch import Progress as ProgressCallback
 
 

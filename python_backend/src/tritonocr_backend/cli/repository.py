@@ -15,10 +15,10 @@ from tritonocr_backend.cli.options import (
     RecognitionInstances,
 )
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
-from tritonocr_backend.serving import prepare_repository
-from tritonocr_backend.zoo import pipeline_config
-from tritonocr_backend.zoo.network_config import ENGINE_CACHE, GPU_BATCH_DELAY_US, Accelerator
-from tritonocr_backend.zoo.profiles import Profile, profile_settings
+from tritonocr_backend.repository import pipeline_config
+from tritonocr_backend.repository.network_config import ENGINE_CACHE, GPU_BATCH_DELAY_US, Accelerator
+from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.repository.profiles import Profile, profile_settings
 
 app = typer.Typer(no_args_is_help=True, help="Model repositories for a tritonserver of your own: build.")
 

@@ -17,7 +17,6 @@ from typing import Annotated, Any
 
 import typer
 
-from tritonocr_backend import logs
 from tritonocr_backend.cli.options import (
     ComputedIn,
     MoreModels,
@@ -26,17 +25,18 @@ from tritonocr_backend.cli.options import (
     RecognitionInstances,
 )
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar, say
-from tritonocr_backend.errors import ServerError
-from tritonocr_backend.limits import LIMITS, parse_limits
-from tritonocr_backend.logs import LogFormat
-from tritonocr_backend.ports import free_ports
-from tritonocr_backend.restrictions import ADMIN_KEY_VARIABLE, TlsFiles
-from tritonocr_backend.server import READY_POLL_S, EmbeddedServer, ServerOptions
-from tritonocr_backend.server_options import LogLevel
-from tritonocr_backend.serving import prepare_repository
-from tritonocr_backend.watchdog import watch
-from tritonocr_backend.zoo import pipeline_config, serving_file
-from tritonocr_backend.zoo.network_config import Engine, ServingSettings
+from tritonocr_backend.core import logs
+from tritonocr_backend.core.errors import ServerError
+from tritonocr_backend.core.limits import LIMITS, parse_limits
+from tritonocr_backend.core.logs import LogFormat
+from tritonocr_backend.repository import pipeline_config, serving_file
+from tritonocr_backend.repository.network_config import Engine, ServingSettings
+from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.server.embedded import READY_POLL_S, EmbeddedServer, ServerOptions
+from tritonocr_backend.server.parent_watch import watch
+from tritonocr_backend.server.ports import free_ports
+from tritonocr_backend.server.restrictions import ADMIN_KEY_VARIABLE, TlsFiles
+from tritonocr_backend.server.server_options import LogLevel
 
 
 def serve(

@@ -12,11 +12,11 @@ from rich.table import Table
 
 from tritonocr_backend.cli.options import PipelineFile
 from tritonocr_backend.cli.reporting import exit_on_error
-from tritonocr_backend.tuning import Candidate, Effort, Finding, questions, server_of
-from tritonocr_backend.tuning import tune as measure
-from tritonocr_backend.zoo import pipeline_config, serving_file
-from tritonocr_backend.zoo.cpu_sharing import available_cores
-from tritonocr_backend.zoo.network_config import ServingSettings
+from tritonocr_backend.cli.tuning import Candidate, Effort, Finding, questions, server_of
+from tritonocr_backend.cli.tuning import tune as measure
+from tritonocr_backend.repository import pipeline_config, serving_file
+from tritonocr_backend.repository.cpu_sharing import available_cores
+from tritonocr_backend.repository.network_config import ServingSettings
 
 _PREPROCESSING = ("use_doc_orientation_classify", "use_doc_unwarping", "use_textline_orientation")
 _HEADINGS = ("pages/s", "to the best so far", "s a page", "lines read alike")

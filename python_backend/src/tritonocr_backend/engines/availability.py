@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from tritonocr_backend import devices
-from tritonocr_backend.devices import Device, Support
-from tritonocr_backend.errors import ServerError
+from tritonocr_backend.core import devices
+from tritonocr_backend.core.devices import Device, Support
+from tritonocr_backend.core.errors import ServerError
 
 # Of one network's process: CUDA's context and cuDNN's kernels, before the first activation. Not measured
 # with these networks: a bound that less is surely too little for.

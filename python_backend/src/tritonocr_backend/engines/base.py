@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from tritonocr_backend import devices
-from tritonocr_backend.arrays import Image
-from tritonocr_backend.contracts import LINE_ROLES, Role
-from tritonocr_backend.network_card import Normalisation
+from tritonocr_backend.core import devices
+from tritonocr_backend.core.arrays import Image
+from tritonocr_backend.core.contracts import LINE_ROLES, Role
+from tritonocr_backend.core.network_metadata import Normalisation
 
 ONNX_FILE = "model.onnx"
 PADDLE_FILES = ("inference.json", "inference.pdmodel")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonocr_backend.arrays import Image
+from tritonocr_backend.core.arrays import Image
 from tritonocr_backend.engines.base import Engine
 
 MOST_IMAGES = 64

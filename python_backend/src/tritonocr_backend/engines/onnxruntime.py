@@ -8,8 +8,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from tritonocr_backend import devices
-from tritonocr_backend.arrays import Image
+from tritonocr_backend.core import devices
+from tritonocr_backend.core.arrays import Image
+from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.engines.base import (
     ONNX_FILE,
     EngineError,
@@ -18,7 +19,6 @@ from tritonocr_backend.engines.base import (
     check_outputs,
     streams_of,
 )
-from tritonocr_backend.errors import ServerError
 
 TENSORRT = "TensorrtExecutionProvider"
 PRECISIONS = ("auto", "f32", "f16")

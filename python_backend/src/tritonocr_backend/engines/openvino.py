@@ -9,9 +9,9 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from tritonocr_backend import devices
-from tritonocr_backend.arrays import Image
-from tritonocr_backend.contracts import IMAGE_SIZES, STRIDE_PX, Role
+from tritonocr_backend.core import devices
+from tritonocr_backend.core.arrays import Image
+from tritonocr_backend.core.contracts import IMAGE_SIZES, STRIDE_PX, Role
 from tritonocr_backend.engines.base import ONNX_FILE, EngineError, Network, check_outputs, streams_of
 from tritonocr_backend.engines.batching import joined, split_batch
 

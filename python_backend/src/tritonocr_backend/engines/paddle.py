@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from paddle import inference
 
-from tritonocr_backend import devices
-from tritonocr_backend.arrays import Image
-from tritonocr_backend.contracts import PADDING_BGR, Role
+from tritonocr_backend.core import devices
+from tritonocr_backend.core.arrays import Image
+from tritonocr_backend.core.contracts import PADDING_BGR, Role
+from tritonocr_backend.core.network_metadata import Normalisation
 from tritonocr_backend.engines.base import PADDLE_FILES, EngineError, EngineOptions, Network
-from tritonocr_backend.network_card import Normalisation
 
 
 class PaddleEngine:

@@ -1,1 +1,1 @@
-"""The Triton side: the only importer of triton_python_backend_utils."""
+"""The adapter to Triton: the only importer of triton_python_backend_utils."""

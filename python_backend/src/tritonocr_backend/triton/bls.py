@@ -13,8 +13,8 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from tritonocr_backend.arrays import Tensors
-from tritonocr_backend.repository_view import RepositoryView
+from tritonocr_backend.core.arrays import Tensors
+from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.triton.errors import NOT_LOADED, from_response_error
 from tritonocr_backend.triton.tensors import from_response, to_triton
 

@@ -6,7 +6,7 @@ import logging
 
 import triton_python_backend_utils as pb_utils
 
-from tritonocr_backend.errors import InvalidInputError, OverloadedError, ServerError, StageError
+from tritonocr_backend.core.errors import InvalidInputError, OverloadedError, ServerError, StageError
 
 # By name: pb_utils has its classes only once the model is imported.
 CODES = {

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import psutil
 import triton_python_backend_utils as pb_utils
 
-from tritonocr_backend.contracts import LOAD_TIME_METRIC
+from tritonocr_backend.core.contracts import LOAD_TIME_METRIC
 
 Kind = Literal["COUNTER", "GAUGE", "HISTOGRAM"]
 

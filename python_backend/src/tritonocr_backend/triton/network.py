@@ -8,13 +8,13 @@ from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
 
-from tritonocr_backend import devices, logs
-from tritonocr_backend.arrays import Image
-from tritonocr_backend.contracts import IMAGE, NETWORK_OUTPUTS, STRIDE_PX, Role
+from tritonocr_backend.core import devices, logs
+from tritonocr_backend.core.arrays import Image
+from tritonocr_backend.core.contracts import IMAGE, NETWORK_OUTPUTS, STRIDE_PX, Role
+from tritonocr_backend.core.errors import InvalidInputError
+from tritonocr_backend.core.network_metadata import read_card
 from tritonocr_backend.engines import EngineOptions, Network, create_engine
 from tritonocr_backend.engines.batching import Batcher
-from tritonocr_backend.errors import InvalidInputError
-from tritonocr_backend.network_card import read_card
 from tritonocr_backend.triton.errors import error_response
 from tritonocr_backend.triton.metrics import InstanceMetrics
 from tritonocr_backend.triton.tensors import read_inputs, response

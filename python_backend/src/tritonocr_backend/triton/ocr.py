@@ -11,14 +11,21 @@ from typing import Any
 import cv2
 import triton_python_backend_utils as pb_utils
 
-from tritonocr_backend import logs
-from tritonocr_backend.columns import ReadPage, encode_picture, output_tensors
-from tritonocr_backend.doc_preprocessing import rotate
-from tritonocr_backend.draining import Door
-from tritonocr_backend.errors import InvalidInputError, OverloadedError, StageError, reason_of
-from tritonocr_backend.pages import Page, ReductionOf, unreduced
-from tritonocr_backend.pipeline import OcrPipeline, PageResult, PageSettings
-from tritonocr_backend.records import (
+from tritonocr_backend.core import logs
+from tritonocr_backend.core.errors import InvalidInputError, OverloadedError, StageError, reason_of
+from tritonocr_backend.core.repository_view import RepositoryView
+from tritonocr_backend.core.settings import read_pipeline_settings
+from tritonocr_backend.documents.pages import Page, ReductionOf, unreduced
+from tritonocr_backend.pipeline.doc_preprocessing import rotate
+from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline, PageResult, PageSettings
+from tritonocr_backend.triton.bls import ORIGIN, BlsCaller
+from tritonocr_backend.triton.drain_gate import Door
+from tritonocr_backend.triton.errors import error_response
+from tritonocr_backend.triton.metrics import InstanceMetrics
+from tritonocr_backend.triton.output_tensors import ReadPage, encode_picture, output_tensors
+from tritonocr_backend.triton.reporter import Reporter
+from tritonocr_backend.triton.requests import OcrRequest, check_served, parse_request
+from tritonocr_backend.triton.telemetry import (
     CLOCK,
     READ_FILE,
     WRITE_ANSWER,
@@ -28,13 +35,6 @@ from tritonocr_backend.records import (
     TimedCaller,
     received_bytes,
 )
-from tritonocr_backend.repository_view import RepositoryView
-from tritonocr_backend.requests import OcrRequest, check_served, parse_request
-from tritonocr_backend.settings import read_pipeline_settings
-from tritonocr_backend.triton.bls import ORIGIN, BlsCaller
-from tritonocr_backend.triton.errors import error_response
-from tritonocr_backend.triton.metrics import InstanceMetrics
-from tritonocr_backend.triton.reporter import Reporter
 from tritonocr_backend.triton.tensors import read_inputs, response
 
 CALLS_IN_FLIGHT = 16

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, get_args
 
-from tritonocr_backend.errors import Reason
-from tritonocr_backend.logs import REQUESTS
-from tritonocr_backend.records import STAGES, FileRecord, PageRecord
+from tritonocr_backend.core.errors import Reason
+from tritonocr_backend.core.logs import REQUESTS
 from tritonocr_backend.triton.metrics import Families, instance_labels
+from tritonocr_backend.triton.telemetry import TIMED_STEPS, FileRecord, PageRecord
 
 LINES_A_PAGE = (0.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0)
 SECONDS_A_PAGE = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -81,7 +81,7 @@ class _OcrMetrics:
         rejected = add("COUNTER", "tritonocr_rejected_files_total", "Requests that got no full answer")
         self._rejected = {reason: rejected(reason=reason) for reason in get_args(Reason)}
         stages = add("COUNTER", "tritonocr_stage_seconds_total", "Seconds that pages spent in each stage")
-        self._stages = {stage: stages(stage=stage) for stage in STAGES}
+        self._stages = {stage: stages(stage=stage) for stage in TIMED_STEPS}
         page_lines = add("HISTOGRAM", "tritonocr_page_lines", "Text lines of a page")
         self._page_lines = page_lines(buckets=LINES_A_PAGE)
         page_seconds = add(

@@ -7,9 +7,9 @@ import json
 import cv2
 import triton_python_backend_utils as pb_utils
 
-from tritonocr_backend import logs
-from tritonocr_backend.repository_view import RepositoryView
-from tritonocr_backend.stages import run_stage
+from tritonocr_backend.core import logs
+from tritonocr_backend.core.repository_view import RepositoryView
+from tritonocr_backend.pipeline.stages import run_stage
 from tritonocr_backend.triton.errors import error_response
 from tritonocr_backend.triton.metrics import InstanceMetrics
 from tritonocr_backend.triton.tensors import decode_strings, read_inputs, response

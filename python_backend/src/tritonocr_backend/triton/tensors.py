@@ -9,8 +9,8 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from tritonocr_backend.arrays import Tensors
-from tritonocr_backend.errors import InvalidInputError
+from tritonocr_backend.core.arrays import Tensors
+from tritonocr_backend.core.errors import InvalidInputError
 
 
 def read_inputs(request: pb_utils.InferenceRequest) -> dict[str, NDArray[Any]]:

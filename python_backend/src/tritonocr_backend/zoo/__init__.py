@@ -1,1 +1,1 @@
-"""The models: which there are, where their weights are had, and how a repository is built from them."""
+"""The model zoo: which models exist, and how their files are fetched, imported and cached."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tritonocr_backend.errors import TritonOcrError
+from tritonocr_backend.core.errors import TritonOcrError
 
 
 class ZooError(TritonOcrError):

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from zipfile import ZipFile
 
-from tritonocr_backend.contracts import Role
+from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.zoo import (
     archive,
     cache,

@@ -6,12 +6,11 @@ import re
 import shutil
 from pathlib import Path
 
-from tritonocr_backend.contracts import Role
+from tritonocr_backend.core.contracts import PIPELINE_MODELS, Role
 from tritonocr_backend.zoo import cache, conversion, dictionary, inference_config, layout, probe, registry
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
 from tritonocr_backend.zoo.inference_config import InferenceConfig
 from tritonocr_backend.zoo.registry import DetectionSettings, Model
-from tritonocr_backend.zoo.repository import STAGES
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _METADATA_KEY = "character"
@@ -64,7 +63,7 @@ def import_model(
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise ModelFormatError(f"name: got {name!r}, expected letters, digits, '.', '_' and '-'")
-    if name in STAGES or name in {model.name for model in registry.official()}:
+    if name in PIPELINE_MODELS or name in {model.name for model in registry.official()}:
         raise ModelFormatError(
             f"name: {name!r} is taken; choose one that is not an official model's or a stage's"
         )

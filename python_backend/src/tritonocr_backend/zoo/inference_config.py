@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
-from tritonocr_backend.contracts import IMAGE_SIZES, Role
-from tritonocr_backend.network_card import Normalisation
+from tritonocr_backend.core.contracts import IMAGE_SIZES, Role
+from tritonocr_backend.core.network_metadata import Normalisation
 from tritonocr_backend.zoo import layout, registry, yaml_text
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
 from tritonocr_backend.zoo.registry import DetectionSettings

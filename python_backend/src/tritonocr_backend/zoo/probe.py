@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from tritonocr_backend.contracts import Role
+from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.zoo import dictionary, layout
 from tritonocr_backend.zoo.errors import ModelFormatError
 from tritonocr_backend.zoo.inference_config import InferenceConfig

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from ruamel.yaml import YAML
 
-from tritonocr_backend.contracts import Role
+from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.zoo import cache
 from tritonocr_backend.zoo.errors import UnknownModelError
 from tritonocr_backend.zoo.layout import FileFormat

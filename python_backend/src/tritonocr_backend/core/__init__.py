@@ -1,0 +1,1 @@
+"""What all other folders use: arrays, contracts, errors, settings, limits, devices and logs."""

@@ -1,0 +1,1 @@
+"""From the bytes of an image, TIFF or PDF to pages of pixels."""

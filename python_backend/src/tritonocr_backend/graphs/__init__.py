@@ -1,0 +1,1 @@
+"""Changes to ONNX graphs when a network is exported for serving."""

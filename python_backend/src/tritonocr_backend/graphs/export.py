@@ -1,0 +1,245 @@
+"""Fold a network's pre- and postprocessing into its ONNX graph, so that every engine serves one contract.
+
+In: `image` uint8 [B, H, W, 3] BGR. Normalisation and channel order move into the graph's head; the choice of
+the best class moves into its tail, so that a recognition network returns two small tensors instead of one of
+T x 6625 floats. model_repository/README.md has the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from tritonocr_backend.core.contracts import IMAGE, IMAGE_SIZES, PADDING_BGR, Role
+from tritonocr_backend.core.network_metadata import Normalisation
+from tritonocr_backend.graphs.upsampling import replace_upsampling
+from tritonocr_backend.zoo.errors import ModelFormatError
+from tritonocr_backend.zoo.inference_config import InferenceConfig
+
+GRID_CHANNELS = 2
+
+
+def export_contract_graph(
+    network: Path, config: InferenceConfig, target: Path, *, half: bool = False, cast_first: bool = False
+) -> None:
+    """Write the contract graph of a PP-OCR network.
+
+    Args:
+        network: ONNX file with one float image input, NCHW.
+        config: how the network wants its input and what its output means.
+        target: ONNX file to write.
+        half: compute in float16; the contract's tensors stay as they are.
+        cast_first: begin with the cast from uint8, which TensorRT takes nowhere else (and which costs a CPU
+            a few per cent).
+
+    Raises:
+        ModelFormatError: the file is no ONNX model or does not fit its role.
+    """
+    try:
+        model = onnx.load(network)
+    except Exception as error:  # protobuf raises its own types
+        raise ModelFormatError(f"{network} is not an ONNX model: {error}") from error
+    if not model.graph.node:  # as an empty file is read
+        raise ModelFormatError(f"{network} is not an ONNX model: it holds no network")
+    if half:
+        from tritonocr_backend.graphs.half_precision import halve  # loads ONNX Runtime, which few graphs need
+
+        model = halve(model)
+    graph = _Graph(model, cast_first)
+    if config.role is Role.DOC_UNWARPING:
+        _fold_unwarping(graph, config.normalisation)
+    else:
+        graph.feed(lambda image: _head(graph, image, config))
+        _TAILS[config.role](graph)
+    onnx.save(graph.finish(*IMAGE_SIZES[config.role]), target)
+
+
+class _Graph:
+    """An ONNX graph under construction: nodes to put before and after a network's own."""
+
+    def __init__(self, model: onnx.ModelProto, cast_first: bool) -> None:
+        if len(_inputs(model)) != 1:
+            raise ModelFormatError(f"a network takes 1 input, got {[i.name for i in _inputs(model)]}")
+        replace_upsampling(model)
+        # Its tensors may be called as ours are: PaddleX's UVDoc calls its input `image`.
+        self._cast_first = cast_first
+        self.model = onnx.compose.add_prefix(model, "network/")
+        self._head: list[onnx.NodeProto] = []
+        self._tail: list[onnx.NodeProto] = []
+        self._nodes = self._head
+        (self.input,) = _inputs(self.model)
+        self.output = self.model.graph.output[0].name
+        self.opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+
+    def feed(self, build: Callable[[str], str]) -> None:
+        """Compute the network's input from the uint8 image; what is added after goes behind the network."""
+        built = build(self.one("Cast", IMAGE, to=TensorProto.FLOAT) if self._cast_first else IMAGE)
+        self._head.append(helper.make_node("Identity", [built], [self.input.name]))
+        self._nodes = self._tail
+
+    def node(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> list[str]:
+        """Append a node; return the names of its outputs."""
+        number = len(self._head) + len(self._tail)
+        names = [f"tritonocr_{number}_{i}" for i in range(outputs)]
+        self._nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
+        return names
+
+    def one(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Append a node of one output; return its name."""
+        return self.node(kind, *inputs, **attributes)[0]
+
+    def constant(self, value: Any, dtype: type = np.float32) -> str:
+        """Append a constant; return its name."""
+        tensor = numpy_helper.from_array(np.asarray(value, dtype=dtype))
+        return self.one("Constant", value=tensor)
+
+    def no_roi_and_scales(self) -> list[str]:
+        """The inputs of a Resize to given sizes that say nothing: left out since opset 13, empty before."""
+        return ["", ""] if self.opset >= 13 else [self.constant([]), self.constant([])]
+
+    def outputs(self, **outputs: tuple[str, int, list[int | str]]) -> None:
+        """Name the graph's outputs: name=(tensor, element type, dims)."""
+        del self.model.graph.output[:]
+        for name, (tensor, element_type, dims) in outputs.items():
+            self._nodes.append(helper.make_node("Identity", [tensor], [name]))
+            self.model.graph.output.append(helper.make_tensor_value_info(name, element_type, dims))
+
+    def finish(self, height: int | None, width: int | None) -> onnx.ModelProto:
+        """The whole graph, with `image` of that size (None: any) as its input."""
+        graph = self.model.graph
+        own = list(graph.node)
+        del graph.node[:]
+        graph.node.extend([*self._head, *own, *self._tail])
+        graph.input.remove(self.input)
+        image = helper.make_tensor_value_info(IMAGE, TensorProto.UINT8, ["B", height or "H", width or "W", 3])
+        graph.input.insert(0, image)
+        del graph.value_info[:]
+        return self.model
+
+
+def _inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """The inputs that are no weights."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in weights]
+
+
+def _head(graph: _Graph, image: str, config: InferenceConfig) -> str:
+    if config.role is Role.TEXT_RECOGNITION:
+        return _normalise_line(graph, image, config.normalisation)
+    planes = _normalise(graph, image, config.normalisation)
+    return _resize_to(graph, planes, list(config.own_size)) if config.own_size else planes
+
+
+def _normalise(graph: _Graph, image: str, normalisation: Normalisation) -> str:
+    """(pixel * scale - mean) / std as one multiplication and one addition, NHWC uint8 to NCHW float32."""
+    if normalisation.channel_order == "RGB":
+        image = graph.one("Gather", image, graph.constant([2, 1, 0], np.int64), axis=3)
+    mean, std = np.array(normalisation.mean), np.array(normalisation.std)
+    factor = (normalisation.scale / std).reshape(1, 3, 1, 1)
+    offset = (-mean / std).reshape(1, 3, 1, 1)
+    planes = graph.one("Transpose", image, perm=[0, 3, 1, 2])
+    values = graph.one("Cast", planes, to=TensorProto.FLOAT)
+    scaled = graph.one("Mul", values, graph.constant(factor))
+    return graph.one("Add", scaled, graph.constant(offset))
+
+
+def _normalise_line(graph: _Graph, image: str, normalisation: Normalisation) -> str:
+    """The same, with 0 where a pixel has the colour of padding."""
+    values = _normalise(graph, image, normalisation)
+    planes = graph.one("Cast", graph.one("Transpose", image, perm=[0, 3, 1, 2]), to=TensorProto.INT32)
+    colour = graph.constant(np.array(PADDING_BGR).reshape(1, 3, 1, 1), np.int32)
+    matches = graph.one("Equal", planes, colour)
+    blue, green, red = (
+        graph.one("Gather", matches, graph.constant([channel], np.int64), axis=1) for channel in range(3)
+    )
+    is_padding = graph.one("And", graph.one("And", blue, green), red)
+    return graph.one("Where", is_padding, graph.constant(0.0), values)
+
+
+def _classify(graph: _Graph) -> None:
+    graph.outputs(probabilities=(graph.output, TensorProto.FLOAT, ["B", "classes"]))
+
+
+def _detect(graph: _Graph) -> None:
+    plane = graph.one("Gather", graph.output, graph.constant(0, np.int64), axis=1)
+    graph.outputs(probability=(plane, TensorProto.FLOAT, ["B", "H", "W"]))
+
+
+def _recognise(graph: _Graph) -> None:
+    """The best class of each column and its probability."""
+    indices = graph.one("ArgMax", graph.output, axis=2, keepdims=0)
+    indices = graph.one("Cast", indices, to=TensorProto.INT32)
+    confidences = _maximum(graph, graph.output, axis=2)
+    graph.outputs(
+        indices=(indices, TensorProto.INT32, ["B", "T"]),
+        confidences=(confidences, TensorProto.FLOAT, ["B", "T"]),
+    )
+
+
+def _maximum(graph: _Graph, tensor: str, axis: int) -> str:
+    """ReduceMax, whose axes are an input since opset 18."""
+    if graph.opset >= 18:
+        return graph.one("ReduceMax", tensor, graph.constant([axis], np.int64), keepdims=0)
+    return graph.one("ReduceMax", tensor, axes=[axis], keepdims=0)
+
+
+_TAILS: dict[Role, Callable[[_Graph], None]] = {
+    Role.DOC_ORIENTATION: _classify,
+    Role.TEXTLINE_ORIENTATION: _classify,
+    Role.TEXT_DETECTION: _detect,
+    Role.TEXT_RECOGNITION: _recognise,
+}
+
+
+def _fold_unwarping(graph: _Graph, normalisation: Normalisation) -> None:
+    """UVDoc: a network that gives either the flat image itself, or the grid to sample it with."""
+    dims = [dim.dim_value for dim in graph.input.type.tensor_type.shape.dim]
+    planes: list[str] = []
+
+    def build(image: str) -> str:
+        planes.append(_normalise(graph, image, normalisation))
+        resized = _resize_to(graph, planes[0], dims[2:]) if all(dims[2:]) else planes[0]
+        return graph.one("Cast", resized, to=graph.input.type.tensor_type.elem_type)
+
+    channels = graph.model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    graph.feed(build)
+    output = graph.one("Cast", graph.output, to=TensorProto.FLOAT)
+    flat = _sample(graph, planes[0], output) if channels == GRID_CHANNELS else output
+    scaled = graph.one("Mul", flat, graph.constant(255.0))
+    limited = graph.one("Clip", scaled, graph.constant(0.0), graph.constant(255.0))
+    pixels = graph.one("Cast", limited, to=TensorProto.UINT8)
+    unwarped = graph.one("Transpose", pixels, perm=[0, 2, 3, 1])
+    graph.outputs(unwarped=(unwarped, TensorProto.UINT8, ["B", "H", "W", 3]))
+
+
+def _resize_to(graph: _Graph, planes: str, size: list[int]) -> str:
+    """Bilinear without antialiasing, as cv2.resize does it."""
+    batch = _shape(graph, planes, 0, 1)
+    sizes = graph.one("Concat", batch, graph.constant([3, *size], np.int64), axis=0)
+    return graph.one("Resize", planes, *graph.no_roi_and_scales(), sizes, mode="linear")
+
+
+def _sample(graph: _Graph, planes: str, grid: str) -> str:
+    """Enlarge a grid [B, 2, h, w] in -1..1 to the page's size, and sample the page with it."""
+    sizes = graph.one("Concat", _shape(graph, grid, 0, 2), _shape(graph, planes, 2, 4), axis=0)
+    fine = graph.one(
+        "Resize",
+        grid,
+        *graph.no_roi_and_scales(),
+        sizes,
+        mode="linear",
+        coordinate_transformation_mode="align_corners",
+    )
+    points = graph.one("Transpose", fine, perm=[0, 2, 3, 1])
+    mode = "linear" if graph.opset >= 20 else "bilinear"  # one thing, renamed
+    return graph.one("GridSample", planes, points, align_corners=1, mode=mode, padding_mode="zeros")
+
+
+def _shape(graph: _Graph, tensor: str, start: int, end: int) -> str:
+    whole = graph.one("Shape", tensor)
+    return graph.one("Slice", whole, graph.constant([start], np.int64), graph.constant([end], np.int64))

@@ -1,0 +1,270 @@
+"""Building a model repository: the stages as they stand, and a folder for each network.
+
+A network's folder is complete before it appears under its name, since a running server may look at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from tritonocr_backend.core import contracts, devices
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, NetworkCard
+from tritonocr_backend.core.settings import OptionValue, PipelineSettings, write_pipeline_settings
+from tritonocr_backend.engines.base import ONNX_FILE
+from tritonocr_backend.graphs.export import export_contract_graph
+from tritonocr_backend.graphs.graph_outputs import output_dims
+from tritonocr_backend.repository.cpu_sharing import available_cores, files_at_a_time
+from tritonocr_backend.repository.network_config import (
+    ServingSettings,
+    network_config,
+    profile_options,
+    tensorrt_profile,
+    threads,
+    uses_tensorrt,
+)
+from tritonocr_backend.zoo import inference_config, layout, registry
+from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
+from tritonocr_backend.zoo.inference_config import InferenceConfig
+from tritonocr_backend.zoo.registry import Model
+
+# Clients send their PDFs to the one and their pictures to the other: as many files at a time for both.
+_COUNTED_AS = {"ocr_stream": "ocr"}
+
+_MODEL_SHIM = """from tritonocr_backend.triton.network import NetworkModel as TritonPythonModel
+
+__all__ = ["TritonPythonModel"]
+"""
+
+_OPTION_OF_SETTING = {
+    "thresh": "text_det_thresh",
+    "box_thresh": "text_det_box_thresh",
+    "unclip_ratio": "text_det_unclip_ratio",
+}
+
+# bf16 has 8 bits of mantissa, float16 11: a sampling grid in them is off by pixels.
+_PRECISION_OF_ROLE = {Role.DOC_UNWARPING: "f32"}
+
+
+def source_repository() -> Path:
+    """The model repository that TritonOCR ships: in the installed package, or in the checkout."""
+    packaged = Path(str(resources.files("tritonocr_backend"))) / "model_repository"
+    return packaged if packaged.is_dir() else Path(__file__).parents[4] / "model_repository"
+
+
+def build_repository(
+    target: Path,
+    models: Mapping[str, Path],
+    pipeline: PipelineSettings | None = None,
+    serving: ServingSettings | None = None,
+) -> Path:
+    """Write a complete model repository.
+
+    Args:
+        target: directory; what is there of an earlier build is replaced.
+        models: model directories in PaddleX's shape, by the name each is served under.
+        pipeline: what `ocr` is set to.
+        serving: how the models are run.
+
+    Returns:
+        `target`.
+
+    Raises:
+        ModelFormatError: a model does not fit its role.
+    """
+    pipeline, serving = pipeline or PipelineSettings(), serving or ServingSettings()
+    target.mkdir(parents=True, exist_ok=True)
+    _remove_others(target, {*contracts.PIPELINE_MODELS, *models})
+    for stage in contracts.PIPELINE_MODELS:
+        _add_stage(target, stage, pipeline, serving)
+    for name, directory in models.items():
+        add_network(target, name, directory, serving)
+    return target
+
+
+def add_network(
+    repository: Path, name: str, model_dir: Path, serving: ServingSettings | None = None
+) -> NetworkCard:
+    """Write one network's folder into a repository; it replaces one of the same name.
+
+    Raises:
+        ModelFormatError: the model does not fit its role.
+    """
+    serving = serving or ServingSettings()
+    config = inference_config.load(model_dir)
+    card = _card(name, model_dir, config, serving)
+    with _Folder(repository, name) as folder:
+        version = folder / "1"
+        version.mkdir()
+        card.write(version)
+        if config.characters:
+            characters = json.dumps(config.characters, ensure_ascii=False)
+            (version / CHARACTERS_FILE).write_text(characters, encoding="utf-8")
+        _write_weights(model_dir, config, version, serving, card)
+        if serving.backend == "python":
+            (version / "model.py").write_text(_MODEL_SHIM, encoding="utf-8")
+        dims = output_dims(version / ONNX_FILE) if serving.backend == "onnxruntime" else None
+        text = network_config(name, config.role, serving, precision=card.precision, output_dims=dims)
+        (folder / "config.pbtxt").write_text(text, encoding="utf-8")
+    return card
+
+
+def remove_network(repository: Path, name: str) -> None:
+    """Remove a network's folder, all of it in one moment; one that is not there is fine."""
+    beside = tempfile.TemporaryDirectory(dir=repository.parent, prefix=f".{repository.name}-")
+    with beside as directory, suppress(FileNotFoundError):
+        (repository / name).rename(Path(directory, name))
+
+
+def _engine(model_dir: Path, serving: ServingSettings) -> str:
+    """The engine asked for, or the one that can read what there is: Paddle's files, or ONNX."""
+    device = devices.parse(serving.device)
+    if layout.file_format(model_dir) == "onnx":
+        return devices.engine_for(device, "auto" if serving.engine == "paddle" else serving.engine)
+    if serving.backend == "onnxruntime":
+        raise ModelFormatError(
+            f"{model_dir} holds Paddle's files, which Triton's onnxruntime backend does not read; convert "
+            "them with `tritonocr models import --convert`, or build for another profile"
+        )
+    return devices.engine_for(device, "paddle")
+
+
+def _card(name: str, model_dir: Path, config: InferenceConfig, serving: ServingSettings) -> NetworkCard:
+    model = _known(name, config)
+    profile = tensorrt_profile(config.role) if uses_tensorrt(config.role, serving) else None
+    return NetworkCard(
+        name=name,
+        role=config.role,
+        normalisation=config.normalisation,
+        languages=model.languages if model else (),
+        engine=_engine(model_dir, serving),
+        precision=_precision(config.role, serving),
+        threads=threads(name, config.role, serving),
+        device=serving.device,
+        right_to_left=model.right_to_left if model else False,
+        generation=model.generation if model else 0,
+        own_size=config.own_size,
+        options={**(_own_options(model) if model else {}), **serving.options.get(name, {})},
+        backend=serving.backend,
+        tensorrt_options=profile_options(profile) if profile else {},
+        engine_cache=serving.engine_cache if profile else "",
+    )
+
+
+def _precision(role: Role, serving: ServingSettings) -> str:
+    if role in serving.precision_of_role:
+        return serving.precision_of_role[role]
+    if serving.precision != "auto":
+        return serving.precision
+    return _PRECISION_OF_ROLE.get(role, "f16" if serving.is_cuda else "auto")
+
+
+def _known(name: str, config: InferenceConfig) -> Model | None:
+    """The registry's record: of the name it is served under (an imported model), else of its architecture."""
+    with suppress(UnknownModelError):
+        return registry.find(name)
+    with suppress(UnknownModelError):
+        return registry.find(config.model_name)
+    return None
+
+
+def _own_options(model: Model) -> dict[str, Any]:
+    """A known network's own thresholds, under the names of the options that override them."""
+    settings = model.postprocess.model_dump(exclude_none=True)
+    return {_OPTION_OF_SETTING[name]: value for name, value in settings.items() if name in _OPTION_OF_SETTING}
+
+
+def _write_weights(
+    model_dir: Path, config: InferenceConfig, version: Path, serving: ServingSettings, card: NetworkCard
+) -> None:
+    if layout.file_format(model_dir) == "onnx":
+        tensorrt = uses_tensorrt(config.role, serving)
+        export_contract_graph(
+            model_dir / layout.ONNX,
+            config,
+            version / ONNX_FILE,
+            # TensorRT and OpenVINO choose what they compute in float16 themselves.
+            half=card.precision == "f16" and card.engine == "onnxruntime" and not tensorrt,
+            cast_first=tensorrt,
+        )
+        return
+    for path in (layout.paddle_program(model_dir), model_dir / layout.PADDLE_WEIGHTS):
+        shutil.copyfile(path, version / path.name)
+
+
+def _add_stage(repository: Path, name: str, pipeline: PipelineSettings, serving: ServingSettings) -> None:
+    source = source_repository() / name
+    with _Folder(repository, name) as folder:
+        text = (source / "config.pbtxt").read_text(encoding="utf-8")
+        counted_as = _COUNTED_AS.get(name, name)
+        default = files_at_a_time(available_cores()) if counted_as == "ocr" else 0
+        if count := serving.instances.get(name) or serving.instances.get(counted_as, default):
+            text = _with_instances(text, count)
+        if name.startswith("ocr"):
+            max_pages = min(pipeline.options["max_pages"], pipeline.max_pages)
+            text = _with_queue(text, pipeline) + _parameters({**pipeline.options, "max_pages": max_pages})
+        (folder / "config.pbtxt").write_text(text, encoding="utf-8")
+        shutil.copytree(source / "1", folder / "1", ignore=shutil.ignore_patterns("__pycache__"))
+        if name.startswith("ocr"):
+            write_pipeline_settings(pipeline, folder / "1")
+
+
+def _parameters(options: Mapping[str, OptionValue]) -> str:
+    """The pipeline's own values of the options, so that clients can ask Triton for them."""
+    return "".join(
+        f'parameters {{ key: "{name}" value: {{ string_value: {json.dumps(str(value))} }} }}\n'
+        for name, value in options.items()
+        if value != ""
+    )
+
+
+def _with_instances(config_text: str, count: int) -> str:
+    config = text_format.Parse(config_text, model_config_pb2.ModelConfig())
+    config.instance_group[0].count = count
+    return str(text_format.MessageToString(config))
+
+
+def _with_queue(config_text: str, pipeline: PipelineSettings) -> str:
+    config = text_format.Parse(config_text, model_config_pb2.ModelConfig())
+    policy = config.dynamic_batching.default_queue_policy
+    wanted = (pipeline.max_queue_size, pipeline.max_queue_seconds * 1_000_000)
+    if (policy.max_queue_size, policy.default_timeout_microseconds) == wanted:
+        return config_text
+    policy.max_queue_size, policy.default_timeout_microseconds = wanted
+    return str(text_format.MessageToString(config))
+
+
+def _remove_others(repository: Path, kept: set[str]) -> None:
+    for path in repository.iterdir():
+        if path.name not in kept and (path / "config.pbtxt").exists():
+            shutil.rmtree(path)
+
+
+class _Folder:
+    """A model's folder that appears in the repository only when it is complete."""
+
+    def __init__(self, repository: Path, name: str) -> None:
+        self._target = repository / name
+        # Beside the repository and not in it, where Triton would take it for a model.
+        self._temporary = Path(tempfile.mkdtemp(dir=repository.parent, prefix=f".{repository.name}-"))
+
+    def __enter__(self) -> Path:
+        return self._temporary
+
+    def __exit__(self, error_class: type[BaseException] | None, *rest: object) -> None:
+        if error_class is None:
+            shutil.rmtree(self._target, ignore_errors=True)
+            self._temporary.chmod(0o755)
+            self._temporary.replace(self._target)
+        else:
+            shutil.rmtree(self._temporary, ignore_errors=True)

@@ -1,0 +1,285 @@
+"""`config.pbtxt` of a network: its role's contract, where it runs, and how Triton batches what comes to it.
+
+Two backends run a network behind the same tensors: `python` (our engines, on anything), and Triton's own
+`onnxruntime`, which NVIDIA's server image has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tritonocr_backend.core import devices
+from tritonocr_backend.core.contracts import (
+    DOC_ORIENTATION_SIZE_PX,
+    IMAGE_SIZES,
+    LINE_HEIGHT_PX,
+    LINE_ORIENTATION_SIZE_PX,
+    NETWORK_OUTPUTS,
+    Role,
+)
+from tritonocr_backend.core.devices import Device
+from tritonocr_backend.core.settings import OptionValue
+from tritonocr_backend.pipeline.text_crop import MAX_WIDTH_PX, MIN_EXACT_WIDTH_PX, WIDTH_STEP_PX
+from tritonocr_backend.repository.cpu_sharing import available_cores, share
+
+Engine = Literal["auto", "openvino", "onnxruntime", "paddle"]
+Precision = Literal["auto", "f32", "bf16", "f16"]
+Backend = Literal["python", "onnxruntime"]
+Accelerator = Literal["cuda", "tensorrt"]
+Shape = tuple[int, ...]
+
+GPU_BATCH_DELAY_US = 500
+MAX_UNSORTED_LINES = 256
+ENGINE_CACHE = "/var/cache/tritonocr"
+
+
+@dataclass(frozen=True)
+class ServingSettings:
+    """How the models of a repository are run.
+
+    Attributes:
+        engine: openvino, onnxruntime, paddle or auto, for every network.
+        device: PaddleX's device name; of several (gpu:0,1) each runs every network.
+        precision: f32, bf16, f16 or auto; by role in `precision_of_role`, which comes first.
+        instances: instance count by model name or role, on each device; others share the CPU's cores
+            (cpu_sharing), or have on a GPU what SERVING states.
+        threads: threads of one network instance, by role; 0 lets the engine choose, and none shares cores.
+        options: by a model's name, values of `predict()` options that come before the network's own.
+        backend: who runs the networks: our Python engines, or Triton's own onnxruntime backend.
+        accelerator: what runs a network on NVIDIA GPUs; tensorrt for those whose sizes are known beforehand.
+        batch_delay_us: how long lines wait for others to be batched with, in microseconds; None: not at all
+            on CPUs, GPU_BATCH_DELAY_US on NVIDIA GPUs.
+        engine_cache: directory on the server that TensorRT keeps what it has compiled in.
+    """
+
+    engine: str = "auto"
+    device: str = "cpu"
+    precision: str = "auto"
+    precision_of_role: Mapping[Role, str] = field(default_factory=dict)
+    instances: Mapping[str, int] = field(default_factory=dict)
+    threads: Mapping[Role, int] = field(default_factory=dict)
+    options: Mapping[str, Mapping[str, OptionValue]] = field(default_factory=dict)
+    backend: Backend = "python"
+    accelerator: Accelerator = "cuda"
+    batch_delay_us: int | None = None
+    engine_cache: str = ENGINE_CACHE
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether the networks run on the CPU."""
+        return devices.parse(self.device).kind == "cpu"
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the networks run on NVIDIA GPUs."""
+        return devices.is_cuda(devices.parse(self.device), self.engine)
+
+
+@dataclass(frozen=True)
+class RoleServing:
+    """How networks of one role are batched and run.
+
+    Attributes:
+        max_batch_size: the largest batch that Triton makes.
+        instances: how many run side by side on a GPU.
+        merges_lines: whether its requests are lines of several pages, worth waiting for.
+        warm_up: (batch, height, width) of the requests that a GPU is warmed up with.
+    """
+
+    max_batch_size: int
+    instances: int
+    merges_lines: bool = False
+    warm_up: tuple[tuple[int, int, int], ...] = ()
+
+
+_WARM_WIDTHS_PX = (64, 128, 192, 256, 320, 480, 640, 960)
+
+SERVING: Mapping[Role, RoleServing] = {
+    Role.DOC_ORIENTATION: RoleServing(8, 1, warm_up=((1, *DOC_ORIENTATION_SIZE_PX),)),
+    Role.DOC_UNWARPING: RoleServing(1, 1, warm_up=((1, 1280, 960),)),
+    Role.TEXT_DETECTION: RoleServing(4, 1, warm_up=((1, 960, 960), (1, 960, 704), (1, 704, 960))),
+    Role.TEXTLINE_ORIENTATION: RoleServing(
+        64, 1, True, tuple((batch, *LINE_ORIENTATION_SIZE_PX) for batch in (1, 16))
+    ),
+    Role.TEXT_RECOGNITION: RoleServing(
+        64, 2, True, tuple((8, LINE_HEIGHT_PX, width) for width in _WARM_WIDTHS_PX)
+    ),
+}
+
+_OUTPUT_TYPES: Mapping[str, tuple[str, tuple[int, ...]]] = {
+    "unwarped": ("TYPE_UINT8", (-1, -1, 3)),
+    "probability": ("TYPE_FP32", (-1, -1)),
+    "probabilities": ("TYPE_FP32", (-1,)),
+    "indices": ("TYPE_INT32", (-1,)),
+    "confidences": ("TYPE_FP32", (-1,)),
+}
+
+# The numbers that the onnxruntime backend knows them by: no search of its own for every new size of a batch,
+# and an arena that grows by what is asked for.
+_CUDA_PARAMETERS = {"cudnn_conv_algo_search": "1", "arena_extend_strategy": "1"}
+
+
+@dataclass(frozen=True)
+class ShapeProfile:
+    """Shapes [B, H, W, 3] of `image` that TensorRT compiles a network for: any from `least` to `most`."""
+
+    least: Shape
+    usual: Shape
+    most: Shape
+
+
+def tensorrt_profile(role: Role) -> ShapeProfile | None:
+    """What TensorRT must be told of a role's images; None where pages come in any size, which is CUDA's.
+
+    ONNX Runtime runs the first of several profiles only, so one spans all widths of lines.
+    """
+    height, width = IMAGE_SIZES[role]
+    most = SERVING[role].max_batch_size
+    if height is None:
+        return None
+    widths = (width, width, width) if width else (WIDTH_STEP_PX, MIN_EXACT_WIDTH_PX, MAX_WIDTH_PX)
+    batches = (1, max(1, most // 4), most)
+    return ShapeProfile(*((batch, height, w, 3) for batch, w in zip(batches, widths, strict=True)))
+
+
+def uses_tensorrt(role: Role, serving: ServingSettings) -> bool:
+    """Whether a network of a role is compiled by TensorRT."""
+    return serving.is_cuda and serving.accelerator == "tensorrt" and tensorrt_profile(role) is not None
+
+
+def network_config(
+    name: str,
+    role: Role,
+    serving: ServingSettings,
+    *,
+    precision: str = "auto",
+    output_dims: Mapping[str, Iterable[int]] | None = None,
+) -> str:
+    """The `config.pbtxt` of a network.
+
+    Args:
+        name: the name it is served under.
+        role: what it does.
+        serving: how it is run.
+        precision: what TensorRT computes in.
+        output_dims: what the graph itself says of its outputs, without the batch; the onnxruntime backend
+            wants nothing else.
+    """
+    dims = [*(size or -1 for size in IMAGE_SIZES[role]), 3]
+    outputs = ",\n".join(_output(output, output_dims or {}) for output in NETWORK_OUTPUTS[role])
+    sections = [
+        f'name: "{name}"\n'
+        f'backend: "{serving.backend}"\n'
+        f"max_batch_size: {_max_batch_size(role, serving)}\n"
+        f'input [ {{ name: "image" data_type: TYPE_UINT8 dims: {_list(dims)}{_ragged(role, serving)} }} ]\n'
+        f"output [\n{outputs}\n]\n",
+        _batching(role, serving),
+        _instance_groups(name, role, serving),
+    ]
+    if serving.backend == "onnxruntime":
+        sections.extend(_onnxruntime(role, serving, precision))
+    if serving.is_cuda:
+        sections.append(_warm_up(role))
+    return "".join(sections)
+
+
+def _sorts_lines(role: Role, serving: ServingSettings) -> bool:
+    """Whether lines of all widths go to one instance, which joins those of equal width (engines.batching)."""
+    return serving.backend == "python" and role is Role.TEXT_RECOGNITION
+
+
+def _max_batch_size(role: Role, serving: ServingSettings) -> int:
+    return MAX_UNSORTED_LINES if _sorts_lines(role, serving) else SERVING[role].max_batch_size
+
+
+def _ragged(role: Role, serving: ServingSettings) -> str:
+    return " allow_ragged_batch: true" if _sorts_lines(role, serving) else ""
+
+
+def instances(name: str, role: Role, serving: ServingSettings) -> int:
+    """How many instances of a network run on each device."""
+    stated = serving.instances.get(name) or serving.instances.get(role.value)
+    return stated or (share(role, available_cores()) if serving.is_cpu else SERVING[role]).instances
+
+
+def threads(name: str, role: Role, serving: ServingSettings) -> int:
+    """How many threads one instance of a network has; 0: as many as its engine likes."""
+    shared = share(role, available_cores(), instances(name, role, serving)) if serving.is_cpu else None
+    return serving.threads.get(role, shared.threads if shared else 0)
+
+
+def _output(name: str, known_dims: Mapping[str, Iterable[int]]) -> str:
+    data_type, dims = _OUTPUT_TYPES[name]
+    return f'  {{ name: "{name}" data_type: {data_type} dims: {_list(known_dims.get(name, dims))} }}'
+
+
+def _list(numbers: Iterable[int]) -> str:
+    return f"[ {', '.join(str(number) for number in numbers)} ]"
+
+
+def _batching(role: Role, serving: ServingSettings) -> str:
+    asked = serving.batch_delay_us
+    delay_us = (GPU_BATCH_DELAY_US if serving.is_cuda else 0) if asked is None else asked
+    if not delay_us or not SERVING[role].merges_lines:
+        return "dynamic_batching { }\n"
+    return f"dynamic_batching {{ max_queue_delay_microseconds: {delay_us} }}\n"
+
+
+def _instance_groups(name: str, role: Role, serving: ServingSettings) -> str:
+    device, count = devices.parse(serving.device), instances(name, role, serving)
+    if serving.is_cuda:
+        group = f"{{ count: {count} kind: KIND_GPU gpus: {_list(device.indices)} }}"
+        return f"instance_group [ {group} ]\n"
+    groups = ", ".join(_cpu_groups(name, device, count))
+    return f"instance_group [ {groups} ]\n"
+
+
+def _cpu_groups(name: str, device: Device, count: int) -> Iterator[str]:
+    """Triton numbers NVIDIA GPUs alone; each of several other devices gets a group that names it."""
+    if len(device.indices) < 2:
+        yield f"{{ count: {count} kind: KIND_CPU }}"
+        return
+    for index in device.indices:
+        group = devices.instance_group_name(name, index)
+        yield f'{{ name: "{group}" count: {count} kind: KIND_CPU }}'
+
+
+def _onnxruntime(role: Role, serving: ServingSettings, precision: str) -> Iterator[str]:
+    if not serving.is_cuda:
+        return
+    for key, value in _CUDA_PARAMETERS.items():
+        yield f'parameters {{ key: "{key}" value: {{ string_value: "{value}" }} }}\n'
+    profile = tensorrt_profile(role)
+    if profile is None or not uses_tensorrt(role, serving):
+        return
+    options = {
+        "precision_mode": "FP32" if precision == "f32" else "FP16",
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": serving.engine_cache,
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": serving.engine_cache,
+        **profile_options(profile),
+    }
+    lines = "".join(f'    parameters {{ key: "{key}" value: "{options[key]}" }}\n' for key in options)
+    yield (
+        "optimization { execution_accelerators {\n"
+        f'  gpu_execution_accelerator [ {{\n    name: "tensorrt"\n{lines}  }} ]\n'
+        "} }\n"
+    )
+
+
+def profile_options(profile: ShapeProfile) -> dict[str, str]:
+    """The profile as ONNX Runtime's options of its TensorRT provider."""
+    shapes = {"min": profile.least, "opt": profile.usual, "max": profile.most}
+    return {f"trt_profile_{key}_shapes": f"image:{'x'.join(map(str, s))}" for key, s in shapes.items()}
+
+
+def _warm_up(role: Role) -> str:
+    """Requests that Triton makes before a network is ready, so that no user waits for the first of a size."""
+    return "".join(
+        f'model_warmup [ {{ name: "{batch}x{height}x{width}" batch_size: {batch} inputs {{ key: "image" '
+        f"value {{ data_type: TYPE_UINT8 dims: {_list((height, width, 3))} zero_data: true }} }} }} ]\n"
+        for batch, height, width in SERVING[role].warm_up
+    )

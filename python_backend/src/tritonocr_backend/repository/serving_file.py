@@ -1,0 +1,61 @@
+"""`serving.yaml`: how the models are run, as `tritonocr tune` writes it and `tritonocr serve` reads it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
+from ruamel.yaml import YAML
+
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.repository.network_config import Engine, Precision, ServingSettings
+from tritonocr_backend.zoo import yaml_text
+from tritonocr_backend.zoo.errors import ServingFileError
+from tritonocr_backend.zoo.validation import describe
+from tritonocr_backend.zoo.yaml_text import YamlProblem
+
+RoleName = Literal[
+    "doc_orientation", "doc_unwarping", "text_detection", "textline_orientation", "text_recognition"
+]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+    engine: Engine = "auto"
+    precision: Precision = "auto"
+    instances: dict[Literal["ocr", "text_crop"] | RoleName, PositiveInt] = {}
+    threads: dict[RoleName, NonNegativeInt] = {}
+
+
+def read(path: Path) -> ServingSettings:
+    """Read the settings of a file; what it does not state keeps its default.
+
+    Raises:
+        ServingFileError: The file is missing, no YAML, or states what has no meaning.
+    """
+    try:
+        file = _File.model_validate(yaml_text.parse(path.read_text(encoding="utf-8")) or {})
+    except (OSError, UnicodeDecodeError) as error:
+        raise ServingFileError(f"{path} cannot be read: {error}") from None
+    except YamlProblem as problem:
+        raise ServingFileError(f"{path}, line {problem.line}: {problem}") from None
+    except ValidationError as error:
+        raise ServingFileError(f"{path}: {describe(error)}") from None
+    instances: dict[str, int] = dict(file.instances.items())
+    threads = {Role(name): count for name, count in file.threads.items()}
+    return ServingSettings(engine=file.engine, precision=file.precision, instances=instances, threads=threads)
+
+
+def text(serving: ServingSettings, comment: str) -> str:
+    """The file of some settings, under a line of comment."""
+    content = {
+        "engine": serving.engine,
+        "precision": serving.precision,
+        "instances": dict(serving.instances),
+        "threads": {role.value: count for role, count in serving.threads.items()},
+    }
+    stream = io.StringIO()
+    YAML().dump(content, stream)
+    return f"# {comment}\n{stream.getvalue()}"

@@ -1,0 +1,1 @@
+"""The embedded tritonserver: start, options, ports, supervision, shared memory and model control."""

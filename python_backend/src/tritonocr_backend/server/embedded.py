@@ -1,0 +1,243 @@
+"""The embedded tritonserver: the one inside the nvidia-pytriton wheel, on a model repository of one's own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from tritonocr_backend.core import logs
+from tritonocr_backend.core.errors import ServerError
+from tritonocr_backend.server import shared_memory, triton_log
+from tritonocr_backend.server.installation import (
+    Installation,
+    find_installation,
+    link_backends,
+    server_environment,
+)
+from tritonocr_backend.server.parent_watch import watch
+from tritonocr_backend.server.ports import free_ports
+from tritonocr_backend.server.server_options import Ports, ServerOptions, arguments
+from tritonocr_backend.server.supervision import Supervisor
+from tritonocr_backend.triton import drain_gate
+
+__all__ = ["EmbeddedServer", "ServerOptions"]
+
+READY_POLL_S = 0.1
+LOG_TAIL_LINES = 10
+EXIT_MARGIN_S = 10
+
+
+class EmbeddedServer:
+    """A tritonserver process; a context manager that starts it, waits until it is ready and stops it.
+
+    Args:
+        repository: model repository.
+        options: how it is started.
+        scratch: a temporary folder of the caller's, removed where this process is killed and cannot do so.
+    """
+
+    def __init__(
+        self, repository: Path, options: ServerOptions | None = None, scratch: Path | None = None
+    ) -> None:
+        self._repository, self._scratch = repository, scratch
+        self.options = options or ServerOptions()
+        plain, grpc = self.options.plain_host, self.options.host
+        wanted = {
+            "http_port": (plain, self.options.http_port),
+            "grpc_port": (grpc, self.options.grpc_port),
+            "metrics_port": (plain, self.options.metrics_port),
+        }
+        self.http_port, self.grpc_port, self.metrics_port = free_ports(wanted)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
+        self._directory: Path | None = None
+        self._backends: Path | None = None
+        self._shared_memory: shared_memory.Claim | None = None
+        self._stopping = threading.Event()
+        self._supervisor: Supervisor | None = None
+
+    @property
+    def http_url(self) -> str:
+        """host:port of Triton's HTTP endpoint."""
+        return f"{self.options.plain_host}:{self.http_port}"
+
+    @property
+    def grpc_url(self) -> str:
+        """host:port of Triton's gRPC endpoint."""
+        return f"{self.options.host}:{self.grpc_port}"
+
+    @property
+    def metrics_url(self) -> str:
+        """Address of Triton's Prometheus metrics."""
+        return f"http://{self.options.plain_host}:{self.metrics_port}/metrics"
+
+    @property
+    def pid(self) -> int:
+        """The tritonserver's process id."""
+        if self._process is None:
+            raise ServerError("tritonserver is not running")
+        return self._process.pid
+
+    def __enter__(self) -> EmbeddedServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        error_class: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the server and wait until every model is ready; one that dies later is started again.
+
+        Raises:
+            ServerError: a part is missing, a model does not load, or it takes too long.
+        """
+        installation = find_installation()
+        shared_memory.check_room(self._repository)
+        self._stopping.clear()
+        self._directory = Path(tempfile.mkdtemp(prefix="tritonocr-"))
+        self._shared_memory = shared_memory.claim()
+        try:
+            self._backends = link_backends(installation, self._directory / "backends")
+            self._drain_file.touch()
+            self._begin()
+        except BaseException:
+            self.stop()
+            raise
+        self._supervisor = Supervisor(lambda: self.pid, self._restart, self._stopping)
+
+    def stop(self) -> None:
+        """End the server and every process of it; requests in flight are finished first."""
+        self._stopping.set()
+        if self._supervisor is not None:
+            with contextlib.suppress(ServerError):  # what is left of it is ended here
+                self._supervisor.join()
+            self._supervisor = None
+        self._end(self.options.exit_timeout_s)
+        if self._shared_memory is not None:
+            self._shared_memory.release()
+            self._shared_memory = None
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
+
+    def wait(self) -> None:
+        """Wait until the server is stopped.
+
+        Raises:
+            ServerError: it died, and could not be started again.
+        """
+        if self._supervisor is None:
+            raise ServerError("tritonserver is not running")
+        self._supervisor.join()
+
+    def _begin(self) -> None:
+        """Launch tritonserver and wait until it is ready."""
+        assert self._shared_memory is not None
+        self._process = self._launch(find_installation())
+        directories = filter(None, (self._directory, self._scratch))
+        self._watchdog = watch(self._process.pid, self._shared_memory.name, directories)
+        self._wait_until_ready()
+
+    def _end(self, patience_s: float) -> None:
+        """End tritonserver and its models' processes; with no patience at once, else as they like to."""
+        if self._process is not None:
+            if patience_s:
+                drain_gate.drain(self._drain_file, patience_s)
+                self._process.terminate()
+                # Triton ends its models; past that it is ended.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(patience_s + EXIT_MARGIN_S)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+        if self._watchdog is not None:
+            self._watchdog.kill()
+            self._watchdog.communicate()
+            self._watchdog = None
+
+    @property
+    def _drain_file(self) -> Path:
+        assert self._directory is not None
+        return self._directory / "drain"
+
+    def _restart(self) -> None:
+        # What is in flight cannot be finished: Triton waits for a dead process until its time is up.
+        self._end(patience_s=0)
+        assert self._shared_memory is not None
+        self._shared_memory.clear()
+        self._begin()
+
+    def _launch(self, installation: Installation) -> subprocess.Popen[bytes]:
+        assert self._shared_memory is not None
+        with contextlib.ExitStack() as stack:
+            log: IO[bytes] | int | None = subprocess.PIPE if self.options.is_log_relayed else None
+            if self.options.log_file:
+                log = stack.enter_context(self.options.log_file.open("ab"))
+            process = subprocess.Popen(
+                [str(installation.binary), *self._arguments()],
+                env={
+                    **server_environment(installation),
+                    **logs.environment(self.options.log_format, self.options.log_requests),
+                    drain_gate.VARIABLE: str(self._drain_file),
+                },
+                stdout=log,
+                stderr=subprocess.STDOUT if log else None,
+                start_new_session=True,
+                pass_fds=[self._shared_memory.lock],
+            )
+        if process.stdout is not None:
+            triton_log.relay(process.stdout, sys.stderr)
+        return process
+
+    def _arguments(self) -> list[str]:
+        assert self._backends is not None
+        assert self._shared_memory is not None
+        ports = Ports(self.http_port, self.grpc_port, self.metrics_port)
+        return arguments(self.options, self._repository, ports, self._backends, self._shared_memory.prefix)
+
+    def _wait_until_ready(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + self.options.ready_timeout_s
+        while not _is_ready(self.http_url):
+            if self._process.poll() is not None:
+                raise ServerError(f"tritonserver ended while starting.{self._log_tail()}")
+            if self._stopping.is_set():
+                raise ServerError("the server was told to stop while it was starting")
+            if time.monotonic() > deadline:
+                seconds = self.options.ready_timeout_s
+                raise ServerError(f"tritonserver was not ready after {seconds:g} s.{self._log_tail()}")
+            time.sleep(READY_POLL_S)
+
+    def _log_tail(self) -> str:
+        if self.options.log_file is None:
+            return " Its output is above."
+        lines = self.options.log_file.read_text(errors="replace").splitlines()
+        errors = [line for line in lines if re.match(r"E\d{4} |error: ", line)]
+        return "\n".join([" Its errors:", *(errors or lines)[-LOG_TAIL_LINES:]])
+
+
+def _is_ready(http_url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{http_url}/v2/health/ready", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,118 @@
+"""From records to the `ocr` model's output tensors: the edge where lines become columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tritonocr_backend.core.arrays import Image
+from tritonocr_backend.core.geometry import bounding_boxes
+from tritonocr_backend.core.settings import OptionValue
+from tritonocr_backend.pipeline.ocr_pipeline import PageResult
+
+JPEG_QUALITY = 95
+JPEG_MAX_SIDE_PX = 65_500
+
+
+@dataclass(frozen=True)
+class ReadPage:
+    """A page of a file: its index, what was read, and its pictures if they are asked for."""
+
+    index: int
+    result: PageResult
+    input_image: bytes | None = None
+    preprocessed_image: bytes | None = None
+
+
+def encode_picture(page: Image) -> bytes:
+    """A page as JPEG, or as PNG where a side exceeds what JPEG can hold."""
+    if max(page.shape[:2]) > JPEG_MAX_SIDE_PX:
+        return bytes(cv2.imencode(".png", page)[1])
+    return bytes(cv2.imencode(".jpg", page, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1])
+
+
+def output_tensors(
+    pages: Sequence[ReadPage], page_count: int, options: Mapping[str, OptionValue]
+) -> dict[str, NDArray[Any]]:
+    """All outputs of `ocr` for pages in order; README.md has the table.
+
+    Args:
+        pages: those that were read.
+        page_count: pages in the file, also those that were not read.
+        options: what they were read with.
+    """
+    return {
+        "page_count": np.array([page_count], dtype=np.int32),
+        "settings": _objects([json.dumps(dict(options))]),
+        **_page_columns(pages),
+        **_box_columns(pages),
+        **_line_columns(pages),
+        **_word_columns(pages),
+    }
+
+
+def _page_columns(pages: Sequence[ReadPage]) -> dict[str, NDArray[Any]]:
+    return {
+        "page_sizes": _ints([page.result.size for page in pages], 2),
+        "doc_angle": _ints([page.result.doc_angle for page in pages]),
+        "max_candidates_reached": np.array(
+            [page.result.boxes.max_candidates_reached for page in pages], dtype=bool
+        ),
+        "input_images": _objects([page.input_image for page in pages if page.input_image]),
+        "preprocessed_images": _objects(
+            [page.preprocessed_image for page in pages if page.preprocessed_image]
+        ),
+    }
+
+
+def _box_columns(pages: Sequence[ReadPage]) -> dict[str, NDArray[Any]]:
+    boxes = [page.result.boxes for page in pages]
+    indices = [page.index for page in pages for _ in page.result.boxes.quads]
+    return {
+        "dt_page_index": _ints(indices),
+        "dt_polys": np.concatenate([np.empty((0, 4, 2), np.int32), *(b.quads for b in boxes)]),
+        "dt_scores": np.concatenate([np.empty(0, np.float32), *(b.scores for b in boxes)]),
+        "textline_orientation_angles": np.concatenate(
+            [np.empty(0, np.int32), *(page.result.line_angles for page in pages)]
+        ),
+    }
+
+
+def _line_columns(pages: Sequence[ReadPage]) -> dict[str, NDArray[Any]]:
+    lines = [(page, line) for page in pages for line in page.result.lines]
+    polys = np.array([page.result.boxes.quads[line.box_index] for page, line in lines], dtype=np.int32)
+    polys = polys.reshape(-1, 4, 2)
+    return {
+        "page_index": _ints([page.index for page, _ in lines]),
+        "rec_texts": _objects([line.text for _, line in lines]),
+        "rec_scores": np.array([line.score for _, line in lines], dtype=np.float32),
+        "rec_polys": polys,
+        "rec_boxes": bounding_boxes(polys),
+    }
+
+
+def _word_columns(pages: Sequence[ReadPage]) -> dict[str, NDArray[Any]]:
+    lines = [line for page in pages for line in page.result.lines]
+    words = [(row, word) for row, line in enumerate(lines) for word in line.words]
+    return {
+        "word_line_index": _ints([row for row, _ in words]),
+        "word_texts": _objects([word.text for _, word in words]),
+        "word_boxes": _ints([word.box for _, word in words], 4),
+    }
+
+
+def _ints(values: Sequence[Any], columns: int | None = None) -> NDArray[np.int32]:
+    array = np.array(values, dtype=np.int32)
+    return array.reshape(-1, columns) if columns else array
+
+
+def _objects(values: Sequence[Any]) -> NDArray[np.object_]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

@@ -1,0 +1,131 @@
+"""`tritonocr models` and `tritonocr config`, without a server."""
+
+import json
+from pathlib import Path
+
+import networks
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from tritonocr_backend.cli.config import config
+from tritonocr_backend.cli.models import app
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.repository import pipeline_config
+from tritonocr_backend.zoo import registry
+
+pytestmark = pytest.mark.usefixtures("home")
+
+NO_SERVER = ["--url", "127.0.0.1:9"]
+
+
+@pytest.fixture
+def own_model(tmp_path: Path) -> Path:
+    """A directory in PaddleX's layout."""
+    path = tmp_path / "own"
+    path.mkdir()
+    (path / "inference.yml").write_bytes(networks.inference_yml(Role.TEXT_RECOGNITION, "tuned", "abc"))
+    (path / "inference.onnx").write_bytes(networks.recognition(5))
+    return path
+
+
+def _run(*arguments: object, status: int = 0) -> str:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+def test_the_list_holds_every_model_with_its_licence_and_source() -> None:
+    table = _run("list", *NO_SERVER)
+    for model in registry.official():
+        row = next(line for line in table.splitlines() if f" {model.name} " in line)
+        assert f" {model.role.value} " in row
+        assert f" {model.licence} " in row
+    assert "rapidocr-onnxruntime 1.4.4" in table
+
+
+def test_a_terminal_too_narrow_for_the_table_still_shows_whole_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes the output for a terminal
+    monkeypatch.setenv("COLUMNS", "80")
+    table = _run("list", *NO_SERVER)
+    assert all(model.name in table for model in registry.official())
+    assert "--json" in table
+
+
+def test_the_json_list_says_what_is_fetched_and_that_no_server_was_asked(own_model: Path) -> None:
+    _run("import", own_model, "--name", "mine")
+    listed = {model["name"]: model for model in json.loads(_run("list", "--json", *NO_SERVER))}
+    assert len(listed) == len(registry.official()) + 1
+    assert listed["mine"]["fetched"] == ["onnx"]
+    assert listed["mine"]["sources"] == [str(own_model)]
+    assert listed["PP-OCRv4_server_det"]["accuracy"] == {"metric": "hmean_percent", "value": 82.56}
+    assert listed["PP-OCRv4_server_det"]["fetched"] == []
+    assert listed["PP-OCRv4_server_det"]["served"] is None
+    assert listed["UVDoc"]["licence"] == "MIT"
+
+
+def test_fetching_what_is_there_names_its_place(own_model: Path, home: Path) -> None:
+    _run("import", own_model, "--name", "mine")
+    assert _run("fetch", "mine") == f"mine: {home}/models/mine/onnx\n"
+
+
+def test_a_failed_fetch_does_not_keep_the_others_from_being_fetched(own_model: Path) -> None:
+    _run("import", own_model, "--name", "mine")
+    output = _run("fetch", "PP-OCRv9", "mine", status=1)
+    assert "tritonocr: unknown model 'PP-OCRv9'; known are: " in output
+    assert "mine: " in output
+
+
+@pytest.mark.parametrize(
+    "arguments", [["fetch"], ["fetch", "UVDoc", "--all"], ["fetch", "--default", "--all"]], ids=" ".join
+)
+def test_fetch_wants_either_names_or_all(arguments: list[str]) -> None:
+    assert "give the names of models, --default, or --all" in _run(*arguments, status=2)
+
+
+def test_fetching_the_default_pipeline_asks_for_each_of_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRITONOCR_OFFLINE", "1")
+    output = _run("fetch", "--default", "PP-OCRv6_tiny_rec", status=1)
+    for name in [*pipeline_config.default().networks.values(), "PP-OCRv6_tiny_rec"]:
+        assert f"{name} could not be fetched" in output
+
+
+def test_an_import_says_what_it_was_and_how_to_go_on(own_model: Path) -> None:
+    output = _run("import", own_model, "--name", "mine")
+    assert output.startswith("mine: imported as text_recognition model")
+    assert "tritonocr models add mine" in output
+
+
+def test_a_refused_import_is_one_sentence(own_model: Path) -> None:
+    (own_model / "inference.onnx").write_bytes(networks.recognition(9))
+    output = _run("import", own_model, "--name", "mine", status=1)
+    assert output == (
+        "tritonocr: a dictionary of 3 lines needs 5 classes (with blank and space), the network has 9\n"
+    )
+
+
+def _config(*arguments: str, status: int = 0) -> str:
+    command = Typer()
+    command.command()(config)
+    result = CliRunner().invoke(command, list(arguments))
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+def test_config_prints_the_default_pipeline() -> None:
+    assert _config() == pipeline_config.default_text()
+    assert _config("--get_pipeline_config", "OCR") == pipeline_config.default_text()
+
+
+def test_config_knows_no_other_pipeline() -> None:
+    assert "'formula_recognition' is not" in _config("--get_pipeline_config", "formula_recognition", status=2)
+
+
+@pytest.mark.parametrize(
+    ("given", "written"), [("out", "out/OCR.yaml"), ("mine.yaml", "mine.yaml"), ("a/b.yml", "a/b.yml")]
+)
+def test_config_writes_a_file_as_paddlex_does(given: str, written: str, tmp_path: Path) -> None:
+    assert _config("--save_path", str(tmp_path / given)) == f"{tmp_path / written}\n"
+    assert (tmp_path / written).read_text() == pipeline_config.default_text()

@@ -1,0 +1,238 @@
+"""The pipeline over scripted networks: what is called, in which order, and what becomes of the answers."""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_models import FakeModels
+from numpy.typing import NDArray
+
+from tritonocr_backend.core import contracts
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.core.errors import OverloadedError
+from tritonocr_backend.documents.pages import Page, unreduced
+from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline, PageResult, PageSettings
+
+HEIGHT, WIDTH = 640, 480
+
+
+def settings(**changes: Any) -> PageSettings:
+    values: dict[str, Any] = {
+        "networks": {role: role.value for role in Role},
+        "use_doc_orientation_classify": False,
+        "use_doc_unwarping": False,
+        "use_textline_orientation": False,
+        "limit_side_len": 960,
+        "limit_type": "max",
+        "thresh": 0.3,
+        "box_thresh": 0.6,
+        "unclip_ratio": 2.0,
+        "max_candidates": 100,
+        "score_thresh": 0.0,
+    }
+    return PageSettings(**{**values, **changes})
+
+
+def box(x: int, y: int, width: int = 96, height: int = 24) -> list[list[int]]:
+    return [[x, y], [x + width, y], [x + width, y + height], [x, y + height]]
+
+
+def page_with(*lines: tuple[list[list[int]], int, int]) -> NDArray[np.uint8]:
+    """A white page; each line's box is filled with two grey levels, upper half and lower half."""
+    page = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    for quad, upper, lower in lines:
+        (x, y), _, (x_end, y_end), _ = quad
+        page[y:y_end, x:x_end] = lower
+        page[y : (y + y_end) // 2, x:x_end] = upper
+    return page
+
+
+def read(models: FakeModels, page: NDArray[np.uint8], **changes: Any) -> PageResult:
+    return asyncio.run(OcrPipeline(models).read(Page.reduced(page, unreduced), settings(**changes)))
+
+
+def called(models: FakeModels) -> list[str]:
+    return [model for model, _ in models.calls]
+
+
+FIRST, SECOND, THIRD = box(20, 40), box(200, 42, width=200), box(20, 200)
+TALL = box(20, 40, width=30, height=200)
+PAGE = page_with((FIRST, 200, 100), (SECOND, 150, 30), (THIRD, 180, 90))
+ALL_ON = {
+    "use_doc_orientation_classify": True,
+    "use_doc_unwarping": True,
+    "use_textline_orientation": True,
+}
+
+
+class TestOrder:
+    def test_of_the_whole_pipeline(self) -> None:
+        models = FakeModels([FIRST])
+        read(models, PAGE, **ALL_ON)
+        assert called(models) == [
+            "doc_orientation",
+            "doc_unwarping",
+            "text_detection",
+            contracts.POSTPROCESS,
+            contracts.CROP,
+            "textline_orientation",
+            "text_recognition",
+            contracts.DECODE,
+        ]
+
+    @pytest.mark.parametrize(
+        ("changes", "missing"),
+        [
+            pytest.param({"use_doc_orientation_classify": False}, {"doc_orientation"}, id="doc orientation"),
+            pytest.param({"use_doc_unwarping": False}, {"doc_unwarping"}, id="unwarping"),
+            pytest.param(
+                {"use_textline_orientation": False}, {"textline_orientation"}, id="line orientation"
+            ),
+            pytest.param(
+                {"detection_only": True},
+                {contracts.CROP, "textline_orientation", "text_recognition", contracts.DECODE},
+                id="everything after detection",
+            ),
+        ],
+    )
+    def test_what_is_switched_off_is_not_called(self, changes: dict[str, bool], missing: set[str]) -> None:
+        everything, some = FakeModels([FIRST]), FakeModels([FIRST])
+        read(everything, PAGE, **ALL_ON)
+        read(some, PAGE, **{**ALL_ON, **changes})
+        assert set(called(everything)) - set(called(some)) == missing
+
+    def test_nothing_found_calls_nothing_more(self) -> None:
+        models = FakeModels([])
+        result = read(models, PAGE, use_textline_orientation=True)
+        assert called(models) == ["text_detection", contracts.POSTPROCESS]
+        assert result.lines == ()
+        assert result.boxes.quads.shape == (0, 4, 2)
+        assert result.line_angles.shape == (0,)
+
+    def test_the_named_networks_are_called(self) -> None:
+        models = FakeModels([FIRST])
+        networks = {**settings().networks, Role.TEXT_DETECTION: "my_det"}
+        with pytest.raises(LookupError, match="my_det"):
+            read(models, PAGE, networks=networks)
+
+
+class TestPreprocessing:
+    @pytest.mark.parametrize("doc_class", range(4))
+    def test_the_page_is_turned_before_anything_else_sees_it(self, doc_class: int) -> None:
+        models = FakeModels(doc_class=doc_class)
+        result = read(models, PAGE, use_doc_orientation_classify=True)
+        assert result.doc_angle == 90 * doc_class
+        assert (result.page.pixels == np.rot90(PAGE, doc_class)).all()
+        assert models.calls[1][1]["image"].shape[1:3] == result.page.pixels.shape[:2]
+        assert result.size == (HEIGHT, WIDTH), "the page as it was given"
+
+    def test_boxes_refer_to_the_flat_page(self) -> None:
+        models = FakeModels()
+        result = read(models, PAGE, use_doc_unwarping=True)
+        assert result.page.pixels.shape == (HEIGHT // 2, WIDTH, 3)
+        assert models.calls[2][1]["page_size"].tolist() == [HEIGHT // 2, WIDTH]
+
+    def test_off_means_minus_1_and_the_page_itself(self) -> None:
+        result = read(FakeModels(), PAGE)
+        assert result.doc_angle == -1
+        assert result.page.pixels is PAGE
+
+
+class TestLines:
+    def test_are_in_reading_order_although_the_narrow_ones_are_read_first(self) -> None:
+        result = read(FakeModels([FIRST, SECOND, THIRD], together=2), PAGE)
+        assert [line.text for line in result.lines] == ["200", "150", "180"]
+        assert [line.box_index for line in result.lines] == [0, 1, 2]
+
+    def test_upside_down_ones_are_turned_before_they_are_read(self) -> None:
+        upside_down = page_with((FIRST, 100, 200), (SECOND, 150, 30), (THIRD, 10, 250))
+        models = FakeModels([FIRST, SECOND, THIRD], together=2)
+        result = read(models, upside_down, use_textline_orientation=True)
+        assert result.line_angles.tolist() == [1, 0, 1]
+        assert [line.text for line in result.lines] == ["200", "150", "250"]
+
+    def test_not_looked_for_means_minus_1_for_every_box(self) -> None:
+        for only in (True, False):
+            result = read(FakeModels([FIRST, THIRD]), PAGE, detection_only=only)
+            assert result.line_angles.tolist() == [-1, -1]
+
+    @pytest.mark.parametrize(("score_thresh", "kept"), [(0.0, 2), (0.5, 2), (0.51, 0)])
+    def test_a_threshold_takes_away_texts_and_nothing_else(self, score_thresh: float, kept: int) -> None:
+        result = read(FakeModels([FIRST, THIRD]), PAGE, score_thresh=score_thresh)
+        assert len(result.lines) == kept
+        assert len(result.boxes.quads) == len(result.boxes.scores) == len(result.line_angles) == 2
+
+    def test_a_line_does_not_depend_on_its_neighbours(self) -> None:
+        together = read(FakeModels([FIRST, SECOND, THIRD], together=2), PAGE)
+        alone = [read(FakeModels([quad]), PAGE).lines[0].text for quad in (FIRST, SECOND, THIRD)]
+        assert [line.text for line in together.lines] == alone
+
+    def test_words_lie_on_their_line(self) -> None:
+        result = read(FakeModels([FIRST, SECOND], together=2), PAGE, return_word_box=True)
+        for line, quad in zip(result.lines, (FIRST, SECOND), strict=True):
+            (word,) = line.words
+            x, y, x_end, y_end = word.box
+            assert word.text == line.text
+            assert (y, y_end) == (quad[0][1], quad[2][1])
+            assert quad[0][0] == x < x_end <= quad[1][0]
+
+    @pytest.mark.parametrize(
+        ("quad", "dark", "end"),
+        [
+            pytest.param(FIRST, np.s_[:0], "right", id="from left to right"),
+            pytest.param(FIRST, np.s_[40:52], "left", id="upside down"),
+            pytest.param(TALL, np.s_[:0], "bottom", id="downwards"),
+            pytest.param(TALL, np.s_[:, 35:], "top", id="upwards"),
+        ],
+    )
+    def test_words_begin_where_their_line_does(self, quad: Any, dark: Any, end: str) -> None:
+        page = np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
+        page[dark] = 100
+        (line,) = read(FakeModels([quad]), page, use_textline_orientation=True, return_word_box=True).lines
+        (word,), edges = line.words, (*quad[0], *quad[2])
+        sides = zip(("left", "top", "right", "bottom"), word.box, edges, strict=True)
+        assert [side for side, of_word, of_line in sides if of_word != of_line] == [end]
+
+    def test_no_words_unless_asked_for(self) -> None:
+        assert read(FakeModels([FIRST]), PAGE).lines[0].words == ()
+
+
+ROWS = [box(20, 4 * i, height=20) for i in range(130)]
+
+
+class TestBatches:
+    @pytest.mark.parametrize("role", [Role.TEXT_RECOGNITION, Role.TEXTLINE_ORIENTATION])
+    def test_hold_at_most_64_lines(self, role: Role) -> None:
+        models = FakeModels(ROWS, together=3)
+        result = read(models, PAGE, use_textline_orientation=True)
+        sizes = [len(inputs["image"]) for model, inputs in models.calls if model == role]
+        assert sizes == [64, 64, 2]
+        assert len(result.lines) == 130
+
+    def test_are_in_flight_together(self) -> None:
+        """The fake answers none of them before all are there, and gives up after a while."""
+        assert len(read(FakeModels([FIRST, SECOND, box(20, 300, 50)], together=3), PAGE).lines) == 3
+
+    def test_hold_lines_of_one_width(self) -> None:
+        models = FakeModels([FIRST, SECOND, THIRD], together=2)
+        read(models, PAGE)
+        shapes = [inputs["image"].shape for model, inputs in models.calls if model == "text_recognition"]
+        assert sorted(shapes) == [(1, 48, 416, 3), (2, 48, 192, 3)]
+
+    @pytest.mark.parametrize(("exact", "width"), [(True, 320), (False, 192)])
+    def test_are_padded_as_the_pipeline_is_set(self, exact: bool, width: int) -> None:
+        models = FakeModels([FIRST])
+        read(models, PAGE, exact=exact)
+        assert models.calls[-2][1]["image"].shape == (1, 48, width, 3)
+
+
+def test_a_models_error_is_the_pages() -> None:
+    class Overloaded(FakeModels):
+        def _answer(self, model: str, inputs: Any) -> Any:
+            if model == Role.TEXT_RECOGNITION:
+                raise OverloadedError("text_recognition is overloaded; try again later")
+            return super()._answer(model, inputs)
+
+    with pytest.raises(OverloadedError, match="try again later"):
+        read(Overloaded([FIRST]), PAGE)

@@ -1,0 +1,66 @@
+"""Sharing a CPU's cores out among processes and threads."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.repository import cpu_sharing
+from tritonocr_backend.repository.cpu_sharing import Share, available_cores, files_at_a_time, share
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+@pytest.mark.parametrize(
+    ("role", "cores", "expected"),
+    [
+        pytest.param(Role.TEXT_RECOGNITION, 1, Share(1, 1), id="one core"),
+        pytest.param(Role.TEXT_RECOGNITION, 2, Share(1, 2), id="lines: a stream for each core"),
+        pytest.param(Role.TEXTLINE_ORIENTATION, 4, Share(1, 4), id="line orientation too"),
+        pytest.param(Role.TEXT_RECOGNITION, 64, Share(4, 16), id="in processes that Python does not hold up"),
+        pytest.param(Role.TEXT_DETECTION, 2, Share(1, 2), id="pages: threads"),
+        pytest.param(Role.TEXT_DETECTION, 16, Share(4, 4), id="which stop helping at four"),
+        pytest.param(Role.DOC_UNWARPING, 16, Share(1, 16), id="large pages of planes: one at a time"),
+    ],
+)
+def test_cores_are_shared_out(role: Role, cores: int, expected: Share) -> None:
+    assert share(role, cores) == expected
+
+
+def test_what_someone_says_is_shared_too() -> None:
+    assert share(Role.TEXT_RECOGNITION, 8, instances=4) == Share(4, 2)
+    assert share(Role.TEXT_RECOGNITION, 2, instances=3) == Share(3, 1)
+
+
+@given(st.sampled_from(list(Role)), st.integers(1, 512))
+def test_no_network_alone_asks_for_more_than_there_is(role: Role, cores: int) -> None:
+    found = share(role, cores)
+    assert 1 <= found.instances * found.threads <= cores
+
+
+@pytest.mark.parametrize(("cores", "files"), [(1, 4), (2, 4), (4, 8), (64, 16)])
+def test_files_at_a_time(cores: int, files: int) -> None:
+    assert files_at_a_time(cores) == files
+
+
+@pytest.mark.parametrize(
+    ("limit", "cores"),
+    [
+        pytest.param("max 100000", 6, id="no limit"),
+        pytest.param("200000 100000", 2, id="two cores' time"),
+        pytest.param("250000 100000", 3, id="two and a half"),
+        pytest.param("50000 100000", 1, id="half a core"),
+        pytest.param("900000 100000", 6, id="more than there are"),
+        pytest.param(None, 6, id="no container"),
+    ],
+)
+def test_a_containers_limit_counts(
+    limit: str | None, cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(6)))
+    monkeypatch.setattr(cpu_sharing, "_CGROUP_LIMIT", tmp_path / "cpu.max")
+    if limit:
+        (tmp_path / "cpu.max").write_text(limit + "\n")
+    assert available_cores() == cores

@@ -1,0 +1,131 @@
+"""The default networks as they are built for GPUs: folders, graphs and their answers, without a GPU."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from google.protobuf import text_format
+from numpy.typing import NDArray
+from onnx import TensorProto
+from test_engines import IMAGES
+from tritonclient.grpc import model_config_pb2
+
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.core.network_metadata import read_card
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS, PAGE_OPTIONS
+from tritonocr_backend.repository.build import add_network, build_repository
+from tritonocr_backend.repository.profiles import Profile, profile_settings
+from tritonocr_backend.server import model_control
+from tritonocr_backend.zoo.fetch import fetch_model
+
+SIZED = (Role.DOC_ORIENTATION, Role.TEXTLINE_ORIENTATION, Role.TEXT_RECOGNITION)
+THRESH = PAGE_OPTIONS["text_det_thresh"].default
+TENSORRT = profile_settings(Profile.gpu, accelerator="tensorrt")
+
+
+def _answers(graph: Path, image: NDArray[np.uint8]) -> list[NDArray[Any]]:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    return [np.asarray(output) for output in session.run(None, {"image": image})]
+
+
+def _dims(shape: list[Any]) -> list[int]:
+    return [size if isinstance(size, int) else -1 for size in shape]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[Profile, Path]:
+    """The default networks for both GPU profiles."""
+    models = {name: fetch_model(name) for name in DEFAULT_NETWORKS.values()}
+    directory = tmp_path_factory.mktemp("built")
+    return {
+        profile: build_repository(directory / profile.value, models, serving=profile_settings(profile))
+        for profile in (Profile.gpu, Profile.gpu_python)
+    }
+
+
+@pytest.mark.parametrize("role", Role)
+class TestFolder:
+    def test_holds_a_shim_for_our_engines_alone(self, role: Role, built: dict[Profile, Path]) -> None:
+        for profile, repository in built.items():
+            version = repository / DEFAULT_NETWORKS[role] / "1"
+            assert (version / "model.py").exists() == (profile is Profile.gpu_python)
+            assert (version / "model.onnx").is_file()
+
+    def test_says_of_its_outputs_exactly_what_the_graph_does(
+        self, role: Role, built: dict[Profile, Path]
+    ) -> None:
+        """As the onnxruntime backend compares: outputs dim by dim, inputs where the graph knows a size."""
+        folder = built[Profile.gpu] / DEFAULT_NETWORKS[role]
+        config = text_format.Parse((folder / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
+        session = onnxruntime.InferenceSession(
+            str(folder / "1" / "model.onnx"), providers=["CPUExecutionProvider"]
+        )
+        graph = {tensor.name: _dims(tensor.shape) for tensor in session.get_outputs()}
+        assert {output.name: [-1, *output.dims] for output in config.output} == graph
+        (image,) = session.get_inputs()
+        pairs = zip(_dims(image.shape), [-1, *config.input[0].dims], strict=True)
+        assert all(known in (-1, stated) for known, stated in pairs)
+
+    def test_has_a_card_that_the_ocr_model_can_read(self, role: Role, built: dict[Profile, Path]) -> None:
+        card = read_card(built[Profile.gpu] / DEFAULT_NETWORKS[role] / "1")
+        assert (card.role, card.backend, card.engine, card.device) == (
+            role,
+            "onnxruntime",
+            "onnxruntime",
+            "gpu:0",
+        )
+        assert card.precision == ("f32" if role is Role.DOC_UNWARPING else "f16"), "a grid is off by pixels"
+
+    def test_computes_in_half_precision_and_answers_alike(
+        self, role: Role, built: dict[Profile, Path], default_repository: Path
+    ) -> None:
+        name = DEFAULT_NETWORKS[role]
+        graphs = [path / name / "1" / "model.onnx" for path in (default_repository, built[Profile.gpu])]
+        full, half = (_answers(graph, IMAGES[role]) for graph in graphs)
+        if role is Role.DOC_UNWARPING:
+            assert graphs[0].read_bytes() == graphs[1].read_bytes(), "a grid in float16 is off by pixels"
+            return
+        assert graphs[1].stat().st_size < 0.6 * graphs[0].stat().st_size
+        for one, other in zip(full, half, strict=True):
+            assert (one.dtype, one.shape) == (other.dtype, other.shape)
+            if one.dtype == np.int32:
+                assert (one == other).all()
+            elif role is Role.TEXT_DETECTION:
+                assert ((one > THRESH) != (other > THRESH)).mean() < 2e-3
+            else:
+                assert np.abs(one - other).max() < 0.05
+
+    def test_is_left_in_f32_for_tensorrt_which_wants_the_cast_first(
+        self, role: Role, tmp_path: Path, default_repository: Path
+    ) -> None:
+        add_network(tmp_path, "mine", fetch_model(DEFAULT_NETWORKS[role]), TENSORRT)
+        graph = onnx.load(tmp_path / "mine" / "1" / "model.onnx").graph
+        readers = {node.op_type for node in graph.node if "image" in node.input}
+        assert (readers == {"Cast"}) == (role in SIZED)
+        if role in SIZED:
+            assert not any(tensor.data_type == TensorProto.FLOAT16 for tensor in graph.initializer)
+            expected = _answers(
+                default_repository / DEFAULT_NETWORKS[role] / "1" / "model.onnx", IMAGES[role]
+            )
+            answers = _answers(tmp_path / "mine" / "1" / "model.onnx", IMAGES[role])
+            assert all((a == b).all() for a, b in zip(answers, expected, strict=True))
+
+    def test_a_network_that_is_added_later_is_run_as_the_others(
+        self, role: Role, built: dict[Profile, Path], tmp_path: Path
+    ) -> None:
+        for repository in built.values():
+            (tmp_path / repository.name).mkdir()
+            later = tmp_path / repository.name / "later"
+            add_network(
+                later.parent,
+                "later",
+                fetch_model(DEFAULT_NETWORKS[role]),
+                model_control._serving_settings(repository),
+            )
+            text = (repository / DEFAULT_NETWORKS[role] / "config.pbtxt").read_text()
+            assert (later / "config.pbtxt").read_text() == text.replace(DEFAULT_NETWORKS[role], "later")

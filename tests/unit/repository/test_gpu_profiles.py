@@ -1,0 +1,280 @@
+"""What `tritonocr repository build` writes for GPUs: config.pbtxt, graphs and cards, without a GPU."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import networks
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from google.protobuf import text_format
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+from tritonclient.grpc import model_config_pb2
+from typer.testing import CliRunner
+
+from tritonocr_backend.cli.repository import app
+from tritonocr_backend.core import devices
+from tritonocr_backend.core.contracts import IMAGE_SIZES, NETWORK_OUTPUTS, PIPELINE_MODELS, STRIDE_PX, Role
+from tritonocr_backend.core.errors import ServerError
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS
+from tritonocr_backend.graphs.half_precision import halve
+from tritonocr_backend.pipeline.ocr_pipeline import MAX_LINES_A_CALL
+from tritonocr_backend.pipeline.text_crop import MAX_WIDTH_PX, WIDTH_STEP_PX
+from tritonocr_backend.repository import pipeline_config
+from tritonocr_backend.repository.build import add_network
+from tritonocr_backend.repository.network_config import (
+    SERVING,
+    ServingSettings,
+    network_config,
+    tensorrt_profile,
+)
+from tritonocr_backend.repository.profiles import Profile, profile_settings
+from tritonocr_backend.zoo import inference_config
+from tritonocr_backend.zoo.errors import ModelFormatError
+
+pytestmark = pytest.mark.usefixtures("home")
+
+SIZED = (Role.DOC_ORIENTATION, Role.TEXTLINE_ORIENTATION, Role.TEXT_RECOGNITION)
+LINES = (Role.TEXTLINE_ORIENTATION, Role.TEXT_RECOGNITION)
+GPUS = profile_settings(Profile.gpu, "gpu:0,1")
+TENSORRT = profile_settings(Profile.gpu, accelerator="tensorrt")
+
+# The backend refuses a network with any other; from its source.
+KNOWN_TO_THE_BACKEND = {
+    "precision_mode",
+    "max_workspace_size_bytes",
+    "trt_engine_cache_enable",
+    "trt_engine_cache_path",
+    "trt_timing_cache_enable",
+    "trt_timing_cache_path",
+    "trt_profile_min_shapes",
+    "trt_profile_opt_shapes",
+    "trt_profile_max_shapes",
+}
+
+
+def parsed(role: Role, serving: ServingSettings, **more: Any) -> Any:
+    text = network_config("mine", role, serving, **more)
+    return text_format.Parse(text, model_config_pb2.ModelConfig())
+
+
+def tensorrt_of(config: Any) -> dict[str, str]:
+    (accelerator,) = config.optimization.execution_accelerators.gpu_execution_accelerator
+    assert accelerator.name == "tensorrt"
+    return dict(accelerator.parameters)
+
+
+@pytest.mark.parametrize("role", Role)
+class TestConfig:
+    @pytest.mark.parametrize("profile", [Profile.gpu, Profile.gpu_python])
+    def test_runs_on_every_gpu_asked_for(self, profile: Profile, role: Role) -> None:
+        config = parsed(role, profile_settings(profile, "gpu:0,2", instances={role.value: 3}))
+        (group,) = config.instance_group
+        assert (group.kind, list(group.gpus), group.count) == (group.KIND_GPU, [0, 2], 3)
+
+    def test_keeps_the_tensors_of_the_cpu(self, role: Role) -> None:
+        ours, native = parsed(role, ServingSettings()), parsed(role, GPUS)
+        assert (ours.backend, native.backend) == ("python", "onnxruntime")
+        (mine,), (theirs,) = ours.input, native.input
+        assert (mine.name, mine.data_type, mine.dims) == (theirs.name, theirs.data_type, theirs.dims)
+        assert ours.max_batch_size >= native.max_batch_size, "ours sorts lines of all widths"
+        assert mine.allow_ragged_batch == (role is Role.TEXT_RECOGNITION)
+        assert not theirs.allow_ragged_batch
+        assert [(o.name, o.data_type) for o in ours.output] == [(o.name, o.data_type) for o in native.output]
+
+    def test_lines_alone_wait_for_each_other(self, role: Role) -> None:
+        delay_us = parsed(role, GPUS).dynamic_batching.max_queue_delay_microseconds
+        assert bool(delay_us) == (role in LINES)
+        asked = profile_settings(Profile.gpu, batch_delay_us=70)
+        assert parsed(role, asked).dynamic_batching.max_queue_delay_microseconds == 70 * (role in LINES)
+        assert not parsed(role, ServingSettings()).dynamic_batching.max_queue_delay_microseconds
+
+    def test_tensorrt_gets_only_what_comes_in_known_sizes(self, role: Role) -> None:
+        accelerators = parsed(role, TENSORRT).optimization.execution_accelerators.gpu_execution_accelerator
+        assert len(accelerators) == (role in SIZED)
+        assert not parsed(role, GPUS).HasField("optimization")
+
+    def test_cuda_does_not_search_anew_for_every_size(self, role: Role) -> None:
+        parameters = {key: value.string_value for key, value in parsed(role, GPUS).parameters.items()}
+        assert parameters == {"cudnn_conv_algo_search": "1", "arena_extend_strategy": "1"}
+
+    def test_is_warmed_up_with_requests_that_it_takes(self, role: Role) -> None:
+        config = parsed(role, TENSORRT)
+        assert len({warmup.name for warmup in config.model_warmup}) == len(config.model_warmup) > 0
+        profile = tensorrt_profile(role)
+        for warmup in config.model_warmup:
+            dims, wanted = list(warmup.inputs["image"].dims), list(config.input[0].dims)
+            assert all(want in (-1, size) for size, want in zip(dims, wanted, strict=True))
+            assert warmup.inputs["image"].data_type == config.input[0].data_type
+            assert 1 <= warmup.batch_size <= config.max_batch_size
+            if role is Role.TEXT_DETECTION:
+                assert not any(side % STRIDE_PX for side in dims[:2])
+            if profile:
+                shape = (warmup.batch_size, *dims)
+                assert all(a <= b <= c for a, b, c in zip(profile.least, shape, profile.most, strict=True))
+
+    def test_a_cpu_is_not_warmed_up(self, role: Role) -> None:
+        assert not parsed(role, ServingSettings()).model_warmup
+
+
+class TestTensorrt:
+    @pytest.mark.parametrize(("precision", "mode"), [("f16", "FP16"), ("f32", "FP32"), ("auto", "FP16")])
+    def test_computes_in_what_was_asked_for(self, precision: str, mode: str) -> None:
+        config = parsed(Role.TEXT_RECOGNITION, TENSORRT, precision=precision)
+        assert tensorrt_of(config)["precision_mode"] == mode
+
+    @pytest.mark.parametrize("role", SIZED)
+    def test_is_told_nothing_that_the_backend_does_not_know(self, role: Role) -> None:
+        options = tensorrt_of(parsed(role, profile_settings(Profile.gpu, accelerator="tensorrt")))
+        assert set(options) <= KNOWN_TO_THE_BACKEND
+        for size in ("min", "opt", "max"):
+            name, _, shape = options[f"trt_profile_{size}_shapes"].partition(":")
+            assert (name, len(shape.split("x"))) == ("image", 4)
+
+    @given(
+        width=st.integers(1, MAX_WIDTH_PX // WIDTH_STEP_PX).map(lambda steps: steps * WIDTH_STEP_PX),
+        batch=st.integers(1, SERVING[Role.TEXT_RECOGNITION].max_batch_size),
+    )
+    def test_is_compiled_for_every_batch_of_lines(self, width: int, batch: int) -> None:
+        profile = tensorrt_profile(Role.TEXT_RECOGNITION)
+        assert profile is not None
+        shape = (batch, 48, width, 3)
+        assert all(a <= b <= c for a, b, c in zip(profile.least, shape, profile.most, strict=True))
+
+    def test_a_batch_holds_what_the_pipeline_sends_at_once(self) -> None:
+        assert all(SERVING[role].max_batch_size >= MAX_LINES_A_CALL for role in LINES)
+
+
+class TestOtherHardware:
+    def test_each_of_several_devices_has_a_group_that_names_it(self) -> None:
+        serving = profile_settings(Profile.gpu_python, "npu:1,3", instances={"mine": 2})
+        groups = parsed(Role.TEXT_RECOGNITION, serving).instance_group
+        assert [(group.kind, group.count) for group in groups] == [(group.KIND_CPU, 2) for group in groups]
+        arguments = [
+            {"model_instance_kind": "CPU", "model_instance_name": f"{group.name}_1"} for group in groups
+        ]
+        assert [devices.of_instance("npu:1,3", one).index for one in arguments] == [1, 3]
+
+    def test_an_intel_gpu_is_none_of_tritons(self) -> None:
+        config = parsed(Role.TEXT_RECOGNITION, ServingSettings(device="gpu:0", engine="openvino"))
+        assert config.instance_group[0].kind == config.instance_group[0].KIND_CPU
+
+    @pytest.mark.parametrize(
+        ("profile", "device", "takers"),
+        [
+            pytest.param(Profile.cpu, "gpu:0", "gpu, gpu-python", id="a GPU is no CPU"),
+            pytest.param(Profile.gpu, "npu:0", "gpu-python", id="Triton's backend knows NVIDIA alone"),
+            pytest.param(Profile.gpu_python, "cpu", "cpu", id="a CPU is no GPU"),
+        ],
+    )
+    def test_a_profile_refuses_what_it_does_not_run_on(
+        self, profile: Profile, device: str, takers: str
+    ) -> None:
+        with pytest.raises(ServerError, match=f"does not run on; take {takers}$"):
+            profile_settings(profile, device)
+
+
+def test_paddle_files_are_not_for_tritons_backend(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    inference_config.save(inference_config.compose(Role.TEXT_DETECTION, "PP-OCRv4_mobile_det"), source)
+    for name in ("inference.pdmodel", "inference.pdiparams"):
+        (source / name).touch()
+    with pytest.raises(ModelFormatError, match=r"onnxruntime backend does not read.*--convert"):
+        add_network(tmp_path, "mine", source, GPUS)
+
+
+def test_a_network_of_fixed_batches_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    inference_config.save(inference_config.compose(Role.TEXT_DETECTION, "PP-OCRv4_mobile_det"), source)
+    model = onnx.load_from_string(networks.detection())
+    nodes = [*model.graph.node]
+    nodes[-1].output[0] = "inner"
+    shape = numpy_helper.from_array(np.array([1, 1, 32, 32], np.int64), "shape")
+    nodes.append(helper.make_node("Reshape", ["inner", "shape"], [model.graph.output[0].name]))
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.append(shape)
+    onnx.save(model, source / "inference.onnx")
+    with pytest.raises(ModelFormatError, match="comes in batches of 1 only"):
+        add_network(tmp_path, "mine", source, GPUS)
+
+
+def test_variances_beyond_float16_are_kept() -> None:
+    """PP-OCRv4_mobile_det has such: as float16 they made text of 3 % of a page."""
+    values = {"scale": [1.0], "bias": [0.0], "mean": [0.0], "var": [4e6]}
+    nodes = [
+        helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.array(v, np.float32)))
+        for name, v in values.items()
+    ]
+    nodes.append(helper.make_node("BatchNormalization", ["x", *values], ["y"], epsilon=0.0))
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, 1, 1]) for name in "xy"]
+    graph = helper.make_graph(nodes, "normalised", tensors[:1], tensors[1:])
+    model = halve(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 12)], ir_version=7))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (y,) = session.run(None, {"x": np.full((1, 1, 1, 1), 2000, np.float32)})
+    assert y.item() == pytest.approx(1.0, rel=1e-3)
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def small_pipeline(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Detection and recognition of small networks of one's own."""
+        dirs = {}
+        for role, network in (
+            (Role.TEXT_DETECTION, networks.detection()),
+            (Role.TEXT_RECOGNITION, networks.recognition(5)),
+        ):
+            name = DEFAULT_NETWORKS[role]
+            dirs[name] = tmp_path / name
+            dirs[name].mkdir()
+            inference_config.save(inference_config.compose(role, name, characters="abc"), dirs[name])
+            (dirs[name] / "inference.onnx").write_bytes(network)
+        default = pipeline_config.default()
+        roles = {role: name for role, name in default.networks.items() if name in dirs}
+        config = pipeline_config.PipelineConfig(**{**default.__dict__, "networks": roles, "model_dirs": dirs})
+        monkeypatch.setattr(pipeline_config, "default", lambda: config)
+
+    @pytest.mark.parametrize(
+        ("arguments", "backend", "device"),
+        [
+            pytest.param([], "python", "cpu", id="a CPU unless told otherwise"),
+            pytest.param(["--profile", "gpu"], "onnxruntime", "gpu:0", id="Triton's backend"),
+            pytest.param(
+                ["--profile", "gpu-python", "--device", "gpu:1"], "python", "gpu:1", id="our engines"
+            ),
+        ],
+    )
+    def test_writes_everything_without_the_device(
+        self, arguments: list[str], backend: str, device: str, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "out"
+        result = CliRunner().invoke(app, ["build", str(out), *arguments])
+        assert result.exit_code == 0, result.output
+        names = {DEFAULT_NETWORKS[Role.TEXT_DETECTION], DEFAULT_NETWORKS[Role.TEXT_RECOGNITION]}
+        assert {path.name for path in out.iterdir()} == {*PIPELINE_MODELS, *names}
+        for name in names:
+            config = text_format.Parse(
+                (out / name / "config.pbtxt").read_text(), model_config_pb2.ModelConfig()
+            )
+            card = json.loads((out / name / "1" / "network.json").read_text())
+            assert (config.backend, card["backend"], card["device"]) == (backend, backend, device)
+
+    def test_refuses_in_one_sentence(self, tmp_path: Path) -> None:
+        result = CliRunner().invoke(
+            app, ["build", str(tmp_path / "out"), "--profile", "gpu", "--device", "xpu"]
+        )
+        assert result.exit_code == 1
+        assert "tritonocr: device: got 'xpu:0'" in result.output
+        assert not (tmp_path / "out").exists()
+
+
+def test_every_role_has_a_size_or_is_cudas() -> None:
+    assert {role for role in Role if tensorrt_profile(role)} == set(SIZED)
+    assert all(IMAGE_SIZES[role][0] for role in SIZED)
+    assert set(NETWORK_OUTPUTS) == set(SERVING)

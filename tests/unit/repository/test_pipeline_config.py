@@ -1,0 +1,198 @@
+"""OCR.yaml: PaddleX's files work unchanged, wrong values are refused with their line."""
+
+import json
+import re
+from pathlib import Path
+
+import networks
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS, PAGE_OPTIONS, PipelineSettings
+from tritonocr_backend.repository import pipeline_config
+from tritonocr_backend.repository.pipeline_config import PipelineConfig, default_text
+from tritonocr_backend.zoo.errors import PipelineConfigError
+
+pytestmark = pytest.mark.usefixtures("home")
+
+# PaddleX 3.0.0rc0's own file, shortened to one switch off and one on.
+PADDLEX = """\
+pipeline_name: OCR
+text_type: general
+use_doc_preprocessor: False
+use_textline_orientation: yes
+SubModules:
+  TextDetection:
+    module_name: text_detection
+    model_name: PP-OCRv4_server_det
+    model_dir: null
+    limit_side_len: 736
+    limit_type: min
+    max_side_limit: 4000
+    thresh: 0.3
+    box_thresh: 0.6
+    unclip_ratio: 1.5
+  TextLineOrientation:
+    module_name: textline_orientation
+    model_name: PP-LCNet_x0_25_textline_ori
+    model_dir: null
+    batch_size: 1
+  TextRecognition:
+    module_name: text_recognition
+    model_name: en_PP-OCRv4_mobile_rec
+    model_dir: null
+    score_thresh: 0
+"""
+
+
+def _load(text: str, tmp_path: Path) -> PipelineConfig:
+    path = tmp_path / "OCR.yaml"
+    path.write_text(text, encoding="utf-8")
+    return pipeline_config.load(path)
+
+
+def test_the_default_without_a_file_is_that_of_the_printed_one(tmp_path: Path) -> None:
+    assert pipeline_config.default().settings() == _load(default_text(), tmp_path).settings()
+
+
+def test_the_printed_default_is_the_default(tmp_path: Path) -> None:
+    config = _load(default_text(), tmp_path)
+    assert config.settings() == PipelineSettings()
+    assert config.warnings == ()
+    assert config.model_dirs == {}
+
+
+def test_a_file_that_only_names_the_pipeline_is_the_default(tmp_path: Path) -> None:
+    assert _load("pipeline_name: OCR\n", tmp_path).settings() == PipelineSettings()
+
+
+def test_a_file_of_paddlex_works_unchanged(tmp_path: Path) -> None:
+    config = _load(PADDLEX, tmp_path)
+    assert config.networks == {
+        Role.TEXTLINE_ORIENTATION: "PP-LCNet_x0_25_textline_ori",
+        Role.TEXT_DETECTION: "PP-OCRv4_server_det",
+        Role.TEXT_RECOGNITION: "en_PP-OCRv4_mobile_rec",
+    }
+    assert config.options == {
+        "use_doc_orientation_classify": False,
+        "use_doc_unwarping": False,
+        "use_textline_orientation": True,
+        "text_det_limit_side_len": 736,
+        "text_det_limit_type": "min",
+        "text_det_thresh": 0.3,
+        "text_det_box_thresh": 0.6,
+        "text_det_unclip_ratio": 1.5,
+        "text_rec_score_thresh": 0.0,
+    }
+
+
+def test_keys_without_a_meaning_are_named_with_their_lines(tmp_path: Path) -> None:
+    assert _load(PADDLEX, tmp_path).warnings == tuple(
+        f"{tmp_path}/OCR.yaml:{line}: {key} has no meaning here and is ignored"
+        for line, key in [
+            (12, "SubModules.TextDetection.max_side_limit"),
+            (20, "SubModules.TextLineOrientation.batch_size"),
+        ]
+    )
+
+
+def test_own_weights_are_taken_from_their_directory(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "inference.yml").write_bytes(networks.inference_yml(Role.TEXT_DETECTION, "a_new_detector"))
+    (own / "inference.onnx").write_bytes(networks.detection())
+    text = (
+        f"pipeline_name: OCR\nSubModules: {{TextDetection: {{model_name: a_new_detector, model_dir: {own}}}}}"
+    )
+    config = _load(text, tmp_path)
+    assert config.model_dirs == {"a_new_detector": own}
+    assert config.networks[Role.TEXT_DETECTION] == "a_new_detector"
+
+
+def test_null_leaves_the_default(tmp_path: Path) -> None:
+    text = default_text().replace("thresh: 0.3", "thresh: null")
+    assert _load(text, tmp_path).settings() == PipelineSettings()
+
+
+@given(thresh=st.floats(0, 1), limit=st.integers(1, 100_000), flag=st.booleans())
+def test_what_is_stated_is_what_is_set(
+    thresh: float, limit: int, flag: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    text = (
+        default_text()
+        .replace("box_thresh: 0.6", f"box_thresh: {thresh:f}")
+        .replace("limit_side_len: 960", f"limit_side_len: {limit}")
+        .replace("use_doc_unwarping: True", f"use_doc_unwarping: {flag}")
+    )
+    config = _load(text, tmp_path_factory.mktemp("config"))
+    assert config.options["text_det_box_thresh"] == float(f"{thresh:f}")
+    assert config.options["text_det_limit_side_len"] == limit
+    assert (Role.DOC_UNWARPING in config.networks) == flag
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        pytest.param("thresh: 0.3", "thresh: 3", "thresh: got 3, expected 0 to 1", id="out of range"),
+        pytest.param("thresh: 0.3", "thresh: low", "thresh: got 'low', expected float", id="a word"),
+        pytest.param("type: max", "type: mid", "got 'mid', expected one of max, min", id="no choice"),
+        pytest.param("len: 960", "len: 9.5", "got 9.5, expected int", id="no integer"),
+        pytest.param("unwarping: True", "unwarping: 2", "got 2, expected bool", id="no boolean"),
+        pytest.param("general", "seal", "text_type: got 'seal', expected 'general'", id="other text"),
+        pytest.param("name: OCR", "name: seal", "pipeline_name: got 'seal', expected 'OCR'", id="pipeline"),
+        pytest.param("pipeline_name: OCR", "", "pipeline_name is missing", id="no pipeline"),
+        pytest.param(": text_detection", ": text", "got 'text', expected 'text_detection'", id="module"),
+        pytest.param("PP-OCRv4_mobile_rec", "PP-OCRv9", "got 'PP-OCRv9', expected one of PP", id="unknown"),
+        pytest.param("PP-OCRv4_mobile_rec", "UVDoc", "got 'UVDoc', expected one of PP", id="role"),
+        pytest.param("model_dir: null  #", "model_dir: /none  #", "/none is not a directory", id="no dir"),
+        pytest.param(
+            "  TextDetection:", "  TextDetection: 5\n  A:", "got 5, expected a mapping", id="no mapping"
+        ),
+        pytest.param("general", "a: b", "not valid YAML: mapping values", id="not YAML"),
+        pytest.param("pipeline_name: OCR", "a: 2001-13-45", "cannot be read .month must be", id="no date"),
+        pytest.param("text_type:", "pipeline_name:", "not valid YAML: found duplicate key", id="a key twice"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_line(old: str, new: str, message: str, tmp_path: Path) -> None:
+    before, found, after = default_text().partition(old)
+    assert found
+    with pytest.raises(PipelineConfigError, match=message) as caught:
+        _load(before + new + after, tmp_path)
+    line = before.count("\n") + 1
+    assert str(caught.value).startswith(f"{tmp_path}/OCR.yaml:{line}: ")
+
+
+VALUES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.lists(st.integers())
+)
+KEYS = [line.strip().partition(":")[0] for line in default_text().splitlines() if line.strip()]
+
+
+@given(key=st.sampled_from(KEYS), value=VALUES)
+def test_any_value_anywhere_is_either_understood_or_refused(
+    key: str, value: object, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    before, _, after = default_text().partition(f"{key}:")
+    text = f"{before}{key}: {json.dumps(value)}\n{after.partition(chr(10))[2]}"
+    message = ""
+    try:
+        _load(text, tmp_path_factory.mktemp("config"))
+    except PipelineConfigError as error:
+        message = str(error)
+    assert re.match(r"(/.*/OCR\.yaml:\d+: .+)?$", message)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PipelineConfigError, match=r"OCR\.yaml cannot be read: .*No such file"):
+        pipeline_config.load(tmp_path / "OCR.yaml")
+
+
+def test_every_option_that_paddlex_has_in_its_file_is_in_ours() -> None:
+    of_requests = {"lang", "max_pages", "text_detection_model_name", "text_recognition_model_name"}
+    answered = {"return_word_box", "return_page_images"}
+    for name in PAGE_OPTIONS.keys() - of_requests - answered:
+        key = name.removeprefix("text_det_").removeprefix("text_rec_")
+        assert f"{key}: {PAGE_OPTIONS[name].default}" in default_text()
+    assert all(f"model_name: {name}\n" in default_text() for name in DEFAULT_NETWORKS.values())

@@ -1,0 +1,88 @@
+"""From a pipeline's configuration to a repository: which files of a model, and whose thresholds."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import networks
+import pytest
+
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.core.network_metadata import read_card
+from tritonocr_backend.repository import pipeline_config
+from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.zoo import cache, inference_config
+from tritonocr_backend.zoo.errors import FetchError
+from tritonocr_backend.zoo.layout import FileFormat
+
+pytestmark = pytest.mark.usefixtures("home")
+
+DETECTOR, RECOGNISER = "PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec"
+CONFIG = replace(
+    pipeline_config.default(),
+    networks={Role.TEXT_DETECTION: DETECTOR, Role.TEXT_RECOGNITION: RECOGNISER},
+)
+
+
+def put_into_cache(name: str, role: Role, file_format: FileFormat) -> None:
+    """A small network as if it had been fetched."""
+    directory = cache.model_dir(name, file_format)
+    directory.mkdir(parents=True)
+    inference_config.save(inference_config.compose(role, name, characters="abc"), directory)
+    if file_format == "onnx":
+        network = networks.detection() if role is Role.TEXT_DETECTION else networks.recognition(5)
+        (directory / "inference.onnx").write_bytes(network)
+    else:
+        (directory / "inference.pdmodel").touch()
+        (directory / "inference.pdiparams").touch()
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("engine", ["auto", "openvino", "onnxruntime"])
+def test_files_of_an_archive_stand_in_where_no_others_are_to_be_had(engine: str, tmp_path: Path) -> None:
+    put_into_cache("PP-OCRv4_server_det", Role.TEXT_DETECTION, "paddle")  # as the archive leaves it
+    put_into_cache(RECOGNISER, Role.TEXT_RECOGNITION, "onnx")
+    config = replace(CONFIG, networks={**CONFIG.networks, Role.TEXT_DETECTION: "PP-OCRv4_server_det"})
+    repository = prepare_repository(tmp_path / "built", config, serving=ServingSettings(engine=engine))
+    assert read_card(repository / "PP-OCRv4_server_det" / "1").engine == "paddle"
+    assert read_card(repository / RECOGNISER / "1").engine == engine
+
+
+def test_onnx_files_come_before_paddles_but_for_its_own_engine(tmp_path: Path) -> None:
+    for file_format in ("onnx", "paddle"):
+        put_into_cache(DETECTOR, Role.TEXT_DETECTION, file_format)  # type: ignore[arg-type]
+        put_into_cache(RECOGNISER, Role.TEXT_RECOGNITION, file_format)  # type: ignore[arg-type]
+    version = Path(DETECTOR, "1")
+    prepare_repository(tmp_path / "built", CONFIG)
+    assert (tmp_path / "built" / version / "model.onnx").exists()
+    prepare_repository(tmp_path / "built", CONFIG, serving=ServingSettings(engine="paddle"))
+    assert (tmp_path / "built" / version / "inference.pdmodel").exists()
+
+
+def test_paddle_files_left_from_another_engine_do_not_stand_in_for_a_wheels_onnx(tmp_path: Path) -> None:
+    put_into_cache(DETECTOR, Role.TEXT_DETECTION, "paddle")
+    put_into_cache(RECOGNISER, Role.TEXT_RECOGNITION, "onnx")
+    with pytest.raises(FetchError, match=r"wheel rapidocr-onnxruntime 1\.4\.4"):
+        prepare_repository(tmp_path / "built", CONFIG)
+
+
+def test_stated_thresholds_go_to_the_pipelines_detector_alone(tmp_path: Path) -> None:
+    for name in ("PP-OCRv6_small_det", "PP-OCRv6_tiny_det"):
+        put_into_cache(name, Role.TEXT_DETECTION, "onnx")
+    put_into_cache(RECOGNISER, Role.TEXT_RECOGNITION, "onnx")
+    config = replace(
+        CONFIG,
+        networks={**CONFIG.networks, Role.TEXT_DETECTION: "PP-OCRv6_small_det"},
+        options={"text_det_thresh": 0.35, "text_rec_score_thresh": 0.5},
+    )
+    built = prepare_repository(tmp_path / "built", config, more_models=["PP-OCRv6_tiny_det"])
+    stated, other = (
+        read_card(built / name / "1").options for name in ("PP-OCRv6_small_det", "PP-OCRv6_tiny_det")
+    )
+    assert (stated["text_det_thresh"], other["text_det_thresh"]) == (0.35, 0.2)
+    assert "text_rec_score_thresh" not in stated

@@ -1,0 +1,393 @@
+"""The Triton models on requests of a stand-in: a bad one harms no other, and each answer is its own."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pb_utils_stand_in as pb_utils
+import pytest
+from drawn_files import encode, pdf, picture
+from fake_models import FakeModels
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from tritonocr_backend.core.contracts import STAGE_OUTPUTS, Role
+from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, NetworkCard, Normalisation
+from tritonocr_backend.core.settings import PipelineSettings, default_options, write_pipeline_settings
+from tritonocr_backend.triton.network import NetworkModel
+from tritonocr_backend.triton.ocr import Ocr, OcrStream
+from tritonocr_backend.triton.stage import StageModel
+
+PLAIN = Normalisation(1.0, (0, 0, 0), (1, 1, 1), "BGR")
+
+
+def request(inputs: Mapping[str, NDArray[Any]], *outputs: str) -> pb_utils.InferenceRequest:
+    return pb_utils.InferenceRequest([pb_utils.Tensor(*item) for item in inputs.items()], outputs)
+
+
+def tensors(answer: pb_utils.InferenceResponse) -> dict[str, NDArray[Any]]:
+    assert not answer.has_error(), answer.error().message()
+    return {tensor.name(): tensor.as_numpy() for tensor in answer.output_tensors()}
+
+
+def failure(answer: pb_utils.InferenceResponse) -> tuple[int, str]:
+    return answer.error().code(), answer.error().message()
+
+
+def arguments(folder: Path, config: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """What Triton hands to `initialize`."""
+    return {
+        "model_name": folder.name,
+        "model_repository": str(folder),
+        "model_version": "1",
+        "model_instance_name": f"{folder.name}_0_0",
+        "model_instance_kind": "CPU",
+        "model_config": json.dumps({"max_batch_size": 8, "input": [], **(config or {})}),
+    }
+
+
+class TestNetworkModel:
+    """A detection network whose answer is the blue plane, divided by 255."""
+
+    @pytest.fixture
+    def model(self, tmp_path: Path) -> NetworkModel:
+        folder = tmp_path / "det"
+        (folder / "1").mkdir(parents=True)
+        card = NetworkCard("det", Role.TEXT_DETECTION, PLAIN, engine="onnxruntime")
+        card.write(folder / "1")
+        nodes = [
+            helper.make_node("Cast", ["image"], ["values"], to=TensorProto.FLOAT),
+            helper.make_node("Constant", [], ["blue"], value_int=0),
+            helper.make_node("Gather", ["values", "blue"], ["plane"], axis=3),
+            helper.make_node("Constant", [], ["scale"], value_float=255.0),
+            helper.make_node("Div", ["plane", "scale"], ["probability"]),
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "blue",
+            [helper.make_tensor_value_info("image", TensorProto.UINT8, ["B", "H", "W", 3])],
+            [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["B", "H", "W"])],
+        )
+        network = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+        onnx.save(network, folder / "1" / "model.onnx")
+        model = NetworkModel()
+        model.initialize(arguments(folder))
+        return model
+
+    @staticmethod
+    def image(blue: int, batch: int = 1, size: int = 32) -> dict[str, NDArray[np.uint8]]:
+        return {"image": np.full((batch, size, 64, 3), blue, np.uint8)}
+
+    def test_requests_are_answered_each_with_its_own_part_of_the_batch(self, model: NetworkModel) -> None:
+        batch = [request(self.image(blue, n), "probability") for blue, n in ((0, 1), (51, 2), (255, 1))]
+        answers = [tensors(answer)["probability"] for answer in model.execute(batch)]
+        assert [answer.shape for answer in answers] == [(1, 32, 64), (2, 32, 64), (1, 32, 64)]
+        assert [answer.max() for answer in answers] == pytest.approx([0, 0.2, 1])
+
+    def test_a_bad_request_harms_no_other(self, model: NetworkModel) -> None:
+        batch = [
+            request(self.image(51), "probability"),
+            request(self.image(51, size=33), "probability"),
+            request(self.image(255), "probability"),
+        ]
+        first, bad, last = model.execute(batch)
+        assert tensors(first)["probability"].max() == pytest.approx(0.2)
+        assert tensors(last)["probability"].max() == pytest.approx(1)
+        assert failure(bad) == (
+            pb_utils.TritonError.INVALID_ARG,
+            "image: got 64x33 px, expected both sides to be multiples of 32",
+        )
+
+    def test_of_a_batch_that_fails_only_the_culprit_fails(
+        self, model: NetworkModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        infer = model._batcher._engine.infer
+
+        def fails_on_black(image: NDArray[np.uint8]) -> list[NDArray[Any]]:
+            if not image.reshape(len(image), -1).any(axis=1).all():
+                raise RuntimeError("black")
+            return infer(image)
+
+        monkeypatch.setattr(model._batcher._engine, "infer", fails_on_black)
+        good, black = model.execute([request(self.image(b), "probability") for b in (51, 0)])
+        assert tensors(good)["probability"].max() == pytest.approx(0.2)
+        assert failure(black)[0] == pb_utils.TritonError.INTERNAL
+
+
+class TestStageModel:
+    @pytest.fixture
+    def decode(self, tmp_path: Path) -> StageModel:
+        network = tmp_path / "rec" / "1"
+        network.mkdir(parents=True)
+        NetworkCard("rec", Role.TEXT_RECOGNITION, PLAIN).write(network)
+        (network / CHARACTERS_FILE).write_text('["中", "b"]', encoding="utf-8")
+        folder = tmp_path / "text_recognition_decode"
+        folder.mkdir()
+        model = StageModel()
+        strings = {"input": [{"name": "model_name", "data_type": "TYPE_STRING"}]}
+        model.initialize(arguments(folder, strings))
+        return model
+
+    @staticmethod
+    def line(indices: Sequence[int], model_name: bytes = b"rec") -> pb_utils.InferenceRequest:
+        inputs = {
+            "indices": np.array([indices], np.int32),
+            "confidences": np.full((1, len(indices)), 0.5, np.float32),
+            "column_counts": np.array([len(indices)], np.float32),
+            "return_words": np.array([False]),
+            "model_name": np.array([model_name], dtype=object),
+        }
+        return request(inputs, *STAGE_OUTPUTS["text_recognition_decode"])
+
+    def test_a_bad_request_harms_no_other(self, decode: StageModel) -> None:
+        batch = [self.line([1, 2, 3]), self.line([9]), self.line([2]), self.line([1], b"nobody")]
+        first, too_high, last, unknown = decode.execute(batch)
+        assert tensors(first)["texts"].tolist() == ["中b ".encode()]
+        assert tensors(last)["texts"].tolist() == [b"b"]
+        assert failure(too_high) == (
+            pb_utils.TritonError.INVALID_ARG,
+            "indices: got 9 to 9, expected 0 to 3",
+        )
+        assert failure(unknown)[0] == pb_utils.TritonError.INVALID_ARG
+        assert "got 'nobody', which is not served; served are rec" in failure(unknown)[1]
+
+    def test_a_name_that_is_no_text_is_the_requests_fault(self, decode: StageModel) -> None:
+        (answer,) = decode.execute([self.line([1], b"\xff")])
+        assert failure(answer) == (
+            pb_utils.TritonError.INVALID_ARG,
+            "model_name: got bytes that are not UTF-8 text",
+        )
+
+
+BOX = [[4, 4], [28, 4], [28, 20], [4, 20]]
+NETWORKS = {role: role.value for role in (Role.TEXT_DETECTION, Role.TEXT_RECOGNITION)}
+OFF = dict.fromkeys(("use_doc_orientation_classify", "use_doc_unwarping", "use_textline_orientation"), False)
+
+
+@pytest.fixture
+def ocr_folder(tmp_path: Path) -> Path:
+    for role, name in NETWORKS.items():
+        version = tmp_path / name / "1"
+        version.mkdir(parents=True)
+        NetworkCard(name, role, PLAIN).write(version)
+    folder = tmp_path / "ocr"
+    (folder / "1").mkdir(parents=True)
+    settings = PipelineSettings(networks=NETWORKS, options={**default_options(), **OFF})
+    write_pipeline_settings(settings, folder / "1")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def other_models(monkeypatch: pytest.MonkeyPatch) -> FakeModels:
+    """Calls of `ocr` to other models are answered by the fake, in the calling thread."""
+    fake = FakeModels([BOX])
+
+    def answer(called: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
+        inputs = {tensor.name(): tensor.as_numpy() for tensor in called.inputs()}
+        texts = {n: np.array([b.decode() for b in a], object) for n, a in inputs.items() if a.dtype == object}
+        outputs = fake._answer(called.model_name, {**inputs, **texts})
+        encoded = {
+            name: np.array([t.encode() for t in tensor], object) if tensor.dtype == object else tensor
+            for name, tensor in outputs.items()
+        }
+        return pb_utils.InferenceResponse([pb_utils.Tensor(*item) for item in encoded.items()])
+
+    monkeypatch.setattr(pb_utils.InferenceRequest, "models", staticmethod(answer), raising=False)
+    return fake
+
+
+def file(data: bytes, **options: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    return {"file": np.array([data], dtype=object), **options}
+
+
+GOOD = encode(picture(), "PNG")
+THREE_PAGES = pdf([(50, 40, 0), (60, 40, 0), (70, 40, 0)])
+
+
+@pytest.fixture
+def ocr(ocr_folder: Path) -> Any:
+    model = Ocr()
+    model.initialize(arguments(ocr_folder))
+    yield model
+    model.finalize()
+
+
+@pytest.fixture
+def ocr_stream(ocr_folder: Path) -> Any:
+    model = OcrStream()
+    model.initialize(arguments(ocr_folder))
+    yield model
+    model.finalize()
+
+
+class TestOcr:
+    def test_one_bad_file_of_eight_harms_none_of_the_seven(self, ocr: Ocr) -> None:
+        files = [GOOD] * 3 + [b"rubbish"] + [GOOD] * 4
+        answers = ocr.execute([request(file(data), "rec_texts", "dt_polys") for data in files])
+        assert failure(answers[3])[0] == pb_utils.TritonError.INVALID_ARG
+        for answer in answers[:3] + answers[4:]:
+            assert tensors(answer)["dt_polys"].tolist() == [BOX]
+            assert len(tensors(answer)["rec_texts"]) == 1
+
+    def test_pages_come_in_order_with_how_many_the_file_has(self, ocr: Ocr) -> None:
+        options = {"max_pages": np.array([2], np.int32)}
+        (answer,) = ocr.execute([request(file(THREE_PAGES, **options), "page_sizes", "page_count")])
+        assert tensors(answer)["page_sizes"].tolist() == [[80, 100], [80, 120]]
+        assert tensors(answer)["page_count"].tolist() == [3]
+
+    def test_only_requested_outputs_are_sent_and_only_what_they_need_is_called(
+        self, ocr: Ocr, other_models: FakeModels, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        called: list[str] = []
+        answer_ = FakeModels._answer
+        monkeypatch.setattr(
+            FakeModels,
+            "_answer",
+            lambda self, model, inputs: called.append(model) or answer_(self, model, inputs),
+        )
+        (answer,) = ocr.execute([request(file(GOOD), "dt_polys")])
+        assert set(tensors(answer)) == {"dt_polys"}
+        assert called == ["text_detection", "text_detection_postprocess"]
+
+    def test_an_overloaded_stage_is_passed_on_as_unavailable(
+        self, ocr: Ocr, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        full = pb_utils.InferenceResponse(error=pb_utils.TritonError("Exceeds maximum queue size"))
+        monkeypatch.setattr(pb_utils.InferenceRequest, "models", staticmethod(lambda _: full))
+        (answer,) = ocr.execute([request(file(GOOD), "rec_texts")])
+        assert failure(answer) == (
+            pb_utils.TritonError.UNAVAILABLE,
+            "text_detection is overloaded; try again later",
+        )
+
+    @pytest.mark.parametrize(
+        ("options", "count"),
+        [({}, 0), ({"return_page_images": np.array([True])}, 1)],
+        ids=["not", "asked for"],
+    )
+    def test_page_images_are_sent_when_asked_for(
+        self, ocr: Ocr, options: dict[str, NDArray[Any]], count: int
+    ) -> None:
+        (answer,) = ocr.execute(
+            [request(file(GOOD, **options), "input_images", "preprocessed_images", "rec_texts")]
+        )
+        assert len(tensors(answer)["input_images"]) == count
+        assert len(tensors(answer)["preprocessed_images"]) == 0, "both preprocessing steps are off"
+
+
+class TestOcrStream:
+    def test_sends_a_response_a_page_and_then_the_end(self, ocr_stream: OcrStream) -> None:
+        asked = request(file(THREE_PAGES), "page_sizes", "page_index", "page_count", "rec_texts")
+        ocr_stream.execute([asked])
+        assert asked.sender.final
+        pages = [tensors(answer) for answer in asked.sender.sent]
+        assert [page["page_sizes"].tolist() for page in pages] == [[[80, 100]], [[80, 120]], [[80, 140]]]
+        assert [page["page_index"].tolist() for page in pages] == [[0], [1], [2]], "its number in the file"
+        assert [page["page_count"].tolist() for page in pages] == [[3]] * 3
+
+    def test_a_bad_file_is_answered_by_one_error_and_harms_no_other(self, ocr_stream: OcrStream) -> None:
+        bad, good = request(file(b"rubbish"), "rec_texts"), request(file(GOOD), "rec_texts")
+        ocr_stream.execute([bad, good])
+        assert bad.sender.final
+        assert good.sender.final
+        (error,) = bad.sender.sent
+        assert failure(error)[0] == pb_utils.TritonError.INVALID_ARG
+        assert len(tensors(good.sender.sent[0])["rec_texts"]) == 1
+
+    def test_pages_before_a_bad_one_are_sent(self, ocr_stream: OcrStream) -> None:
+        asked = request(file(pdf([(50, 40, 0), (9000, 9000, 0)])), "page_sizes")
+        ocr_stream.execute([asked])
+        *pages, error = asked.sender.sent
+        assert [tensors(page)["page_sizes"].tolist() for page in pages] == [[[80, 100]]]
+        assert failure(error)[1].startswith("page 1 of the PDF at 144 dpi: got 18000x18000 px")
+        assert asked.sender.final
+
+
+class TestReporting:
+    """What is counted and logged; real metrics of several instances are the live suite's."""
+
+    @pytest.fixture(autouse=True)
+    def values(self) -> dict[tuple[str, ...], float]:
+        pb_utils.MetricFamily.values.clear()
+        return pb_utils.MetricFamily.values
+
+    @staticmethod
+    def reported(folder: Path, *asked: pb_utils.InferenceRequest) -> None:
+        model = Ocr()
+        model.initialize(arguments(folder))
+        model.execute(list(asked))
+        model.finalize()
+
+    def test_pages_lines_and_seconds_are_counted(self, ocr_folder: Path, values: Any) -> None:
+        self.reported(ocr_folder, request(file(THREE_PAGES), "rec_texts"), request(file(GOOD), "rec_texts"))
+        counted = {
+            name: values[f"tritonocr_{name}", "ocr"] for name in ("files_total", "pages_total", "lines_total")
+        }
+        assert counted == {"files_total": 2, "pages_total": 4, "lines_total": 4}
+        assert values["tritonocr_page_lines", "ocr"] == 4
+        assert values["tritonocr_received_bytes_total", "ocr"] == len(THREE_PAGES) + len(GOOD)
+        assert values["tritonocr_pages_in_flight", "ocr", "ocr_0_0"] == 0
+        seconds = {
+            key[2]: value for key, value in values.items() if key[0] == "tritonocr_stage_seconds_total"
+        }
+        off = {"doc_orientation", "doc_unwarping", "textline_orientation"}
+        assert {stage for stage, value in seconds.items() if not value} == off
+        assert sum(seconds.values()) <= values["tritonocr_page_seconds", "ocr"] + seconds["answer_encode"]
+
+    @pytest.mark.parametrize(
+        ("data", "reason"),
+        [
+            pytest.param(b"rubbish", "unreadable", id="no picture"),
+            pytest.param(pdf([(9000, 9000, 0)]), "too_large", id="pixels"),
+            pytest.param(b"", "unreadable", id="empty"),
+        ],
+    )
+    def test_rejected_files_are_counted_by_reason(
+        self, ocr_folder: Path, values: Any, data: bytes, reason: str
+    ) -> None:
+        self.reported(ocr_folder, request(file(data), "rec_texts"), request(file(GOOD), "rec_texts"))
+        rejected = {
+            key[2]: value for key, value in values.items() if key[0] == "tritonocr_rejected_files_total"
+        }
+        assert {name: value for name, value in rejected.items() if value} == {reason: 1}
+        assert values["tritonocr_files_total", "ocr"] == 2
+
+    def test_an_option_that_is_wrong_an_overload_and_a_bug_have_reasons_of_their_own(
+        self, ocr_folder: Path, values: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.reported(ocr_folder, request(file(GOOD, max_pages=np.array([0], np.int32)), "rec_texts"))
+        for message in ("Exceeds maximum queue size", "broken"):
+            error = pb_utils.InferenceResponse(error=pb_utils.TritonError(message))
+            monkeypatch.setattr(pb_utils.InferenceRequest, "models", staticmethod(lambda _, e=error: e))
+            self.reported(ocr_folder, request(file(GOOD), "rec_texts"))
+        for reason in ("invalid_request", "overloaded", "internal"):
+            assert values["tritonocr_rejected_files_total", "ocr", reason] == 1
+
+    def test_the_log_line_names_the_request_and_holds_no_text(
+        self, ocr_folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TRITONOCR_LOG_REQUESTS", "1")
+        asked = request(file(GOOD), "rec_texts")
+        asked._request_id = "scan-7"
+        self.reported(ocr_folder, asked)
+        (line,) = [record.msg for record in caplog.records if record.name == "tritonocr.requests"]
+        assert (line["request_id"], line["status"], line["pages"], line["lines"]) == ("scan-7", "ok", 1, 1)
+        assert set(line) == {
+            *("message", "model", "instance", "request_id", "status", "received_bytes"),
+            *("pages", "lines", "milliseconds", "stage_milliseconds"),
+        }
+
+    def test_a_bug_is_answered_with_the_id_under_which_the_log_has_it(
+        self, ocr: Ocr, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ocr, "_parse", lambda *_: 1 / 0)
+        asked = request(file(GOOD), "rec_texts")
+        asked._request_id = "scan-7"
+        (answer,) = ocr.execute([asked])
+        told = "internal error (ZeroDivisionError); the server's log has the details under request id scan-7"
+        assert failure(answer) == (pb_utils.TritonError.INTERNAL, told)
+        assert "a request failed under request id scan-7" in caplog.text
+        assert "division by zero" in caplog.text
