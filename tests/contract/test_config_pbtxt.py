@@ -12,7 +12,7 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 from tritonclient.utils import np_to_triton_dtype
 
 from tritonocr import OPTIONS
-from tritonocr._protocol import OUTPUTS
+from tritonocr._transport.protocol import OUTPUTS
 from tritonocr_backend.core.contracts import NETWORK_OUTPUTS, PIPELINE_MODELS, STAGE_OUTPUTS, Role
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS, PAGE_OPTIONS, default_options
 from tritonocr_backend.documents.pages import Page

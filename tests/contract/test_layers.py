@@ -3,11 +3,13 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
+import tritonocr
 import tritonocr_backend
 
 PACKAGE = Path(tritonocr_backend.__file__).parent
@@ -87,3 +89,76 @@ def test_a_models_process_loads_no_more_than_it_needs(module: str, forbidden: se
     loaded = run.stdout.split()
     assert {name.partition(".")[0] for name in loaded} & forbidden == set()
     assert [name for name in loaded if name.startswith("tritonocr_backend.zoo")] == []
+
+
+CLIENT = Path(tritonocr.__file__).parent
+CLIENT_FLOORS: tuple[frozenset[str], ...] = (
+    frozenset({"_exceptions"}),
+    frozenset({"_bulk_defaults", "_embedded", "_inputs", "_options", "_progress", "_results"}),
+    frozenset({"_demo", "_paddlex_config", "_read_ahead", "_transport"}),
+    frozenset({"_arguments", "_extras", "_prediction", "demo"}),
+    frozenset({"_async_client"}),
+    frozenset({"_client"}),
+    frozenset({"_pipeline"}),
+    frozenset({""}),  # the package itself: the public names
+    frozenset({"ray"}),
+    frozenset({"cli"}),
+    frozenset({"__main__"}),
+)
+"""The client's folders and single modules, from the lowest floor to the highest."""
+
+
+def client_modules() -> dict[str, Path]:
+    names = {path: ".".join(path.relative_to(CLIENT).with_suffix("").parts) for path in CLIENT.rglob("*.py")}
+    return {name.removesuffix("__init__").rstrip("."): path for path, name in names.items()}
+
+
+def client_imports(name: str, path: Path, modules: Mapping[str, Path]) -> Iterator[str]:
+    """Names of the client's modules that one imports, in functions and for type checks too."""
+    package = ["tritonocr", *name.split(".")] if name else ["tritonocr"]
+    if path.name != "__init__.py":
+        package.pop()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        start = package[: len(package) - node.level + 1] if node.level else []
+        module = ".".join([*start, *([node.module] if node.module else [])])
+        if module.partition(".")[0] != "tritonocr":
+            continue
+        base = module.removeprefix("tritonocr").lstrip(".")
+        for alias in node.names:
+            child = f"{base}.{alias.name}".lstrip(".")
+            yield child if child in modules else base
+
+
+def client_graph() -> dict[str, set[str]]:
+    modules = client_modules()
+    return {name: set(client_imports(name, path, modules)) for name, path in modules.items()}
+
+
+def test_every_folder_of_the_client_has_a_floor() -> None:
+    assert {name.partition(".")[0] for name in client_modules()} == set().union(*CLIENT_FLOORS)
+
+
+@pytest.mark.parametrize("folder", sorted(set().union(*CLIENT_FLOORS)))
+def test_a_folder_of_the_client_imports_only_from_floors_below(folder: str) -> None:
+    floor = next(number for number, folders in enumerate(CLIENT_FLOORS) if folder in folders)
+    allowed = {folder}.union(*CLIENT_FLOORS[:floor])
+    wrong = [
+        f"{name} imports {module}"
+        for name, imports in client_graph().items()
+        if name.partition(".")[0] == folder
+        for module in imports
+        if module.partition(".")[0] not in allowed
+    ]
+    assert wrong == []
+
+
+def test_the_client_has_no_import_circle() -> None:
+    order = list(TopologicalSorter(client_graph()).static_order())  # raises CycleError
+    assert order.index("_transport.grpc") < order.index("_transport.connect")
+
+
+def test_only_connect_knows_every_transport() -> None:
+    kinds = {"_transport.grpc", "_transport.http", "_transport.servers"}
+    assert [name for name, imports in client_graph().items() if kinds & imports] == ["_transport.connect"]

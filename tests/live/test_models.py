@@ -21,7 +21,7 @@ from rapidfuzz.distance import Levenshtein
 from typer.testing import CliRunner
 
 from tritonocr import InvalidInputError, OCRClient, OCRResult
-from tritonocr._fonts import draw_text, text_width
+from tritonocr._results.fonts import draw_text, text_width
 from tritonocr_backend.cli.models import app
 from tritonocr_backend.core.contracts import PIPELINE_MODELS, Role
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS

@@ -24,12 +24,12 @@ from ._exceptions import (
 )
 from ._extras import demo_page, searchable_pdf
 from ._options import OPTIONS, OCROptions, Option
-from ._page import Page
 from ._pipeline import IgnoredArgumentWarning, OCRPipeline, create_pipeline
-from ._predict import PagesSkippedWarning
-from ._result import OCRFailure, OCRResult
-from ._tls import TLS
-from ._transports import Health
+from ._read_ahead import PagesSkippedWarning
+from ._results.page import Page
+from ._results.result import OCRFailure, OCRResult
+from ._transport.base import Health
+from ._transport.tls import TLS
 
 __version__ = version("tritonocr")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypedDict
 from ._options import OCROptions
 
 if TYPE_CHECKING:
-    from ._tls import TLS
-    from ._transports import Transport
+    from ._transport.base import Transport
+    from ._transport.tls import TLS
 
 DEFAULT_TIMEOUT_S = 300.0
 DEFAULT_JOBS = 4

@@ -8,16 +8,17 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from ._address import Urls, split_urls
 from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from ._inputs import File, looks_like_pdf, may_have_pages
-from ._models import names_by_role
 from ._options import checked_options, settings_from_model_config
 from ._prediction import AsyncPrediction, prediction_arguments
-from ._protocol import decode_response, encode_request
-from ._result import OCRFailure, OCRResult
-from ._tls import TLS
-from ._transports import Health, Transport, connect
+from ._results.result import OCRFailure, OCRResult
+from ._transport.address import Urls, split_urls
+from ._transport.base import Health, Transport
+from ._transport.connect import connect
+from ._transport.models import names_by_role
+from ._transport.protocol import decode_response, encode_request
+from ._transport.tls import TLS
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -160,8 +161,29 @@ class AsyncOCRClient:
         **arguments: Unpack[PredictArguments],
     ) -> AsyncIterator[OCRResult | OCRFailure]:
         """Read files as `OCRClient.predict()` does, with its arguments and errors, as an async iterator."""
-        call, files = prediction_arguments(self, input, **arguments)
-        return AsyncPrediction(self, **call).pages(files)
+        call, files = prediction_arguments(input, **arguments)
+        return self.prediction(**call).pages(files)
+
+    def prediction(
+        self,
+        *,
+        options: Mapping[str, Any],
+        raises: bool,
+        jobs: int | None = None,
+        timeout_s: float | None = None,
+        progress: bool | None = None,
+    ) -> AsyncPrediction:
+        """Prepare a call of `predict()`; the client's own values stand for None.
+
+        Args:
+            options: checked ones.
+            raises: whether a file's error ends the call; otherwise it stands in the file's place.
+            jobs: files in flight.
+            timeout_s: seconds per file.
+            progress: whether a bar is shown; None: on a terminal.
+        """
+        own_timeout_s = self.timeout_s if timeout_s is None else timeout_s
+        return AsyncPrediction(self.responses, options, raises, jobs or self.jobs, own_timeout_s, progress)
 
     def _with_own_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         own = {name: value for name, value in self._options.items() if _EITHER.get(name) not in given}

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from ._address import Urls
 from ._async_client import AsyncOCRClient
 from ._inputs import File, Source
-from ._loop import LoopThread, wait
-from ._predict import AHEAD, ReadAhead, Result, in_turn, log_failures, warn_of_skipped_pages
-from ._prediction import AsyncPrediction, prediction_arguments
+from ._prediction import prediction_arguments
 from ._progress import Advance, progress_bar
-from ._result import OCRFailure, OCRResult
-from ._transports import Health
+from ._read_ahead import AHEAD, ReadAhead, Result, in_turn, log_failures, warn_of_skipped_pages
+from ._results.result import OCRFailure, OCRResult
+from ._transport.address import Urls
+from ._transport.base import Health
+from ._transport.loop import LoopThread, wait
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -114,7 +114,7 @@ class OCRClient:
         Raises:
             InvalidInputError: an option is wrong, at once; for files see `raise_on_error`.
         """
-        call, files = prediction_arguments(self._client, input, **arguments)
+        call, files = prediction_arguments(input, **arguments)
         return Prediction(self, **call).pages(files)
 
     def close(self) -> None:
@@ -142,13 +142,13 @@ class Prediction:
 
     Args:
         client: who reads.
-        **arguments: those of `AsyncPrediction`.
+        **arguments: those of `AsyncOCRClient.prediction()`.
     """
 
     def __init__(self, client: OCRClient, **arguments: Any) -> None:
         self._client = client  # not closed before the last page
         self._loop = client._loop
-        self._call = AsyncPrediction(client._client, **arguments)
+        self._call = client._client.prediction(**arguments)
 
     def pages(self, files: Iterable[Source]) -> Iterator[Result]:
         """Yield every page, or its file's failure, in order."""

@@ -14,7 +14,7 @@ try:
 except ImportError as error:
     raise missing_extra("viz", "The demo page", error) from error
 
-from ._fonts import draw_text, text_width
+from ._results.fonts import draw_text, text_width
 
 WIDTH_PX, HEIGHT_PX = 960, 1280
 _MARGIN_PX = 8

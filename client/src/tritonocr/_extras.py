@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from ._result import OCRResult
+    from ._results.result import OCRResult
 
 
 def searchable_pdf(results: Iterable[OCRResult]) -> bytes:
@@ -22,9 +22,9 @@ def searchable_pdf(results: Iterable[OCRResult]) -> bytes:
         InvalidInputError: a page has no picture.
         MissingExtraError: the extra [viz] is not installed.
     """
-    from . import _pdf
+    from ._results import pdf
 
-    return _pdf.searchable_pdf(results)
+    return pdf.searchable_pdf(results)
 
 
 def demo_page() -> NDArray[np.uint8]:

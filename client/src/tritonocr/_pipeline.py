@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._address import Urls, split_urls
 from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from ._client import OCRClient
 from ._embedded import start_server
 from ._paddlex_config import PIPELINE_NAME, ignored_keys, model_dirs, options_of, pipeline_config
-from ._result import OCRFailure, OCRResult
-from ._tls import TLS
-from ._transports import checked_addresses
+from ._results.result import OCRFailure, OCRResult
+from ._transport.address import Urls, split_urls
+from ._transport.connect import checked_addresses
+from ._transport.tls import TLS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -8,17 +8,30 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ._exceptions import OverloadedError, ServerUnavailableError, TritonOCRError
 from ._inputs import File, Source, is_single, sources
 from ._options import checked_options
-from ._predict import AHEAD, ReadAhead, Result, in_turn, log_failures, warn_of_skipped_pages
 from ._progress import progress_bar
-from ._result import OCRFailure
+from ._read_ahead import AHEAD, ReadAhead, Result, in_turn, log_failures, warn_of_skipped_pages
+from ._results.result import OCRFailure, OCRResult
 
-if TYPE_CHECKING:
-    from ._async_client import AsyncOCRClient
+
+class ReadFile(Protocol):
+    """Read one file; `AsyncOCRClient.responses` does."""
+
+    def __call__(
+        self,
+        file: File,
+        options: Mapping[str, Any],
+        *,
+        page_by_page: bool,
+        input_path: str | None,
+        timeout_s: float | None,
+    ) -> AsyncGenerator[list[OCRResult], None]:
+        """Yield the pages that each response holds."""
+
 
 # Seconds to wait before asking an overloaded server again.
 RETRY_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6)
@@ -29,15 +42,15 @@ class AsyncPrediction:
     """What a call of `predict()` asks for.
 
     Attributes:
-        client: who reads.
+        read: reads one file.
         options: checked ones.
         raises: whether a file's error ends the call; otherwise it stands in the file's place.
         jobs: files in flight.
-        timeout_s: seconds a file.
+        timeout_s: seconds per file; None waits forever.
         progress: whether a bar is shown; None: on a terminal.
     """
 
-    client: AsyncOCRClient
+    read: ReadFile
     options: Mapping[str, Any]
     raises: bool
     jobs: int
@@ -87,13 +100,13 @@ class AsyncPrediction:
 
     async def _patiently(self, source: Source, file: File) -> AsyncGenerator[Sequence[Result], None]:
         """Ask again where the server is overloaded, within the file's time."""
-        left_s = self.client.timeout_s if self.timeout_s is None else self.timeout_s
+        left_s = self.timeout_s
         for pause_s in (*RETRY_PAUSES_S, None):
             started_s = time.monotonic()
             given = False
             try:
                 async with aclosing(
-                    self.client.responses(
+                    self.read(
                         file, self.options, page_by_page=True, input_path=source.input_path, timeout_s=left_s
                     )
                 ) as responses:
@@ -110,7 +123,6 @@ class AsyncPrediction:
 
 
 def prediction_arguments(
-    client: AsyncOCRClient,
     data: Any,
     *,
     recursive: bool = False,
@@ -123,7 +135,7 @@ def prediction_arguments(
     """Take the arguments of `predict()` apart.
 
     Returns:
-        Those of `AsyncPrediction` after the client, and the files.
+        Those of the client's `prediction()`, and the files.
 
     Raises:
         InvalidInputError: an option is unknown or of another type.
@@ -131,7 +143,7 @@ def prediction_arguments(
     arguments = {
         "options": checked_options(options),
         "raises": is_single(data) if raise_on_error is None else raise_on_error,
-        "jobs": jobs or client.jobs,
+        "jobs": jobs,
         "timeout_s": timeout_s,
         "progress": progress,
     }

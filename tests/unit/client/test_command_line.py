@@ -27,7 +27,7 @@ from kserve_fake import (
 from PIL import Image
 
 from tritonocr import OPTIONS
-from tritonocr._saving import encoded_picture
+from tritonocr._results.saving import encoded_picture
 from tritonocr.cli._app import with_command
 from tritonocr.cli._summary import summary
 

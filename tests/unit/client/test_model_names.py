@@ -2,8 +2,8 @@
 
 import pytest
 
-from tritonocr._models import names_by_role
-from tritonocr._transports import loaded_models
+from tritonocr._transport.base import loaded_models
+from tritonocr._transport.models import names_by_role
 
 
 def _config(name: str, *outputs: str) -> dict[str, object]:

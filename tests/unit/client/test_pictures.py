@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from kserve_fake import answer_with_lines, decoded
 from PIL import Image, ImageDraw, features
 
-from tritonocr import InvalidInputError, OCRResult, _fonts, demo_page, searchable_pdf
+from tritonocr import InvalidInputError, OCRResult, demo_page, searchable_pdf
 from tritonocr._demo import DEMO_LINES
-from tritonocr._fonts import draw_text, fitted_size, runs, text_picture, text_width
 from tritonocr._options import DEFAULTS
-from tritonocr._pictures import ocr_picture, preprocessing_picture
-from tritonocr._saving import encoded_picture, picture_suffix
+from tritonocr._results import fonts
+from tritonocr._results.fonts import draw_text, fitted_size, runs, text_picture, text_width
+from tritonocr._results.pictures import ocr_picture, preprocessing_picture
+from tritonocr._results.saving import encoded_picture, picture_suffix
 
 # One text for each language of the tutorial's recognition models, and a few more.
 SCRIPTS = {
@@ -84,11 +85,11 @@ def test_text_keeps_its_characters_in_runs() -> None:
 
 
 def test_missing_font_packages_are_said_and_pillows_own_font_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_fonts, "find_spec", lambda name: None)
-    _fonts._package.cache_clear()
+    monkeypatch.setattr(fonts, "find_spec", lambda name: None)
+    fonts._package.cache_clear()
     with pytest.warns(UserWarning, match=r"pip install 'tritonocr\[viz\]'"):
         assert np.asarray(text_picture("Hello 中文", 200, 40)).min() < 100
-    _fonts._package.cache_clear()
+    fonts._package.cache_clear()
 
 
 def test_text_that_reads_right_to_left_stands_at_the_right() -> None:

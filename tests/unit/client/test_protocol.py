@@ -11,7 +11,7 @@ from kserve_fake import answer_with_lines, blank_answer, decoded, texts
 
 from tritonocr import OPTIONS, InvalidInputError, ProtocolError
 from tritonocr._options import DEFAULTS
-from tritonocr._protocol import OUTPUTS, encode_request, wanted_outputs
+from tritonocr._transport.protocol import OUTPUTS, encode_request, wanted_outputs
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "BOOL": st.booleans(),

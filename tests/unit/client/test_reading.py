@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tritonocr._reading import joined, paragraphs, reading_quad, reading_rows, reads_right_to_left
+from tritonocr._results.reading_order import (
+    joined,
+    paragraphs,
+    reading_quad,
+    reading_rows,
+    reads_right_to_left,
+)
 
 
 def boxes(*rows: tuple[int, int, int, int]) -> np.ndarray:

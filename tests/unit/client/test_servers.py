@@ -13,8 +13,10 @@ import pytest
 from kserve_fake import FakeServicer, RefusalError, Tensors, answer_with_lines, serving
 
 import tritonocr
-from tritonocr import OCRClient, _server, _servers
-from tritonocr._address import Address, split_urls
+from tritonocr import OCRClient
+from tritonocr._transport import server as server_module
+from tritonocr._transport import servers as servers_module
+from tritonocr._transport.address import Address, split_urls
 
 Fakes = list[tuple[str, FakeServicer]]
 DEAD = "127.0.0.1:1"
@@ -127,7 +129,7 @@ def test_a_file_that_ends_servers_does_not_end_all() -> None:
         client = stack.enter_context(OCRClient(urls(broken)))
         with pytest.raises(tritonocr.ServerUnavailableError, match="Socket closed"):
             client.ocr(b"a")
-        assert sum(len(servicer.requests) for _, servicer in broken) == _server.MAX_BEGUN
+        assert sum(len(servicer.requests) for _, servicer in broken) == server_module.MAX_BEGUN
 
 
 def test_no_server_left_is_one_sentence_with_each_ones_reason() -> None:
@@ -182,9 +184,9 @@ class Silent(FakeServicer):
 
 
 def test_a_server_that_falls_silent_is_given_up(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_server, "PROBE_EVERY_S", 0.05)
-    monkeypatch.setattr(_server, "PROBE_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(_server, "FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(server_module, "PROBE_EVERY_S", 0.05)
+    monkeypatch.setattr(server_module, "PROBE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(server_module, "FIRST_PAUSE_S", 0.05)
     with serving(saying("silent"), Silent) as (url, silent), OCRClient([url, fakes[0][0]]) as client:
         silent.release.clear()
         assert text(client, timeout_s=20) == "a"
@@ -195,7 +197,7 @@ def test_a_server_that_falls_silent_is_given_up(fakes: Fakes, monkeypatch: pytes
 def test_a_draining_server_gets_no_more_and_finishes_what_it_has(
     fakes: Fakes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(_server, "PROBE_EVERY_S", 0.05)
+    monkeypatch.setattr(server_module, "PROBE_EVERY_S", 0.05)
     (_, a), _, _ = fakes
     a.release.clear()
     with OCRClient(urls(fakes[:2])) as client:
@@ -212,7 +214,7 @@ def test_a_server_that_is_ready_again_is_used_again(
     fakes: Fakes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "tritonocr")
-    monkeypatch.setattr(_server, "FIRST_PAUSE_S", 0.1)
+    monkeypatch.setattr(server_module, "FIRST_PAUSE_S", 0.1)
     (_, a), (_, b), _ = fakes
     a.answer, a.ready = STOPPING, False
     b.release.clear()
@@ -229,7 +231,7 @@ def test_a_server_that_is_ready_again_is_used_again(
 def test_short_requests_one_after_the_other_find_a_server_again(
     fakes: Fakes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_server, "FIRST_PAUSE_S", 0.1)  # longer than a request
+    monkeypatch.setattr(server_module, "FIRST_PAUSE_S", 0.1)  # longer than a request
     (_, a), _, _ = fakes
     a.answer = STOPPING
     with OCRClient(urls(fakes[:2])) as client:
@@ -241,8 +243,8 @@ def test_short_requests_one_after_the_other_find_a_server_again(
 def test_nobody_is_watched_for_a_client_that_asks_nothing(
     fakes: Fakes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_servers, "WATCH_ON_S", 0.1)
-    monkeypatch.setattr(_server, "PROBE_EVERY_S", 0.02)
+    monkeypatch.setattr(servers_module, "WATCH_ON_S", 0.1)
+    monkeypatch.setattr(server_module, "PROBE_EVERY_S", 0.02)
     (_, a), _, _ = fakes
     with OCRClient(urls(fakes[:2])) as client:
         text(client)
@@ -316,7 +318,7 @@ def named(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_name_stands_for_all_its_addresses_as_they_change(
     named: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_servers, "LOOK_UP_EVERY_S", 0)
+    monkeypatch.setattr(servers_module, "LOOK_UP_EVERY_S", 0)
     with ExitStack() as stack:
         first, _ = stack.enter_context(serving(saying("first")))
         port = first.rpartition(":")[2]

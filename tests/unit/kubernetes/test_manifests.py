@@ -12,7 +12,7 @@ import yaml
 from manifest_schemas import MANIFESTS, Manifest, check, only
 from typer.testing import CliRunner
 
-from tritonocr._address import Address
+from tritonocr._transport.address import Address
 from tritonocr.cli._app import app
 from tritonocr_backend.server.embedded import ServerOptions
 from tritonocr_gateway.settings import ENV_PREFIX, Settings

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from .._exceptions import InvalidInputError
-from .._tls import TLS
+from .._transport.tls import TLS
 
 _HEADER = re.compile(r"([\w.-]+)\s*:\s*(.*)", re.ASCII)
 

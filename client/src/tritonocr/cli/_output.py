@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from .._exceptions import InvalidInputError
-from .._result import OCRResult
-from .._saving import write_whole
+from .._results.result import OCRResult
+from .._results.saving import write_whole
 
 
 class Format(str, Enum):
@@ -31,7 +31,7 @@ def needs_pictures(output: Format, save_path: Path | None) -> bool:
 
 def put_out_pdf(pages: Iterable[OCRResult], directory: Path | None, stem: str) -> None:
     """Write a file's pages as one PDF, into a directory or to standard output."""
-    from .._pdf import searchable_pdf
+    from .._results.pdf import searchable_pdf
 
     content = searchable_pdf(pages)
     if directory is None:

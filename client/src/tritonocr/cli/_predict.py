@@ -18,8 +18,8 @@ from .._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from .._client import Prediction
 from .._options import OPTIONS, checked_options, refuses_an_option
 from .._pipeline import OCRPipeline, create_pipeline
-from .._predict import skipped_pages
-from .._result import OCRFailure, OCRResult
+from .._read_ahead import skipped_pages
+from .._results.result import OCRFailure, OCRResult
 from ._connection import Headers, TlsCa, TlsCertificate, TlsKey, connection
 from ._errors import ExitCode, fail, say
 from ._jobs import Job, jobs

@@ -15,8 +15,8 @@ from .._bulk_defaults import FILES_IN_FLIGHT, FILES_PER_PART, PATIENCE_S, READER
 from .._exceptions import InvalidInputError
 from .._options import checked_options
 from .._progress import progress_bar
-from .._tls import TLS
-from .._transports import checked_addresses
+from .._transport.connect import checked_addresses
+from .._transport.tls import TLS
 from ._plan import Block, check_same_run, plan, undone
 from ._reader import BlockReader, Job
 from ._rows import FORMATS

@@ -24,8 +24,8 @@ from .._exceptions import (
 )
 from .._options import refuses_an_option
 from .._pipeline import create_pipeline
-from .._result import OCRFailure, OCRResult
-from .._tls import TLS
+from .._results.result import OCRFailure, OCRResult
+from .._transport.tls import TLS
 from ._plan import part_name
 from ._rows import FORMATS, rows
 from ._storage import Directory, StoredFile, read

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from .._result import OCRFailure, OCRResult
+from .._results.result import OCRFailure, OCRResult
 from ._storage import StoredFile
 
 _POINTS = pa.list_(pa.list_(pa.list_(pa.int32())))  # n, 4, 2

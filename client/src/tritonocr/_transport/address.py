@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from ._exceptions import InvalidInputError, unreachable
+from .._exceptions import InvalidInputError, unreachable
 
 Urls: TypeAlias = "str | Iterable[str]"
 

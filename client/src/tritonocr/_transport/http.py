@@ -9,17 +9,17 @@ from collections.abc import AsyncGenerator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from ._address import Address
-from ._exceptions import (
+from .._exceptions import (
     TritonOCRError,
     deadline_exceeded,
     error_from_status,
     missing_extra,
     unreachable,
 )
-from ._protocol import Request
-from ._tls import TLS
-from ._transports import CONTROL_TIMEOUT_S, Health, Tensors, loaded_models, named_tensors
+from .address import Address
+from .base import CONTROL_TIMEOUT_S, Health, Tensors, loaded_models, named_tensors
+from .protocol import Request
+from .tls import TLS
 
 _JSON_SIZE = "Inference-Header-Content-Length"  # Triton's binary tensor data extension
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, I
 from contextlib import aclosing
 from typing import Generic, TypeAlias, TypeVar
 
-from ._result import OCRFailure, OCRResult
+from ._results.result import OCRFailure, OCRResult
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")

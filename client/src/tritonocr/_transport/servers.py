@@ -18,11 +18,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from ._address import Address
-from ._exceptions import DeadlineExceededError, ServerError, ServerUnavailableError, deadline_exceeded
-from ._protocol import Request
-from ._server import Attempts, Server
-from ._transports import Allowance, Health, Tensors, Transport
+from .._exceptions import DeadlineExceededError, ServerError, ServerUnavailableError, deadline_exceeded
+from .address import Address
+from .base import Allowance, Health, Tensors, Transport
+from .protocol import Request
+from .server import Attempts, Server
 
 _T = TypeVar("_T")
 _logger = logging.getLogger("tritonocr")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
-from ._exceptions import RequestCancelledError
+from .._exceptions import RequestCancelledError
 
 _T = TypeVar("_T")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ._exceptions import InvalidInputError
+from .._exceptions import InvalidInputError
 
 
 @dataclass(frozen=True)

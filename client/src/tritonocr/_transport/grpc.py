@@ -15,8 +15,7 @@ from google.protobuf.json_format import MessageToDict
 from tritonclient.grpc import InferResult, service_pb2, service_pb2_grpc
 from tritonclient.utils import serialize_byte_tensor
 
-from ._address import Address
-from ._exceptions import (
+from .._exceptions import (
     DeadlineExceededError,
     ServerUnavailableError,
     deadline_exceeded,
@@ -24,9 +23,10 @@ from ._exceptions import (
     says_that_it_stops,
     unreachable,
 )
-from ._protocol import Request, Tensor
-from ._tls import TLS
-from ._transports import CONTROL_TIMEOUT_S, Allowance, Health, Tensors, loaded_models, named_tensors
+from .address import Address
+from .base import CONTROL_TIMEOUT_S, Allowance, Health, Tensors, loaded_models, named_tensors
+from .protocol import Request, Tensor
+from .tls import TLS
 
 _CHANNEL_OPTIONS = {
     "grpc.max_send_message_length": -1,  # gRPC's own limit stays, 2 GiB

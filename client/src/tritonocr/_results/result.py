@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ._exceptions import InvalidInputError, TritonOCRError
-from ._page import Page, result_fields
-from ._reading import joined, paragraphs, reading_rows
-from ._saving import encoded_picture, escaped_markdown, output_path, picture_suffix, write_whole
+from .._exceptions import InvalidInputError, TritonOCRError
+from .page import Page, result_fields
+from .reading_order import joined, paragraphs, reading_rows
+from .saving import encoded_picture, escaped_markdown, output_path, picture_suffix, write_whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -99,7 +99,7 @@ class OCRResult(dict[str, Any]):
             InvalidInputError: the page's picture was not asked for.
             MissingExtraError: the extra [viz] is not installed.
         """
-        from ._pictures import decoded, ocr_picture, preprocessing_picture
+        from .pictures import decoded, ocr_picture, preprocessing_picture
 
         page = decoded(self.page_picture())
         pictures = {"ocr_res_img": ocr_picture(page, self["rec_polys"], self["rec_texts"])}
@@ -168,7 +168,7 @@ class OCRResult(dict[str, Any]):
 
         `searchable_pdf()` puts the pages of a file into one.
         """
-        from ._pdf import searchable_pdf
+        from .pdf import searchable_pdf
 
         return self._write(save_path, "_res.pdf", searchable_pdf([self]))
 

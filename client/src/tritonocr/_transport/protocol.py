@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._exceptions import InvalidInputError, ProtocolError
-from ._options import DEFAULTS, OPTIONS
-from ._page import Page
-from ._result import OCRResult
+from .._exceptions import InvalidInputError, ProtocolError
+from .._options import DEFAULTS, OPTIONS
+from .._results.page import Page
+from .._results.result import OCRResult
 
 NUMPY_DTYPES: dict[str, Any] = {
     "BOOL": np.bool_,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._exceptions import missing_extra
-from ._reading import reading_quad, reads_right_to_left
-from ._result import OCRResult
+from .._exceptions import missing_extra
+from .reading_order import reading_quad, reads_right_to_left
 
 try:
     from fontTools.fontBuilder import FontBuilder  # type: ignore[import-untyped]
@@ -33,7 +32,17 @@ _POINTS_PER_PIXEL = 0.5  # 144 dots per inch, at which the server renders PDF pa
 _MAX_POINTS = 14400.0  # PDF 32000-1, annex C.2: readers stop there
 
 
-def searchable_pdf(results: Iterable[OCRResult]) -> bytes:
+class PageWithPicture(Protocol):
+    """What a PDF needs of a page; an `OCRResult` with its picture has it."""
+
+    def page_picture(self) -> bytes:
+        """Return the encoded picture that all boxes refer to."""
+
+    def __getitem__(self, key: str, /) -> Any:
+        """Return a field by its PaddleX key: `rec_polys`, `rec_texts`."""
+
+
+def searchable_pdf(results: Iterable[PageWithPicture]) -> bytes:
     """Make one PDF of the given pages; the same pages give the same bytes.
 
     Args:
@@ -51,7 +60,7 @@ def searchable_pdf(results: Iterable[OCRResult]) -> bytes:
     return output.getvalue()
 
 
-def _add_page(canvas: Any, result: OCRResult) -> None:
+def _add_page(canvas: Any, result: PageWithPicture) -> None:
     picture = ImageReader(io.BytesIO(result.page_picture()))
     width_px, height_px = picture.getSize()
     scale = min(_POINTS_PER_PIXEL, _MAX_POINTS / max(width_px, height_px))

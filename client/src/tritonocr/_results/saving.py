@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._exceptions import InvalidInputError
+from .._exceptions import InvalidInputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

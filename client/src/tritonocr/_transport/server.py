@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ._address import Address
-from ._exceptions import OverloadedError, ServerError, ServerUnavailableError, unreachable
-from ._transports import Transport
+from .._exceptions import OverloadedError, ServerError, ServerUnavailableError, unreachable
+from .address import Address
+from .base import Transport
 
 _T = TypeVar("_T")
 _logger = logging.getLogger("tritonocr")

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._exceptions import missing_extra
+from .._exceptions import missing_extra
 
 try:
     from PIL import Image, ImageChops, ImageDraw
 except ImportError as error:
     raise missing_extra("viz", "Drawing results", error) from error
 
-from ._fonts import draw_text, text_picture
-from ._reading import reading_quad
+from .fonts import draw_text, text_picture
+from .reading_order import reading_quad
 
 _CAPTION_HEIGHT_PX = 40
 _CAPTION_SIZE_PX = 24

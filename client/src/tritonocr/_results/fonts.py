@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ._reading import reads_right_to_left
+from .reading_order import reads_right_to_left
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 

@@ -1,0 +1,1 @@
+"""Results: the records of pages, and the forms that they are written in."""

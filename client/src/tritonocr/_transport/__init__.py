@@ -1,0 +1,1 @@
+"""Connections to Triton servers; `connect` alone knows all kinds of them."""
