@@ -1,1 +1,1 @@
-"""From the bytes of an image, TIFF or PDF to pages of pixels."""
+"""Decode image, TIFF and PDF files into pages of pixels."""

@@ -1,7 +1,8 @@
-"""Whether all scans of a JPEG are there: a progressive one that was cut between two is only less sharp.
+"""Detect missing scans in a progressive JPEG.
 
-The decoder knows, and does not say so. ITU-T T.81, annex B: the frame's header names the components, each
-scan's header its components, the first and last of their coefficients, and the bits that are still to come.
+A progressive JPEG that ends after one of its scans decodes without an error, only less sharp. ITU-T T.81,
+annex B: the frame header names the components. Each scan header names the components of the scan, the first
+and the last coefficient, and the number of low bits that later scans refine.
 """
 
 from __future__ import annotations
@@ -14,28 +15,28 @@ FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 
 SCAN, END = 0xDA, 0xD9
 COEFFICIENTS = 64
 SHORTEST_SCAN_HEADER_BYTES = 6
-# Within a scan 0xFF is followed by 0 or a restart marker; those, like the start of the image, have no length.
+# Inside scan data, 0xFF is followed by 0 or by a restart marker. Restart markers have no length field.
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 
 
 def lacks_scans(data: bytes) -> bool:
-    """Whether a bit of any coefficient of a JPEG's first picture comes in no scan."""
+    """Return whether no scan of the first image carries some bit of some coefficient."""
     missing: set[tuple[int, int]] = set()
     for marker, content in _segments(data):
         if marker in FRAMES:
             missing.update(product(content[6::3], range(COEFFICIENTS)))
         elif marker == SCAN and len(content) >= SHORTEST_SCAN_HEADER_BYTES:
             first, last, bits = content[-3:]
-            if bits & 0x0F == 0:  # how many low bits are left out
+            if bits & 0x0F == 0:  # the number of low bits that later scans refine
                 missing.difference_update(product(content[1:-3:2], range(first, last + 1)))
     return bool(missing)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The markers up to the first picture's end, each with what its length covers if that is all there."""
+    """Yield (marker, content) of each complete segment up to the end of the first image."""
     position = 0
-    while (found := _MARKER.search(data, position)) and found[1][0] != END:
-        length = int.from_bytes(data[found.end() : found.end() + 2], "big")
-        position = found.end() + max(length, 2)
+    while (match := _MARKER.search(data, position)) and match[1][0] != END:
+        length = int.from_bytes(data[match.end() : match.end() + 2], "big")
+        position = match.end() + max(length, 2)
         if position <= len(data):
-            yield found[1][0], data[found.end() + 2 : position]
+            yield match[1][0], data[match.end() + 2 : position]

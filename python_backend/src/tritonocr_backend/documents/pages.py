@@ -1,4 +1,4 @@
-"""A page of a document: its pixels, and how large it was given."""
+"""A page of a document: the decoded pixels and the size of the page before any reduction."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from tritonocr_backend.core.arrays import Image
 
 ReductionOf = Callable[[tuple[int, int]], int]
-"""How many times smaller a page of (height, width) px is wanted."""
+"""Return the factor by which a page of (height, width) px is reduced while it is decoded: 1, 2, 4 or 8."""
 
 
 def unreduced(size: tuple[int, int]) -> int:
-    """A ReductionOf that leaves a page as it is."""
+    """Return 1: decode the page at full size."""
     return 1
 
 
@@ -25,8 +25,8 @@ class Page:
 
     Attributes:
         pixels: uint8 [H, W, 3] BGR.
-        size: (height, width) in pixels of the page as given; `pixels` may have fewer.
-        reduction: how many times fewer, to either side.
+        size: (height, width) in pixels of the full-size page. `pixels` is smaller if the page was reduced.
+        reduction: factor between `size` and the shape of `pixels`, the same for both sides.
     """
 
     pixels: Image
@@ -35,7 +35,7 @@ class Page:
 
     @classmethod
     def reduced(cls, pixels: Image, reduction_of: ReductionOf) -> Page:
-        """A page from all its pixels, each `reduction` x `reduction` of them averaged."""
+        """Build a page from full-size pixels. Average each `reduction` x `reduction` block into one pixel."""
         height, width = size = (pixels.shape[0], pixels.shape[1])
         reduction = reduction_of(size)
         if reduction > 1:

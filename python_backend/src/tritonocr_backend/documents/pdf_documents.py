@@ -1,4 +1,4 @@
-"""PDFs through processes of their own, each bounded in computing time and memory (see pdf_worker)."""
+"""Read PDFs in worker processes with bounded CPU time and memory; `pdf_worker` is their program."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from tritonocr_backend.core.arrays import Image
 from tritonocr_backend.core.errors import InvalidInputError
 
 _PIPE_BYTES = 1 << 20
-_MOST_IDLE = 2
-_BYTES_PER_PIXEL = 16  # of a page that is rendered: PDFium's bitmap, and what blends into it
+_MAX_IDLE_WORKERS = 2
+_MAX_RESTARTS = 3  # per document: a page that breaks the worker costs up to `RenderLimits.seconds`
+_BYTES_PER_PIXEL = 16  # PDFium's bitmap of the page and the bitmaps it blends into that one
 
 
 @dataclass(frozen=True)
 class RenderLimits:
-    """What a page of a PDF may cost.
+    """Limits for each page of a PDF.
 
     Attributes:
-        seconds: of computing.
-        memory_bytes: beyond the file itself and the page's pixels.
+        seconds: CPU time to render the page.
+        memory_bytes: memory limit of the worker, not counting the file and the page image.
     """
 
     seconds: float = 30
@@ -37,15 +38,19 @@ class RenderLimits:
 
 
 class PdfError(Exception):
-    """PDFium's sentence on a file or page that it cannot read."""
+    """PDFium cannot read the file or the page; the message is PDFium's."""
+
+
+class PasswordRequiredError(PdfError):
+    """The PDF needs a password to be opened."""
 
 
 class _WorkerEndedError(Exception):
-    """The kernel or PDFium ended the process."""
+    """The worker process ended: it exceeded a limit, or PDFium crashed."""
 
 
 class _Worker:
-    """A process; it ends with this object."""
+    """A worker process. The process ends with this object."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-m", "tritonocr_backend.documents.pdf_worker"]
@@ -53,16 +58,16 @@ class _Worker:
         assert self._process.stdin
         assert self._process.stdout
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
-        with suppress(OSError):  # what pipes may hold in all is limited for each user
+        with suppress(OSError):  # the kernel limits the total pipe capacity per user
             fcntl.fcntl(self._stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self.end = weakref.finalize(self, _end, self._process)
 
-    def ask(self, op: str, payload: bytes = b"", **values: Any) -> tuple[dict[str, Any], bytes]:
-        """Send a request and wait for its answer.
+    def request(self, op: str, payload: bytes = b"", **values: Any) -> tuple[dict[str, Any], bytes]:
+        """Send a request and wait for the answer.
 
         Raises:
-            PdfError: PDFium refuses the file.
-            _WorkerEndedError: the process ended over it.
+            PdfError: PDFium cannot read the file or the page.
+            _WorkerEndedError: the process ended before it answered.
         """
         try:
             self._stdin.write(json.dumps({"op": op, "bytes": len(payload), **values}).encode() + b"\n")
@@ -74,11 +79,11 @@ class _Worker:
         if answer is None:
             raise _WorkerEndedError
         if "error" in answer:
-            raise PdfError(answer["error"])
+            raise (PasswordRequiredError if answer["password_required"] else PdfError)(answer["error"])
         return answer, self._stdout.read(answer["bytes"])
 
     def wait(self) -> int:
-        """The status of a process that has ended, negative where a signal ended it."""
+        """Return the exit status of the ended process: negative if a signal ended it."""
         return self._process.wait()
 
 
@@ -101,82 +106,115 @@ def _take() -> _Worker:
 
 def _give_back(worker: _Worker) -> None:
     with _idle_lock:
-        if len(_idle) < _MOST_IDLE:
+        if len(_idle) < _MAX_IDLE_WORKERS:
             _idle.append(worker)
             return
     worker.end()
 
 
 class PdfDocument:
-    """An open PDF; to be read by one thread at a time, and closed by any.
+    """An open PDF. One thread at a time may read it; any thread may close it.
+
+    A page that breaks the worker fails alone: the next page is read by a new worker.
 
     Args:
         data: the file.
-        limits: what a page may cost.
+        limits: time and memory limits for each page.
 
     Raises:
-        PdfError: PDFium cannot read it.
-        InvalidInputError: it costs more than allowed to open.
+        PdfError: PDFium cannot open the file.
+        InvalidInputError: opening the file exceeds a limit.
     """
 
     def __init__(self, data: bytes, limits: RenderLimits) -> None:
-        self._limits, self._file_bytes = limits, len(data)
-        self._asking = threading.Lock()
-        self._worker: _Worker | None = _take()
-        self.page_count: int = self._ask("the PDF", "open", data)[0]["pages"]
+        self._data, self._limits = data, limits
+        self._busy = threading.Lock()
+        self._is_closed = False
+        self._restarts = 0
+        self._worker: _Worker | None = None
+        self.page_count: int = self._open("the PDF")
 
     def size(self, index: int) -> tuple[float, float]:
-        """Open a page; its width and height in points, as it is shown.
+        """Open a page and return its displayed (width, height) in points.
 
         Raises:
-            PdfError: PDFium cannot read it.
-            InvalidInputError: it costs more than allowed.
+            PdfError: PDFium cannot read the page.
+            InvalidInputError: the page exceeds a limit.
         """
-        answer, _ = self._ask(f"page {index} of the PDF", "size", index=index)
+        name = f"page {index} of the PDF"
+        if self._worker is None:
+            self._restart(name)
+        answer, _ = self._request(name, "size", index=index)
         return answer["width"], answer["height"]
 
     def render(self, index: int, scale: float, pixels: int) -> Image:
-        """Render the page that was opened last, BGR [H, W, 3]; raises as `size` does."""
-        more_bytes = pixels * _BYTES_PER_PIXEL
-        answer, data = self._ask(f"page {index} of the PDF", "render", scale=scale, more_bytes=more_bytes)
+        """Render the page that was opened last.
+
+        Args:
+            index: the page's index, for error messages.
+            scale: pixels per point.
+            pixels: about how many pixels the image has, by which the memory limit is raised.
+
+        Returns:
+            uint8 [H, W, 3] BGR.
+
+        Raises:
+            PdfError, InvalidInputError: as `size`.
+        """
+        memory_bytes = pixels * _BYTES_PER_PIXEL
+        answer, data = self._request(f"page {index} of the PDF", "render", memory_bytes, scale=scale)
         rows = np.frombuffer(data, np.uint8).reshape(answer["height"], answer["stride"])
         page = rows[:, : answer["width"] * answer["channels"]]
         return np.array(page.reshape(answer["height"], answer["width"], -1)[:, :, :3], order="C")
 
     def close(self) -> None:
-        """Let go of the file; the process waits for the next one, or ends if it is still rendering."""
+        """Close the file. The worker is reused, or ends if it is still rendering a page."""
+        self._is_closed = True
         worker, self._worker = self._worker, None
         if worker is None:
             return
-        if not self._asking.acquire(blocking=False):
-            worker.end()  # nobody waits for that page any more
+        if not self._busy.acquire(blocking=False):
+            worker.end()  # nobody waits for the page any more
             return
         with suppress(_WorkerEndedError):
-            worker.ask("close", seconds=self._limits.seconds, memory_bytes=self._limits.memory_bytes)
+            worker.request("close", seconds=self._limits.seconds, memory_bytes=self._limits.memory_bytes)
             _give_back(worker)
-        self._asking.release()
+        self._busy.release()
 
-    def _ask(
-        self, what: str, op: str, payload: bytes = b"", more_bytes: int = 0, **values: Any
+    def _open(self, name: str) -> int:
+        worker = self._worker = _take()
+        try:
+            return int(self._request(name, "open", payload=self._data)[0]["pages"])
+        except PdfError:
+            self._worker = None
+            _give_back(worker)
+            raise
+
+    def _restart(self, name: str) -> None:
+        if self._is_closed or self._restarts == _MAX_RESTARTS:
+            raise InvalidInputError(
+                f"file: {name} was not read: {_MAX_RESTARTS + 1} earlier pages exceeded the render limits",
+                "too_large",
+            )
+        self._restarts += 1
+        self._open(name)
+
+    def _request(
+        self, name: str, op: str, extra_memory_bytes: int = 0, payload: bytes = b"", **values: Any
     ) -> tuple[dict[str, Any], bytes]:
         worker = self._worker
         if worker is None:
-            raise InvalidInputError(f"file: {what} is not read: an earlier page broke off", "too_large")
-        memory_bytes = self._limits.memory_bytes + 2 * self._file_bytes + more_bytes
-        asked = {"seconds": self._limits.seconds, "memory_bytes": memory_bytes, **values}
+            raise InvalidInputError(f"file: {name} was not read: the document is closed", "too_large")
+        memory_bytes = self._limits.memory_bytes + 2 * len(self._data) + extra_memory_bytes
+        limits = {"seconds": self._limits.seconds, "memory_bytes": memory_bytes}
         try:
-            with self._asking:
-                return worker.ask(op, payload, **asked)
+            with self._busy:
+                return worker.request(op, payload, **limits, **values)
         except _WorkerEndedError:
             status, self._worker = worker.wait(), None
-            raise InvalidInputError(f"file: {what} {self._reason(status)}", "too_large") from None
-        except PdfError:
-            if op == "open":  # nothing is open
-                self._worker = None
-                _give_back(worker)
-            raise
+            raise InvalidInputError(f"file: {name} {self._reason(status)}", "too_large") from None
 
     def _reason(self, status: int) -> str:
         if -status in (signal.SIGXCPU, signal.SIGKILL):
-            return f"takes more than {self._limits.seconds:g} s of computing to render"
-        return f"breaks the renderer, or needs more than {self._limits.memory_bytes >> 20} MB of memory"
+            return f"takes more than {self._limits.seconds:g} s of CPU time to render"
+        return f"crashes the renderer or needs more than {self._limits.memory_bytes >> 20} MB of memory"

@@ -1,10 +1,10 @@
-"""The process that renders PDFs for an `ocr` instance: what a file makes PDFium do stays in here.
+"""The worker process that reads PDFs for an `ocr` instance, so that a hostile PDF cannot harm the instance.
 
-A page of a few hundred bytes can ask for hours of drawing or gigabytes of memory, and PDFium can be neither
-interrupted nor bounded from within. The kernel can do both to a process; the instance starts another one.
+A page of a few hundred bytes can request hours of drawing or gigabytes of memory. PDFium has no limits of
+its own and cannot be interrupted. The kernel limits this process, and the instance starts another one.
 
-Requests on standard input and answers on standard output are a line of JSON, which names the `bytes` that
-follow it. `op` is one of `open`, `size`, `render` and `close`.
+Requests arrive on standard input and answers leave on standard output. Each is a line of JSON followed by
+as many bytes as its `bytes` says. `op` names the method of `_Reader`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 from typing import Any, BinaryIO
 
 import pypdfium2
+from pypdfium2 import raw
 
 Message = dict[str, Any]
 
@@ -23,7 +24,7 @@ Message = dict[str, Any]
 def main() -> None:
     """Answer requests until standard input ends."""
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # output that a library prints must not mix with answers
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     reader = _Reader()
@@ -32,14 +33,19 @@ def main() -> None:
         data = requests.read(request["bytes"])
         _limit(request["seconds"], request["memory_bytes"])
         try:
-            answer, pixels = getattr(reader, request["op"])(request, data)
+            answer, payload = getattr(reader, request["op"])(request, data)
         except (pypdfium2.PdfiumError, MemoryError) as error:
-            answer, pixels = {"error": str(error) or type(error).__name__}, b""
-        _send(answers, answer, pixels)
+            answer, payload = _failure(error), b""
+        _send(answers, answer, payload)
+
+
+def _failure(error: Exception) -> Message:
+    needs_password = getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD
+    return {"error": str(error) or type(error).__name__, "password_required": needs_password}
 
 
 def _limit(seconds: float, memory_bytes: int) -> None:
-    """Allow the process so much more computing, and so much memory in all; beyond them it ends."""
+    """Limit the further CPU time and the total memory. The kernel ends the process beyond either limit."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     used_s = usage.ru_utime + usage.ru_stime
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
@@ -55,7 +61,7 @@ def _send(answers: BinaryIO, answer: Message, payload: Any) -> None:
 
 
 class _Reader:
-    """One open PDF at a time."""
+    """Holds one open PDF at a time, and one open page of it."""
 
     def __init__(self) -> None:
         self._pdf: Any = None
@@ -63,6 +69,7 @@ class _Reader:
 
     def open(self, request: Message, data: bytes) -> tuple[Message, bytes]:
         self._pdf = pypdfium2.PdfDocument(data)
+        self._pdf.init_forms()  # PDFium draws form fields only if this precedes every other call
         return {"pages": len(self._pdf)}, b""
 
     def size(self, request: Message, data: bytes) -> tuple[Message, bytes]:
