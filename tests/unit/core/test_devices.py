@@ -101,7 +101,7 @@ class TestEngines:
         core = SimpleNamespace(available_devices=["CPU", "GPU.0", "GPU.1"])
         monkeypatch.setattr("openvino.Core", lambda: core)
         availability.require(parse("gpu:0"), "openvino", 1)
-        with pytest.raises(ServerError, match="got 'gpu:1', but OpenVINO is given the first only: gpu:0"):
+        with pytest.raises(ServerError, match="got 'gpu:1', expected gpu:0, the only one that OpenVINO"):
             availability.require(parse("gpu:1"), "openvino", 1)
 
     def test_that_are_not_installed_say_so(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -224,7 +224,9 @@ class TestChoice:
             create_engine("paddle", self.network(tmp_path))
 
     def test_a_precision_that_onnx_runtime_has_not_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(EngineError, match="precision: got 'bf16', ONNX Runtime runs a graph in f32, f16"):
+        with pytest.raises(
+            EngineError, match="precision: got 'bf16', expected f32, f16 or auto for ONNX Runtime"
+        ):
             create_engine("onnxruntime", self.network(tmp_path, precision="bf16"))
 
     def test_a_device_that_is_not_there_is_refused_with_what_is(self, tmp_path: Path) -> None:
@@ -234,10 +236,12 @@ class TestChoice:
     @pytest.mark.parametrize(
         ("tensorrt", "message"),
         [
-            pytest.param({}, "CUDAExecutionProvider does not start: pip install 'onnxruntime-gpu", id="CUDA"),
+            pytest.param(
+                {}, "ONNX Runtime cannot start CUDAExecutionProvider: pip install 'onnxruntime-gpu", id="CUDA"
+            ),
             pytest.param(
                 {"trt_profile_min_shapes": "image:1x80x160x3"},
-                "TensorrtExecutionProvider does not start: pip install tensorrt",
+                "ONNX Runtime cannot start TensorrtExecutionProvider: pip install tensorrt",
                 id="TensorRT",
             ),
         ],

@@ -201,7 +201,7 @@ def test_a_network_of_fixed_batches_is_refused(tmp_path: Path) -> None:
     model.graph.node.extend(nodes)
     model.graph.initializer.append(shape)
     onnx.save(model, source / "inference.onnx")
-    with pytest.raises(ModelFormatError, match="comes in batches of 1 only"):
+    with pytest.raises(ModelFormatError, match="got the fixed batch size 1, expected a variable one"):
         add_network(tmp_path, "mine", source, GPUS)
 
 

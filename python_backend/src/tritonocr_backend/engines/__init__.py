@@ -1,4 +1,4 @@
-"""Engines: one small class each, behind one protocol, that run a network on uint8 images."""
+"""Inference engines: OpenVINO, ONNX Runtime and Paddle behind one protocol."""
 
 from __future__ import annotations
 

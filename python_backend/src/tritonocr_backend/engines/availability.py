@@ -1,7 +1,7 @@
-"""Whether networks can run here on what `--device` names: asked before the first model is loaded.
+"""Check that networks can run on the device that `--device` names, before the first model is loaded.
 
-A missing driver, provider or library, and a GPU that is missing or full, is one sentence with what to do,
-instead of an error of each model's process.
+A missing driver, provider or library, or a missing or full GPU, gives one error that says what to do.
+Without this check each model process would fail with an error of its own.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from tritonocr_backend.core import devices
 from tritonocr_backend.core.devices import Device, Support
 from tritonocr_backend.core.errors import ServerError
 
-# Of one network's process: CUDA's context and cuDNN's kernels, before the first activation. Not measured
-# with these networks: a bound that less is surely too little for.
+# GPU memory of one network process before the first activation: the CUDA context and cuDNN's kernels. This is
+# a lower bound and was not measured with these networks.
 INSTANCE_BYTES = 512 << 20
 _GIB = 1 << 30
 
 
 @dataclass(frozen=True)
 class GpuMemory:
-    """One NVIDIA GPU's memory."""
+    """Memory of one NVIDIA GPU."""
 
     name: str
     free_bytes: int
@@ -34,12 +34,12 @@ def require(device: Device, engine: str, instances: int) -> None:
     """Check that an engine can run networks on a device of this machine.
 
     Args:
-        device: what they are to run on.
-        engine: openvino, onnxruntime or paddle; auto for a CPU, which is always there.
-        instances: how many run on each of the devices, each a process.
+        device: the device that the networks run on.
+        engine: openvino, onnxruntime, paddle or auto. A CPU is always available.
+        instances: number of network processes on each device.
 
     Raises:
-        ServerError: it cannot; the message says what is missing and what to do.
+        ServerError: the engine cannot run there. The message says what is missing and what to do.
     """
     if device.kind == "cpu" or engine == "auto":
         return
@@ -52,10 +52,10 @@ def require(device: Device, engine: str, instances: int) -> None:
 
 
 def read_gpus() -> list[GpuMemory]:
-    """The NVIDIA GPUs that this process sees, as the driver's own library tells, in CUDA's order.
+    """Return the NVIDIA GPUs that this process sees, in CUDA's order, read from the driver (NVML).
 
     Raises:
-        ServerError: there is no driver.
+        ServerError: no NVIDIA driver is installed.
     """
     import pynvml
 
@@ -64,7 +64,7 @@ def read_gpus() -> list[GpuMemory]:
     except pynvml.NVMLError as error:
         raise ServerError(
             f"device: no NVIDIA driver answers here ({error}): install it, start the container with "
-            "--gpus all, or take --device cpu"
+            "--gpus all, or use --device cpu"
         ) from error
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = range(pynvml.nvmlDeviceGetCount()) if visible is None else filter(None, visible.split(","))
@@ -74,7 +74,7 @@ def read_gpus() -> list[GpuMemory]:
 
 
 def _memory(name: str) -> GpuMemory:
-    """Of the GPU of that number or UUID."""
+    """Return the memory of the GPU with a number or UUID."""
     import pynvml
 
     by_number = name.isdigit()
@@ -86,10 +86,10 @@ def _memory(name: str) -> GpuMemory:
 
 
 def check_gpus(device: Device, gpus: Sequence[GpuMemory], needed_bytes: int) -> None:
-    """Check that each GPU that a device names is there and has room.
+    """Check that each GPU that a device names exists and has enough free memory.
 
     Raises:
-        ServerError: one is missing or full.
+        ServerError: a GPU is missing or full.
     """
     for index in device.indices:
         if index >= len(gpus):
@@ -100,8 +100,8 @@ def check_gpus(device: Device, gpus: Sequence[GpuMemory], needed_bytes: int) -> 
             raise ServerError(
                 f"device: gpu:{index} ({gpu.name}) has {gpu.free_bytes / _GIB:.1f} of "
                 f"{gpu.total_bytes / _GIB:.1f} GiB free, and these networks need at least "
-                f"{needed_bytes / _GIB:.1f} GiB: end what else runs on it (nvidia-smi lists it), "
-                "take another GPU, or fewer instances"
+                f"{needed_bytes / _GIB:.1f} GiB: stop the other programs on it (nvidia-smi lists them), "
+                "use another GPU, or use fewer instances"
             )
 
 
@@ -121,7 +121,9 @@ def _check_openvino(device: Device, needed: Support) -> None:
             f"{needed.remedy}"
         )
     if device.indices != (0,):
-        raise ServerError(f"device: got '{device}', but OpenVINO is given the first only: {device.kind}:0")
+        raise ServerError(
+            f"device: got '{device}', expected {device.kind}:0, the only one that OpenVINO supports here"
+        )
 
 
 def _check_paddle(device: Device, needed: Support) -> None:

@@ -1,4 +1,4 @@
-"""The engine protocol, and which engine runs which artefact."""
+"""The engine protocol, and the choice of the engine for a network's files."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Engine(Protocol):
     """Runs one network.
 
     Attributes:
-        streams: how many threads may call `infer` at the same time.
-        batch_sizes: what it is best given, descending to 1; empty where any will do.
+        streams: number of threads that may call `infer` at the same time.
+        batch_sizes: the batch sizes to use, descending to 1. Empty: any batch size is equally good.
     """
 
     streams: int
@@ -42,21 +42,21 @@ class Engine(Protocol):
             image: uint8 [B, H, W, 3] BGR.
 
         Returns:
-            The contract's output tensors of the network's role, in order.
+            The output tensors of the network's contract, in order.
         """
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How a network is run.
+    """How an engine runs a network.
 
     Attributes:
         device: PaddleX's device name of one device: cpu, gpu:0 ...
-        precision: f32, bf16, f16, or auto (bf16 where the CPU computes in it, else f32).
-        threads: threads of one instance, which on a CPU are a stream each for networks of lines; 0 lets the
-            engine choose.
-        cache_dir: where compiled networks are kept; None keeps none.
-        tensorrt: ONNX Runtime's options for TensorRT; empty where it is not to compile the network.
+        precision: f32, bf16, f16, or auto (bf16 on CPUs that compute in bf16, else f32).
+        threads: threads of one instance. Networks that read lines on a CPU use one stream per thread.
+            0: the engine chooses.
+        cache_dir: directory of compiled networks. None: they are not kept.
+        tensorrt: ONNX Runtime's options for TensorRT. Empty: TensorRT is not used.
     """
 
     device: str = "cpu"
@@ -68,15 +68,15 @@ class EngineOptions:
 
 @dataclass(frozen=True)
 class Network:
-    """What an engine loads.
+    """A network that an engine loads.
 
     Attributes:
-        directory: holds `model.onnx` (the contract graph), or Paddle's inference files.
+        directory: the folder of `model.onnx` (the contract graph) or of Paddle's inference files.
         role: the network's role.
         outputs: names of the contract's outputs.
-        normalisation: applied by the Paddle engine, whose files do not contain it.
-        options: how it is run.
-        own_size: (height, width) that the Paddle engine resizes images to; None leaves them.
+        normalisation: applied by the Paddle engine. The contract graph contains it already.
+        options: how the engine runs it.
+        own_size: (height, width) in pixels that the Paddle engine resizes images to. None: no resizing.
     """
 
     directory: Path
@@ -99,10 +99,10 @@ def create_engine(name: str, network: Network) -> Engine:
 
     Args:
         name: openvino, onnxruntime, paddle, or auto.
-        network: what to load.
+        network: the network to load.
 
     Raises:
-        EngineError: the engine is unknown or not installed, or cannot load the network.
+        EngineError: the engine is unknown, is not installed, or cannot load the network.
     """
     name = choose_engine(network) if name == "auto" else name
     if name not in _ENGINES:
@@ -115,7 +115,7 @@ def create_engine(name: str, network: Network) -> Engine:
 
 
 def choose_engine(network: Network) -> str:
-    """Paddle for Paddle's files; OpenVINO on a CPU; else the first engine that reaches the device."""
+    """Return Paddle for Paddle's files, OpenVINO on a CPU, else the device's first engine."""
     if any((network.directory / file).exists() for file in PADDLE_FILES):
         return "paddle"
     device = devices.parse(network.options.device)
@@ -124,16 +124,16 @@ def choose_engine(network: Network) -> str:
 
 
 def streams_of(network: Network) -> int:
-    """How many batches run side by side: lines are small, and threads gain most with one each to read."""
+    """Return how many batches run in parallel. Line images are small: one thread per stream is fastest."""
     by_line = network.role in LINE_ROLES and devices.parse(network.options.device).kind == "cpu"
     return max(1, network.options.threads) if by_line else 1
 
 
 def check_outputs(network: Network, found: Collection[str]) -> None:
-    """Hold a loaded graph against the contract of the role that its card tells.
+    """Check that a loaded graph has the outputs of its contract.
 
     Raises:
-        EngineError: it lacks an output.
+        EngineError: an output is missing.
     """
     missing = [name for name in network.outputs if name not in found]
     if missing:

@@ -1,7 +1,7 @@
-"""Images of many requests and sizes through one engine: few batches, and all of its streams at work.
+"""Run images of many requests and sizes through one engine, in few batches and on all of its streams.
 
-Triton's batcher joins neighbours of equal size only. Recognition takes whatever waits, and here lines of
-equal width from all pages come together.
+Triton's batcher joins only adjacent requests of equal size. A recognition model accepts lines of any width,
+and the `Batcher` joins lines of equal width from all pages.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tritonocr_backend.core.arrays import Image
 from tritonocr_backend.engines.base import Engine
 
 MOST_IMAGES = 64
-"""The largest batch given to an engine that takes any."""
+"""Largest batch for an engine without preferred batch sizes."""
 
 Outputs = list[NDArray[Any]]
 
@@ -35,7 +35,7 @@ class Batcher:
         """Run the network on every image.
 
         Args:
-            images: uint8 [b, H, W, 3] each, of any sizes.
+            images: uint8 [b, H, W, 3] each; H and W may differ between them.
 
         Returns:
             For each the contract's outputs, or the error that it raises by itself: it harms no other.
@@ -56,7 +56,10 @@ class Batcher:
 
 
 def groups_of_a_size(images: Sequence[Image]) -> list[list[int]]:
-    """Which images have one height and width, the largest first: what takes long begins early."""
+    """Return the indices of the images of each size, in descending order of size.
+
+    The largest images take longest, so they start first.
+    """
     groups: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
     for number, image in enumerate(images):
         groups[image.shape[1:3]].append(number)
@@ -64,11 +67,11 @@ def groups_of_a_size(images: Sequence[Image]) -> list[list[int]]:
 
 
 def split_batch(image: Image, sizes: Sequence[int]) -> Iterator[Image]:
-    """Cut a batch into parts of the given sizes, the largest that fits first.
+    """Split a batch into parts of the given sizes, using the largest size that fits each time.
 
     Args:
         image: uint8 [B, H, W, 3].
-        sizes: descending, the last of them 1.
+        sizes: descending; the last one is 1.
     """
     start = 0
     while start < len(image):
@@ -78,12 +81,12 @@ def split_batch(image: Image, sizes: Sequence[int]) -> Iterator[Image]:
 
 
 def joined(parts: Sequence[Outputs]) -> Outputs:
-    """The outputs of a batch from those of its parts."""
+    """Join the outputs of a batch's parts."""
     return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 
 def parted(outputs: Outputs, lengths: Sequence[int]) -> Iterator[Outputs]:
-    """The outputs of each image from those of their batch."""
+    """Split the outputs of a batch into the outputs of each image."""
     ends = np.cumsum(lengths)[:-1]
     for part in zip(*(np.split(output, ends) for output in outputs), strict=True):
         yield list(part)

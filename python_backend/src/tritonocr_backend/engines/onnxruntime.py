@@ -1,4 +1,4 @@
-"""ONNX Runtime: NVIDIA GPUs (CUDA, TensorRT), other accelerators through its providers, and any CPU."""
+"""The ONNX Runtime engine: NVIDIA GPUs (CUDA, TensorRT), other accelerators by provider, and any CPU."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tritonocr_backend.engines.base import (
 TENSORRT = "TensorrtExecutionProvider"
 PRECISIONS = ("auto", "f32", "f16")
 
-# No search for the fastest algorithm at every new size of a batch, and an arena that grows by what is asked
-# for: batches come in many sizes.
+# Batches come in many sizes. HEURISTIC avoids a search for the fastest algorithm at each new size;
+# kSameAsRequested makes the memory arena grow by the requested size and no more.
 _CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
 
 _LIBRARIES = {
@@ -34,13 +34,13 @@ _LIBRARIES = {
 
 
 class OnnxRuntimeEngine:
-    """Runs the contract graph with ONNX Runtime."""
+    """Run the contract graph with ONNX Runtime."""
 
     def __init__(self, network: Network) -> None:
         options = network.options
         if options.precision not in PRECISIONS:
             raise EngineError(
-                f"precision: got {options.precision!r}, ONNX Runtime runs a graph in f32, f16 or auto"
+                f"precision: got {options.precision!r}, expected f32, f16 or auto for ONNX Runtime"
             )
         session_options = onnxruntime.SessionOptions()
         self.streams, self.batch_sizes = streams_of(network), ()
@@ -48,7 +48,7 @@ class OnnxRuntimeEngine:
         session_options.log_severity_level = 3
         providers = _providers(options)
         if devices.parse(options.device).kind == "gpu":
-            onnxruntime.preload_dlls()  # of NVIDIA's wheels, where they are installed
+            onnxruntime.preload_dlls()  # the libraries of NVIDIA's wheels, if they are installed
         try:
             self._session = onnxruntime.InferenceSession(
                 str(network.directory / ONNX_FILE), session_options, providers=providers
@@ -91,9 +91,9 @@ def _tensorrt(options: EngineOptions) -> dict[str, str]:
     return {"trt_fp16_enable": str(options.precision != "f32"), **cached, **options.tensorrt}
 
 
-def _check_used(device: str, asked: list[str], used: list[str]) -> None:
-    """ONNX Runtime goes on with the CPU where a provider's libraries are missing."""
-    for provider in asked:
+def _check_used(device: str, requested: list[str], used: list[str]) -> None:
+    """Raise EngineError if ONNX Runtime fell back to the CPU because a provider's libraries are missing."""
+    for provider in requested:
         if provider not in used:
-            remedy = _LIBRARIES.get(provider, "see its log above for the library that is missing")
-            raise EngineError(f"device: got {device!r}, whose {provider} does not start: {remedy}")
+            remedy = _LIBRARIES.get(provider, "the log above names the missing library")
+            raise EngineError(f"device: got {device!r}, but ONNX Runtime cannot start {provider}: {remedy}")

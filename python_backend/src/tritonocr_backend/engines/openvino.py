@@ -1,4 +1,4 @@
-"""OpenVINO: the fastest engine on Intel and AMD CPUs."""
+"""The OpenVINO engine, the fastest one on Intel and AMD CPUs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tritonocr_backend.core.contracts import IMAGE_SIZES, STRIDE_PX, Role
 from tritonocr_backend.engines.base import ONNX_FILE, EngineError, Network, check_outputs, streams_of
 from tritonocr_backend.engines.batching import joined, split_batch
 
-# OpenVINO prepares itself anew for every shape (about 80 ms and 2 MB for recognition) and gains nothing from
-# batches over eight. So few batch sizes are run, whatever Triton put together.
+# OpenVINO compiles kernels for each new shape (about 80 ms and 2 MB for recognition), and batches above eight
+# are no faster. Batches are therefore split into these few sizes.
 BATCH_SIZES = {Role.TEXT_RECOGNITION: (8, 4, 1), Role.TEXTLINE_ORIENTATION: (8, 1)}
 
 
 class OpenVinoEngine:
-    """Runs the contract graph with OpenVINO."""
+    """Run the contract graph with OpenVINO."""
 
     def __init__(self, network: Network) -> None:
         core = openvino.Core()
@@ -42,7 +42,7 @@ class OpenVinoEngine:
         self._recognises = network.role is Role.TEXT_RECOGNITION
         self._outputs = network.outputs
         if self.streams > 1:
-            # Python's lock and a lock of OpenVINO's first call can wait for each other: it is made alone.
+            # OpenVINO's first call can deadlock with Python's GIL, so only one thread makes it.
             height, width = IMAGE_SIZES[network.role]
             self.infer(np.zeros((1, height or STRIDE_PX, width or STRIDE_PX, 3), dtype=np.uint8))
 
@@ -62,14 +62,18 @@ class OpenVinoEngine:
 
 
 def best_classes(probabilities: NDArray[np.float32]) -> list[NDArray[Any]]:
-    """What the contract graph's tail gives for [B, T, classes]: indices int32 [B, T], confidences float32."""
+    """Return the best class of each step of float32 [B, T, classes] and its probability.
+
+    Returns:
+        int32 [B, T] and float32 [B, T].
+    """
     indices = probabilities.argmax(axis=2)
     confidences = np.take_along_axis(probabilities, indices[..., np.newaxis], axis=2)[..., 0]
     return [indices.astype(np.int32), confidences]
 
 
 def _without_tail(model: openvino.Model) -> openvino.Model:
-    """A recognition network up to its probabilities: OpenVINO's TopK takes a seventh of all its time."""
+    """Return a recognition network that ends in its probabilities. OpenVINO's TopK takes 14 % of the time."""
     (best,) = (node for node in model.get_ops() if node.get_type_name() == "TopK")
     return openvino.Model([best.input_value(0)], model.get_parameters())
 
@@ -78,7 +82,7 @@ def _properties(network: Network) -> dict[str, Any]:
     options = network.options
     properties: dict[str, Any] = {}
     if options.device == "cpu":
-        # Pinning would put every instance, each its own process, on the same first cores.
+        # Each instance is a process. Pinning would put all of them on the same first cores.
         properties |= {"NUM_STREAMS": streams_of(network), "ENABLE_CPU_PINNING": False}
     if options.threads:
         properties["INFERENCE_NUM_THREADS"] = options.threads

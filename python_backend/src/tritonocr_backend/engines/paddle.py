@@ -1,4 +1,4 @@
-"""Paddle Inference: Paddle's files as they are, a fine-tuned model's too."""
+"""The Paddle Inference engine, which runs Paddle's own model files without conversion."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tritonocr_backend.engines.base import PADDLE_FILES, EngineError, EngineOpti
 
 
 class PaddleEngine:
-    """Runs a Paddle network; what the contract graph does besides is done here in NumPy."""
+    """Run a Paddle network. Normalisation and postprocessing of the contract are done in NumPy."""
 
     def __init__(self, network: Network) -> None:
         self.streams, self.batch_sizes = 1, ()
@@ -43,14 +43,14 @@ class PaddleEngine:
 
 
 def resize(image: Image, size: tuple[int, int] | None) -> Image:
-    """uint8 [B, H, W, 3] at (height, width), bilinear; None leaves it as it is."""
+    """Resize uint8 [B, H, W, 3] to (height, width) px, bilinear. None: return it unchanged."""
     if size is None:
         return image
     return np.stack([np.asarray(cv2.resize(one, size[::-1]), dtype=np.uint8) for one in image])
 
 
 def normalise(image: Image, normalisation: Normalisation) -> NDArray[np.float32]:
-    """uint8 [B, H, W, 3] BGR to float32 [B, 3, H, W], normalised, in the network's channel order."""
+    """Convert uint8 [B, H, W, 3] BGR to normalised float32 [B, 3, H, W] in the network's channel order."""
     mean = np.array(normalisation.mean, dtype=np.float32)
     std = np.array(normalisation.std, dtype=np.float32)
     channels = image[..., ::-1] if normalisation.channel_order == "RGB" else image
@@ -83,7 +83,7 @@ def _config(network: Network) -> Any:
 def _use_device(config: Any, options: EngineOptions) -> None:
     device = devices.parse(options.device)
     kind = devices.support(device, "paddle").target
-    if kind in ("gpu", "dcu"):  # Paddle for DCUs is built with ROCm behind the functions of GPUs
+    if kind in ("gpu", "dcu"):  # Paddle for DCUs uses the GPU functions (ROCm)
         config.enable_use_gpu(512, device.index)
     elif kind == "xpu":
         config.enable_xpu()

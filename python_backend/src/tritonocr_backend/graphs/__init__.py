@@ -1,1 +1,1 @@
-"""Changes to ONNX graphs when a network is exported for serving."""
+"""Rewrite ONNX graphs when a network is exported for serving."""

@@ -1,8 +1,8 @@
-"""Fold a network's pre- and postprocessing into its ONNX graph, so that every engine serves one contract.
+"""Add pre- and postprocessing to a network's ONNX graph, so that all engines serve the same tensors.
 
-In: `image` uint8 [B, H, W, 3] BGR. Normalisation and channel order move into the graph's head; the choice of
-the best class moves into its tail, so that a recognition network returns two small tensors instead of one of
-T x 6625 floats. model_repository/README.md has the contract.
+The exported graph takes `image`, uint8 [B, H, W, 3] BGR. Its first layers change the channel order and
+normalise. The last layers of a recognition network choose the best class of each step, so that the network
+returns two small tensors instead of T x 6625 floats. model_repository/README.md lists the tensors.
 """
 
 from __future__ import annotations
@@ -31,23 +31,24 @@ def export_contract_graph(
 
     Args:
         network: ONNX file with one float image input, NCHW.
-        config: how the network wants its input and what its output means.
+        config: the network's role and its input format.
         target: ONNX file to write.
-        half: compute in float16; the contract's tensors stay as they are.
-        cast_first: begin with the cast from uint8, which TensorRT takes nowhere else (and which costs a CPU
-            a few per cent).
+        half: compute in float16. Types of inputs and outputs do not change.
+        cast_first: cast from uint8 in the first layer. TensorRT requires it; a CPU is a few per cent slower.
 
     Raises:
-        ModelFormatError: the file is no ONNX model or does not fit its role.
+        ModelFormatError: the file is no ONNX model, or it does not fit its role.
     """
     try:
         model = onnx.load(network)
     except Exception as error:  # protobuf raises its own types
         raise ModelFormatError(f"{network} is not an ONNX model: {error}") from error
-    if not model.graph.node:  # as an empty file is read
+    if not model.graph.node:  # an empty file parses as an empty model
         raise ModelFormatError(f"{network} is not an ONNX model: it holds no network")
     if half:
-        from tritonocr_backend.graphs.half_precision import halve  # loads ONNX Runtime, which few graphs need
+        from tritonocr_backend.graphs.half_precision import (
+            halve,
+        )  # imports ONNX Runtime, which few graphs need
 
         model = halve(model)
     graph = _Graph(model, cast_first)
@@ -60,13 +61,15 @@ def export_contract_graph(
 
 
 class _Graph:
-    """An ONNX graph under construction: nodes to put before and after a network's own."""
+    """An ONNX graph under construction: nodes are added before and after those of a network."""
 
     def __init__(self, model: onnx.ModelProto, cast_first: bool) -> None:
         if len(_inputs(model)) != 1:
-            raise ModelFormatError(f"a network takes 1 input, got {[i.name for i in _inputs(model)]}")
+            raise ModelFormatError(
+                f"inputs of the network: got {[i.name for i in _inputs(model)]}, expected 1"
+            )
         replace_upsampling(model)
-        # Its tensors may be called as ours are: PaddleX's UVDoc calls its input `image`.
+        # The prefix avoids equal names: PaddleX's UVDoc also calls its input `image`.
         self._cast_first = cast_first
         self.model = onnx.compose.add_prefix(model, "network/")
         self._head: list[onnx.NodeProto] = []
@@ -77,29 +80,32 @@ class _Graph:
         self.opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
 
     def feed(self, build: Callable[[str], str]) -> None:
-        """Compute the network's input from the uint8 image; what is added after goes behind the network."""
+        """Connect the network's input to a tensor that `build` computes from the uint8 image.
+
+        Nodes that are added later come after the network.
+        """
         built = build(self.one("Cast", IMAGE, to=TensorProto.FLOAT) if self._cast_first else IMAGE)
         self._head.append(helper.make_node("Identity", [built], [self.input.name]))
         self._nodes = self._tail
 
     def node(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> list[str]:
-        """Append a node; return the names of its outputs."""
+        """Append a node and return the names of its outputs."""
         number = len(self._head) + len(self._tail)
         names = [f"tritonocr_{number}_{i}" for i in range(outputs)]
         self._nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
         return names
 
     def one(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """Append a node of one output; return its name."""
+        """Append a node with one output and return its name."""
         return self.node(kind, *inputs, **attributes)[0]
 
     def constant(self, value: Any, dtype: type = np.float32) -> str:
-        """Append a constant; return its name."""
+        """Append a constant and return its name."""
         tensor = numpy_helper.from_array(np.asarray(value, dtype=dtype))
         return self.one("Constant", value=tensor)
 
     def no_roi_and_scales(self) -> list[str]:
-        """The inputs of a Resize to given sizes that say nothing: left out since opset 13, empty before."""
+        """Return the unused inputs `roi` and `scales` of a Resize: omitted since opset 13, empty before."""
         return ["", ""] if self.opset >= 13 else [self.constant([]), self.constant([])]
 
     def outputs(self, **outputs: tuple[str, int, list[int | str]]) -> None:
@@ -110,7 +116,7 @@ class _Graph:
             self.model.graph.output.append(helper.make_tensor_value_info(name, element_type, dims))
 
     def finish(self, height: int | None, width: int | None) -> onnx.ModelProto:
-        """The whole graph, with `image` of that size (None: any) as its input."""
+        """Return the complete model. Its input is `image` of the given size in pixels; None: any size."""
         graph = self.model.graph
         own = list(graph.node)
         del graph.node[:]
@@ -123,7 +129,7 @@ class _Graph:
 
 
 def _inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
-    """The inputs that are no weights."""
+    """Return the graph's inputs without its weights."""
     weights = {tensor.name for tensor in model.graph.initializer}
     return [value for value in model.graph.input if value.name not in weights]
 
@@ -136,7 +142,7 @@ def _head(graph: _Graph, image: str, config: InferenceConfig) -> str:
 
 
 def _normalise(graph: _Graph, image: str, normalisation: Normalisation) -> str:
-    """(pixel * scale - mean) / std as one multiplication and one addition, NHWC uint8 to NCHW float32."""
+    """Append (pixel * scale - mean) / std from NHWC uint8 to NCHW float32, as one Mul and one Add."""
     if normalisation.channel_order == "RGB":
         image = graph.one("Gather", image, graph.constant([2, 1, 0], np.int64), axis=3)
     mean, std = np.array(normalisation.mean), np.array(normalisation.std)
@@ -149,7 +155,7 @@ def _normalise(graph: _Graph, image: str, normalisation: Normalisation) -> str:
 
 
 def _normalise_line(graph: _Graph, image: str, normalisation: Normalisation) -> str:
-    """The same, with 0 where a pixel has the colour of padding."""
+    """Append the normalisation of line images, with 0 for pixels of the padding colour."""
     values = _normalise(graph, image, normalisation)
     planes = graph.one("Cast", graph.one("Transpose", image, perm=[0, 3, 1, 2]), to=TensorProto.INT32)
     colour = graph.constant(np.array(PADDING_BGR).reshape(1, 3, 1, 1), np.int32)
@@ -171,7 +177,7 @@ def _detect(graph: _Graph) -> None:
 
 
 def _recognise(graph: _Graph) -> None:
-    """The best class of each column and its probability."""
+    """Append the best class of each step and its probability."""
     indices = graph.one("ArgMax", graph.output, axis=2, keepdims=0)
     indices = graph.one("Cast", indices, to=TensorProto.INT32)
     confidences = _maximum(graph, graph.output, axis=2)
@@ -182,7 +188,7 @@ def _recognise(graph: _Graph) -> None:
 
 
 def _maximum(graph: _Graph, tensor: str, axis: int) -> str:
-    """ReduceMax, whose axes are an input since opset 18."""
+    """Append ReduceMax. Its axes are an attribute before opset 18 and an input since."""
     if graph.opset >= 18:
         return graph.one("ReduceMax", tensor, graph.constant([axis], np.int64), keepdims=0)
     return graph.one("ReduceMax", tensor, axes=[axis], keepdims=0)
@@ -197,7 +203,7 @@ _TAILS: dict[Role, Callable[[_Graph], None]] = {
 
 
 def _fold_unwarping(graph: _Graph, normalisation: Normalisation) -> None:
-    """UVDoc: a network that gives either the flat image itself, or the grid to sample it with."""
+    """Build the graph of an unwarping network, which returns either the flat image or a sampling grid."""
     dims = [dim.dim_value for dim in graph.input.type.tensor_type.shape.dim]
     planes: list[str] = []
 
@@ -218,14 +224,14 @@ def _fold_unwarping(graph: _Graph, normalisation: Normalisation) -> None:
 
 
 def _resize_to(graph: _Graph, planes: str, size: list[int]) -> str:
-    """Bilinear without antialiasing, as cv2.resize does it."""
+    """Append a bilinear resize without antialiasing, as cv2.resize computes it."""
     batch = _shape(graph, planes, 0, 1)
     sizes = graph.one("Concat", batch, graph.constant([3, *size], np.int64), axis=0)
     return graph.one("Resize", planes, *graph.no_roi_and_scales(), sizes, mode="linear")
 
 
 def _sample(graph: _Graph, planes: str, grid: str) -> str:
-    """Enlarge a grid [B, 2, h, w] in -1..1 to the page's size, and sample the page with it."""
+    """Append the sampling of a page by a grid [B, 2, h, w] in -1..1, enlarged to the page's size."""
     sizes = graph.one("Concat", _shape(graph, grid, 0, 2), _shape(graph, planes, 2, 4), axis=0)
     fine = graph.one(
         "Resize",
@@ -236,7 +242,7 @@ def _sample(graph: _Graph, planes: str, grid: str) -> str:
         coordinate_transformation_mode="align_corners",
     )
     points = graph.one("Transpose", fine, perm=[0, 2, 3, 1])
-    mode = "linear" if graph.opset >= 20 else "bilinear"  # one thing, renamed
+    mode = "linear" if graph.opset >= 20 else "bilinear"  # opset 20 renamed the mode
     return graph.one("GridSample", planes, points, align_corners=1, mode=mode, padding_mode="zeros")
 
 

@@ -1,4 +1,4 @@
-"""What ONNX Runtime says of a contract graph's outputs: Triton's onnxruntime backend insists on just that."""
+"""Read the output shapes of a contract graph as Triton's onnxruntime backend expects them in config.pbtxt."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tritonocr_backend.zoo.errors import ModelFormatError
 
 
 def output_dims(graph: Path) -> dict[str, list[int]]:
-    """The dims of each output without the batch, -1 where they vary.
+    """Return the dims of each output without the batch dimension; -1 stands for a variable size.
 
     Raises:
-        ModelFormatError: ONNX Runtime cannot load the graph, or an output does not come in batches.
+        ModelFormatError: ONNX Runtime cannot load the graph, or an output has a fixed batch size.
     """
-    import onnxruntime  # takes its time, and few repositories need it
+    import onnxruntime  # slow to import, and few repositories need it
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -25,6 +25,8 @@ def output_dims(graph: Path) -> dict[str, list[int]]:
     for output in session.get_outputs():
         batch, *rest = (size if isinstance(size, int) else -1 for size in output.shape)
         if batch != -1:
-            raise ModelFormatError(f"output {output.name} of {graph} comes in batches of {batch} only")
+            raise ModelFormatError(
+                f"output {output.name} of {graph}: got the fixed batch size {batch}, expected a variable one"
+            )
         dims[output.name] = rest
     return dims

@@ -1,18 +1,21 @@
-"""A network in half precision: weights and arithmetic in float16, its own input and output in float32."""
+"""Convert a network between float16 and float32."""
 
 from __future__ import annotations
 
 import onnx
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
-# Variances in PP-OCRv4_mobile_det's head are beyond float16's 65504: cut down to that, 3 % of a
-# page's pixels change sides of the threshold.
+# Some variances in PP-OCRv4_mobile_det's head exceed float16's maximum of 65504. Clipped to that value, they
+# move 3 % of a page's pixels across the detection threshold.
 _KEPT_OPERATORS = (*DEFAULT_OP_BLOCK_LIST, "BatchNormalization")
 _SMALLEST, _LARGEST = 5.96e-8, 65504.0
 
 
 def halve(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The network in float16, by ONNX Runtime's converter; `model` is used up."""
+    """Return the network in float16, with float32 input and output. `model` is modified.
+
+    The conversion is ONNX Runtime's.
+    """
     _lift_constants(model.graph)
     return convert_float_to_float16(
         model,
@@ -24,7 +27,10 @@ def halve(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _lift_constants(graph: onnx.GraphProto) -> None:
-    """Make constants initializers: the converter spares those of kept operators, but converts every node."""
+    """Turn Constant nodes into initializers.
+
+    The converter leaves initializers of kept operators in float32, but converts every Constant node.
+    """
     nodes = []
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":

@@ -1,7 +1,7 @@
-"""Transposed convolutions that only enlarge, as convolutions whose channels become pixels: the same numbers.
+"""Replace transposed convolutions whose kernel equals their stride by 1x1 convolutions and DepthToSpace.
 
-Where kernel and stride are equal, no two outputs share an input, so each is a 1x1 convolution. Engines have
-fast kernels for those: detection's two take 20 of its 76 ms with OpenVINO in bf16.
+Both compute the same numbers, because no two output pixels share an input pixel. Engines have faster kernels
+for the 1x1 convolution: the two layers of detection take 20 of 76 ms without this change (OpenVINO, bf16).
 """
 
 from __future__ import annotations
@@ -18,11 +18,39 @@ _PLAIN = {"group": 1, "dilations": [1, 1], "pads": [0, 0, 0, 0], "output_padding
 
 
 def replace_upsampling(model: onnx.ModelProto) -> None:
-    """Rewrite, in place, each ConvTranspose of an opset-11+ graph whose square kernel is its stride."""
+    """Rewrite in place each ConvTranspose (opset 11 or later) whose square kernel equals its stride.
+
+    The weights of the rewritten layers are removed from the graph, unless another node uses them.
+    """
     constants = _constants(model.graph)
+    weights = {
+        name
+        for node in model.graph.node
+        if node.op_type == "ConvTranspose" and _only_enlarges(node, constants)
+        for name in node.input[1:]
+    }
     nodes = [new for node in model.graph.node for new in _rewritten(node, model.graph, constants)]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+    _remove_constants(model.graph, weights - set(_used_names(model.graph)))
+
+
+def _remove_constants(graph: onnx.GraphProto, names: set[str]) -> None:
+    for kept, all_of in (
+        ([tensor for tensor in graph.initializer if tensor.name not in names], graph.initializer),
+        ([node for node in graph.node if not names.intersection(node.output)], graph.node),  # Constant nodes
+    ):
+        del all_of[:]
+        all_of.extend(kept)
+
+
+def _used_names(graph: onnx.GraphProto) -> Iterator[str]:
+    """Yield the tensors that the nodes of a graph and of its subgraphs read."""
+    for node in graph.node:
+        yield from node.input
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from _used_names(attribute.g)
 
 
 def _rewritten(
@@ -38,7 +66,7 @@ def _rewritten(
     names = [_add(graph, f"{output}/weights", kernel.transpose(1, 2, 3, 0).reshape(-1, channels_in, 1, 1))]
     if bias:
         names.append(_add(graph, f"{output}/bias", np.repeat(constants[bias[0]], n * n)))
-    planes = f"{output}/planes"  # channels_out * n * n, an output pixel's block in each
+    planes = f"{output}/planes"  # [B, channels_out * n * n, H, W]: each pixel holds a block of n x n
     yield helper.make_node("Conv", [image, *names], [planes])
     yield helper.make_node("DepthToSpace", [planes], [output], blocksize=n, mode="CRD")
 
