@@ -8,7 +8,7 @@ from typing import Any
 _SPEED = (
     "subject",
     "pages/s",
-    "we are times as fast",
+    "speed-up of TritonOCR over this row",
     "median s",
     "p95 s",
     "Hmean",
@@ -22,9 +22,9 @@ _STAGES = (
     "CPU ms",
     "waiting ms",
     "in the model ms",
-    "calls a page",
-    "rows a batch",
-    "requests a batch",
+    "calls per page",
+    "rows per batch",
+    "requests per batch",
 )
 _ACCURACY = ("hmean", "1-NED", "exact", "CER")
 
@@ -37,7 +37,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         parts.append(f"### {name}\n\n{_table(_SPEED, map(_speed_row, rows))}")
         stages = workload["subjects"][workload["reference"]]
         if stages["models"]:
-            parts.append(f"A page's time, {stages['label']}:\n\n{_table(_STAGES, _stage_rows(stages))}")
+            parts.append(f"Time per page, {stages['label']}:\n\n{_table(_STAGES, _stage_rows(stages))}")
     parts.append(_table(("target", "limit", "measured", ""), map(_target_row, results.get("targets", ()))))
     return "\n\n".join(parts) + "\n"
 

@@ -104,12 +104,12 @@ def _stages(models: Mapping[str, Mapping[str, float]]) -> str:
     rows.append(("all", "", "", f"{1000 * total_s:.0f}", "100 %", "", ""))
     heads = (
         "process",
-        "requests a page",
-        "rows a page",
-        "CPU ms a page",
+        "requests per page",
+        "rows per page",
+        "CPU ms per page",
         "share",
-        "CPU ms a row",
-        "all its requests waited, ms",
+        "CPU ms per row",
+        "waiting time of all requests, ms",
     )
     return _table(heads, rows)
 
@@ -141,7 +141,7 @@ def _fit(points: Mapping[int, Any], server: Server) -> str:
         "model",
         "error",
         "p95 s",
-        "CPU ms a page",
+        "CPU ms per page",
         "",
     )
     return _table(heads, rows)
@@ -149,9 +149,9 @@ def _fit(points: Mapping[int, Any], server: Server) -> str:
 
 def _told(server: Server, share: float) -> str:
     return (
-        f"The model: {1000 * server.demand_s:.0f} ms of processor time a page, of which a page alone uses "
-        f"{server.cores_alone:.2f} cores at once; {1000 * server.delay_s:.0f} ms on no core; pages get "
-        f"{100 * share:.0f} % of the cores."
+        f"Model: one page needs {1000 * server.demand_s:.0f} ms of CPU time and "
+        f"{1000 * server.delay_s:.0f} ms without a core; a single page uses {server.cores_alone:.2f} cores "
+        f"on average; pages get {100 * share:.0f} % of the cores."
     )
 
 
@@ -166,7 +166,7 @@ def _limits(cost: PageCost, given: Assumptions) -> str:
         (name, f"{limit:,.0f}", "all GPUs together" if name in shared else "one GPU")
         for name, limit in sorted(limits.items(), key=lambda item: item[1])
     ]
-    return _table(("what sets the limit", "pages/s at most", "for"), rows)
+    return _table(("limiting resource", "maximum pages/s", "applies to"), rows)
 
 
 def _gpus(cost: PageCost, given: Assumptions) -> str:
@@ -190,11 +190,11 @@ def _gpus(cost: PageCost, given: Assumptions) -> str:
     heads = (
         "GPUs",
         "pages/s",
-        "million pages a day",
-        "cores beside them",
+        "million pages per day",
+        "cores beside the GPUs",
         "Gbit/s",
         "gateway cores",
-        "objects/s",
+        "objects per second",
         "first limit",
     )
     return _table(heads, rows)
@@ -203,14 +203,14 @@ def _gpus(cost: PageCost, given: Assumptions) -> str:
 def _costs(cost: PageCost, given: Assumptions) -> str:
     per_core = given.core_factor / (cost.networks_s + cost.others_s)
     on_cores = price_per_million(per_core, given.core_price_per_hour)
-    rows = [("no GPU, a core", f"{per_core:.2f}", "cores", f"{on_cores:,.2f}")]
+    rows = [("one core without a GPU", f"{per_core:.2f}", "cores", f"{on_cores:,.2f}")]
     cases = {f"GPU worth {worth} cores": replace(given, gpu_speedup=worth) for worth in SPEEDUPS}
     cases[f"as given, {MORE_CORES} cores beside it"] = _with_cores(given, MORE_CORES)
     for label, case in cases.items():
         name, pages_per_s = bottleneck(gpu_limits(cost, case))
         price = price_per_million(pages_per_s, case.gpu_price_per_hour)
         rows.append((label, f"{pages_per_s:,.1f}", name, f"{price:,.2f}"))
-    return _table(("machine", "pages/s", "limit", "price of a million pages"), rows)
+    return _table(("machine", "pages/s", "limit", "price per million pages"), rows)
 
 
 def _with_cores(given: Assumptions, cores: float) -> Assumptions:
