@@ -1,4 +1,4 @@
-"""The READMEs' tensor tables say what config.pbtxt says."""
+"""The tensor tables of model_repository/README.md agree with the config.pbtxt files."""
 
 import re
 from collections.abc import Mapping
@@ -48,13 +48,19 @@ def section(name: str) -> str:
     return str(found)
 
 
-def test_the_main_readme_has_ocrs_tensors(configs: Mapping[str, ModelConfig]) -> None:
-    assert stated(MAIN) == configured(configs["ocr"])
+def pipeline_section() -> str:
+    """Return the text between the heading of `ocr` and the next heading."""
+    (found,) = re.findall(r"^## `ocr` and `ocr_stream`\n(.*?)(?=^#|\Z)", MODELS, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def test_the_table_of_ocr_has_its_tensors(configs: Mapping[str, ModelConfig]) -> None:
+    assert stated(pipeline_section()) == configured(configs["ocr"])
 
 
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)
-def test_and_explains_every_option_as_the_code_does(option: Option) -> None:
-    (text,) = (row[4] for row in ROW.findall(MAIN) if row[1] == option.name)
+def test_the_table_of_ocr_explains_each_option_as_the_code_does(option: Option) -> None:
+    (text,) = (row[4] for row in ROW.findall(pipeline_section()) if row[1] == option.name)
     default = f" ({str(option.default).lower()})" if option.default is not None else ""
     assert text == option.help + default
 
