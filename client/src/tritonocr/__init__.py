@@ -26,7 +26,7 @@ from ._extras import demo_page, searchable_pdf
 from ._options import OPTIONS, OCROptions, Option
 from ._pipeline import IgnoredArgumentWarning, OCRPipeline, create_pipeline
 from ._read_ahead import PagesSkippedWarning
-from ._results.page import Page
+from ._results.page import PageRecord
 from ._results.result import OCRFailure, OCRResult
 from ._transport.base import Health
 from ._transport.tls import TLS
@@ -52,7 +52,7 @@ __all__ = [
     "OCRResult",
     "Option",
     "OverloadedError",
-    "Page",
+    "PageRecord",
     "PagesSkippedWarning",
     "ProtocolError",
     "RequestCancelledError",

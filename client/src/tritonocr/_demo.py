@@ -1,4 +1,4 @@
-"""The demo page: drawn, not stored, with something to do for every stage of the pipeline."""
+"""The demo page: a drawn page that exercises every stage of the pipeline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ._results.fonts import draw_text, text_width
 
 WIDTH_PX, HEIGHT_PX = 960, 1280
 _MARGIN_PX = 8
-_DESK_PX = 36  # what lies around the sheet; the unwarping network was trained on photographed pages
+_DESK_PX = 36  # width of the desk around the sheet; the unwarping network was trained on photographed pages
 _DESK_COLOR = "#9a8f80"
 
 
@@ -27,12 +27,12 @@ class DemoLine:
     """One line of the page.
 
     Attributes:
-        text: what it says.
-        x: left end of the line before it is turned, in pixels.
-        y: its middle.
-        size_px: font size.
-        angle: degrees counter-clockwise that the line is turned by, around its own middle.
-        why: which stage it is there for.
+        text: the text.
+        x: left end of the line in pixels, before it is turned.
+        y: vertical middle of the line in pixels.
+        size_px: font size in pixels.
+        angle: degrees counter-clockwise by which the line is turned around its middle.
+        why: the stage that the line exercises.
     """
 
     text: str

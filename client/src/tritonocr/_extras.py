@@ -1,4 +1,4 @@
-"""Public functions that need the extra [viz], which is imported when they are called."""
+"""Public functions that need the extra [viz]. They import it when they are called."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def searchable_pdf(results: Iterable[OCRResult]) -> bytes:
-    """Make one PDF of pages: their pictures, with their text, invisible, where it stands.
+    """Make one searchable PDF: the pages' pictures with their text as an invisible layer.
 
     Args:
-        results: pages with their pictures, which `return_page_images=True` asks for.
+        results: pages with pictures, read with `return_page_images=True`.
 
     Raises:
         InvalidInputError: a page has no picture.
@@ -28,7 +28,7 @@ def searchable_pdf(results: Iterable[OCRResult]) -> bytes:
 
 
 def demo_page() -> NDArray[np.uint8]:
-    """Draw a page with something to do for every stage of the pipeline.
+    """Draw a page that exercises every stage of the pipeline.
 
     Returns:
         [height, width, 3] BGR uint8.

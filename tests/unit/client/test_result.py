@@ -1,7 +1,10 @@
 """OCRResult against what PaddleX itself answered, and its files."""
 
+import hashlib
+import io
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +158,47 @@ def test_pages_of_a_pdf_are_named_with_their_number(tmp_path: Path) -> None:
 
 def test_pixels_have_a_name_of_their_request(tmp_path: Path) -> None:
     assert result_of("a", input_path=None).save_to_text(tmp_path).name == "image_01234567_res.txt"
+
+
+@pytest.mark.parametrize(
+    ("input_path", "name"),
+    [
+        pytest.param("http://h/scan.png?token=e/y.j", "scan_res.json", id="the query is no part of the name"),
+        pytest.param("http://h/a%20b%2Fc.png#x", "c_res.json", id="escapes are decoded"),
+        pytest.param("https://h:81", "url_res.json", id="an address without a path"),
+        pytest.param("b\udcb7\udca2.png", "b\udcb7\udca2_res.json", id="a name that is not UTF-8 (GBK)"),
+        pytest.param("很" * 83 + ".png", "很" * 63 + "~{}_res.json", id="249 bytes of Chinese"),
+        pytest.param("a" * 251 + ".png", "a" * 191 + "~{}_res.json", id="the longest name of a file"),
+    ],
+)
+def test_names_of_saved_files_suit_the_file_system(tmp_path: Path, input_path: str, name: str) -> None:
+    result = result_of("a", input_path=input_path)
+    written = result.save_to_json(tmp_path)
+    digest = hashlib.sha256(Path(input_path).stem.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    assert written.name == name.format(digest)
+    assert [path.name for path in tmp_path.iterdir()] == [written.name]
+    assert json.loads(written.read_text(encoding="utf-8"))["input_path"] == input_path
+    assert result.save_to_text(tmp_path).read_text(encoding="utf-8") == "a\n"
+
+
+def test_long_names_that_differ_at_their_ends_stay_different(tmp_path: Path) -> None:
+    names = {
+        result_of("a", input_path="x" * 220 + f"{number}.png").save_to_text(tmp_path).name for number in "12"
+    }
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252", "utf-8"])
+def test_printed_json_is_valid_in_every_encoding(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    result = result_of("竖排é😀", input_path="b\udcb7.png")
+    result.print()
+    result.print(format_json=False)
+    stream.flush()
+    printed = stream.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+    parsed, _ = json.JSONDecoder().raw_decode(printed)
+    assert parsed == result.json
 
 
 def test_nothing_half_written_is_left(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Text in any script, drawn with the Noto fonts of the extra [viz].
 
-A character that no font has is drawn as that font's "missing" box; without the font packages Pillow's own
-Latin font is used for all. Neither is an error.
+A character that no font has is drawn as a "missing" box. Without the font packages, Pillow's own Latin font
+draws all text. Neither case is an error.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _MIDDLE_EM = 0.37
 
 @dataclass(frozen=True)
 class Face:
-    """A font file and its index in the file; no path means Pillow's built-in font."""
+    """A font file and a font's index in it; no path means Pillow's built-in font."""
 
     path: Path | None
     index: int = 0
 
     def has(self, character: str) -> bool:
-        """Whether the font draws the character."""
+        """Return whether the font has the character."""
         return ord(character) in _characters(self)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A stretch of text in one face."""
+    """A piece of text in one face."""
 
     face: Face
     text: str
@@ -58,7 +58,8 @@ def _package(name: str) -> Path | None:
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         warnings.warn(
-            f"The fonts of {name!r} are missing, so text may show as boxes: pip install 'tritonocr[viz]'.",
+            f"The font package {name!r} is not installed, so some text is drawn as boxes; "
+            "install it with: pip install 'tritonocr[viz]'.",
             stacklevel=2,
         )
         return None
@@ -66,7 +67,7 @@ def _package(name: str) -> Path | None:
 
 
 def _faces(text: str) -> Iterator[Face]:
-    """The faces to look for a character in; ideographs take the shapes of the text's language."""
+    """Yield the faces in order of preference; ideographs take the shapes of the text's language."""
     noto = _package("manimgx_fonts")
     if noto is not None:
         main = noto / "NotoSans[wght].ttf"
@@ -81,17 +82,17 @@ def _faces(text: str) -> Iterator[Face]:
 
 
 def _cjk_index(text: str) -> int:
-    """The face of the collection for Japanese (kana), Korean (hangul), else simplified Chinese."""
+    """Return the collection's index for Japanese (kana), Korean (hangul), else simplified Chinese."""
     if any("\u3040" <= character <= "\u30ff" for character in text):
         return 0
     return 1 if any("\uac00" <= character <= "\ud7a3" for character in text) else 2
 
 
 def runs(text: str) -> list[Run]:
-    """Split text into runs of one face each, in the order in which they stand from left to right.
+    """Split text into runs of one face each, from left to right on the page.
 
-    A character stays in the face of the one before it where that face has it, so that digits and blanks do
-    not break a script up.
+    A character keeps the face of the character before it if that face has it, so that digits and blanks do
+    not divide a run.
     """
     faces = tuple(_faces(text))
     found: list[Run] = []
@@ -116,7 +117,7 @@ def _font(face: Face, size_px: int) -> _Font:
 
 
 def text_width(text: str, size_px: int) -> float:
-    """How far the text reaches, in pixels."""
+    """Return the width of the text in pixels."""
     return sum(_font(run.face, size_px).getlength(run.text) for run in runs(text))
 
 
@@ -126,12 +127,12 @@ def draw_text(
     """Draw one line of text.
 
     Args:
-        draw: what to draw on.
-        x: the left end, in pixels.
-        middle_y: the height of the middle of its capitals, in pixels.
+        draw: the canvas.
+        x: left end of the text in pixels.
+        middle_y: vertical middle of its capitals in pixels.
         text: one line.
-        size_px: the em square.
-        fill: the colour.
+        size_px: size of the em square.
+        fill: colour.
     """
     baseline = middle_y + _MIDDLE_EM * size_px
     for run in runs(text):
@@ -141,14 +142,14 @@ def draw_text(
 
 
 def fitted_size(text: str, width_px: float, height_px: float) -> int:
-    """The font size that fills 0.8 of the height, or less so that the text fits the width; at least 1 px."""
+    """Return the font size in pixels: 0.8 of the height, or less if the text is too wide; at least 1."""
     size = max(int(height_px * 0.8), 1)
     width = text_width(text, size)
     return size if width <= width_px else max(int(size * width_px / width), 1)
 
 
 def text_picture(text: str, width_px: int, height_px: int) -> Image.Image:
-    """Draw text to fill a white strip of the given size, from the side that it is read from.
+    """Draw text on a white strip of the given size, from the side at which reading starts.
 
     Control characters are drawn as blanks.
     """
@@ -161,7 +162,7 @@ def text_picture(text: str, width_px: int, height_px: int) -> Image.Image:
 
 
 def _visible_middle(text: str, size_px: int, height_px: int) -> float:
-    """Where the capitals' middle goes so that low marks (Kannada) and high ones (Thai) stay in the strip."""
+    """Return the y of the capitals' middle that keeps low marks (Kannada) and high marks (Thai) inside."""
     ink = [_font(run.face, size_px).getbbox(run.text, anchor="ls") for run in runs(text)]
     above, below = (min((box[1] for box in ink), default=0), max((box[3] for box in ink), default=0))
     rise = _MIDDLE_EM * size_px

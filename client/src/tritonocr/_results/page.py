@@ -1,4 +1,4 @@
-"""One page as the server tells it, and its layout under PaddleX's keys."""
+"""The record of one page, and its fields under PaddleX's keys."""
 
 from __future__ import annotations
 
@@ -13,21 +13,25 @@ _INT16_MAX = np.iinfo(np.int16).max
 
 
 @dataclass(frozen=True, eq=False)
-class Page:
-    """One page of the server's answer; coordinates are pixels of the page after rotation and unwarping.
+class PageRecord:
+    """One page of a response. Coordinates are pixels of the page after rotation and unwarping.
 
     Attributes:
-        height: pixels, of the decoded page before any preprocessing; likewise `width`.
-        angle: degrees counter-clockwise the page was turned by; -1 where orientation was off.
-        max_candidates_reached: whether detection stopped at its limit of boxes, so that lines may be missing.
-        dt_polys: [n,4,2] corners of every detected box, clockwise from the top left.
-        dt_scores: [n] mean probability in each box.
-        textline_orientation_angles: [n] class of each box: 0, 1 (upside-down), or -1 where it was off.
-        rec_texts: the text of each line kept.
-        rec_scores: [m] of each line kept; likewise `rec_polys` [m,4,2] and `rec_boxes` [m,4].
-        words: per line kept, its words with their boxes [xmin,ymin,xmax,ymax]; None unless asked for.
-        input_image: the encoded picture of the page, if asked for.
-        preprocessed_image: the same after rotation and unwarping; None where both were off.
+        height: height of the decoded page in pixels, before rotation and unwarping.
+        width: width of the same page in pixels.
+        angle: degrees counter-clockwise by which the page was turned; -1 if orientation was off.
+        max_candidates_reached: true if detection stopped at its limit of boxes. Lines may be missing then.
+        dt_polys: [n,4,2] corners of each detected box, clockwise from the top left.
+        dt_scores: [n] mean probability in each detected box.
+        textline_orientation_angles: [n] class of each box: 0, 1 (upside-down), or -1 if orientation was off.
+        rec_texts: [m] text of each line above the score threshold.
+        rec_scores: [m] score of each of these lines.
+        rec_polys: [m,4,2] corners of each of these lines.
+        rec_boxes: [m,4] xmin, ymin, xmax, ymax of each of these lines.
+        words: for each of these lines, its words with their boxes [xmin,ymin,xmax,ymax]; None if the request
+            did not ask for words.
+        input_image: encoded picture of the page; None if the request did not ask for pictures.
+        preprocessed_image: encoded picture after rotation and unwarping; None if both were off.
     """
 
     height: int
@@ -47,13 +51,13 @@ class Page:
 
 
 def result_fields(
-    page: Page, settings: Mapping[str, Any], *, input_path: str | None, page_index: int | None
+    page: PageRecord, settings: Mapping[str, Any], *, input_path: str | None, page_index: int | None
 ) -> dict[str, Any]:
-    """Lay a page out under PaddleX's keys, in PaddleX's order."""
+    """Return a page's fields under PaddleX's keys, in PaddleX's order."""
     use_orientation, use_unwarping = page.angle >= 0, bool(settings["use_doc_unwarping"])
     use_doc_preprocessor = use_orientation or use_unwarping
     preprocessing = {
-        "input_path": None,  # PaddleX hands its preprocessor pixels
+        "input_path": None,  # PaddleX's preprocessor gets pixels, not a path
         "page_index": None,
         "model_settings": {
             "use_doc_orientation_classify": use_orientation,
@@ -94,6 +98,6 @@ def _word_fields(words: Sequence[Sequence[tuple[str, NDArray[Any]]]]) -> dict[st
 
 
 def _narrow(coordinates: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
-    """Use PaddleX's int16 wherever the coordinates fit."""
+    """Convert coordinates to PaddleX's int16 if they fit, else to int32."""
     fits = not coordinates.size or int(np.abs(coordinates).max()) <= _INT16_MAX
     return coordinates.astype(np.int16 if fits else np.int32)

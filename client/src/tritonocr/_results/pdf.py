@@ -1,4 +1,4 @@
-"""Searchable PDFs: the picture of each page with its text, invisible, where it stands on the page."""
+"""Searchable PDFs: the picture of each page, and its text as an invisible layer at the same place."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _add_line(canvas: Any, quad: NDArray[np.float64], text: str) -> None:
 
 
 def _utf16_units(text: str) -> str:
-    """The text as UTF-16 code units, since reportlab's ToUnicode tables hold 16 bits a character."""
+    """Return the text as UTF-16 code units: reportlab's ToUnicode tables hold 16 bits per character."""
     encoded = text.encode("utf-16-le", "surrogatepass")
     return "".join(map(chr, np.frombuffer(encoded, "<u2")))
 

@@ -1,4 +1,4 @@
-"""Pictures of results, in PaddleX's layout."""
+"""Draw results as pictures, in PaddleX's layout."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def decoded(picture: bytes) -> Image.Image:
 
 
 def ocr_picture(page: Image.Image, polys: Sequence[NDArray[Any]], texts: Sequence[str]) -> Image.Image:
-    """Draw what was read beside the page, as PaddleX's `ocr_res_img`.
+    """Draw the page with its boxes beside the recognised text, as PaddleX's `ocr_res_img`.
 
     Args:
         page: the preprocessed page, of W x H pixels.
         polys: the corners [4,2] of each line, clockwise from the top left.
-        texts: what each says.
+        texts: the text of each line.
 
     Returns:
-        2W x H pixels: on the left the page under half-transparent polygons, on the right each text in its
+        A picture of 2W x H pixels. Left: the page under half-transparent polygons. Right: each text in its
         polygon's outline on white. The colours come from a fixed seed.
     """
     boxes, texts_side = page.copy(), Image.new("RGB", page.size, "white")
@@ -59,7 +59,7 @@ def ocr_picture(page: Image.Image, polys: Sequence[NDArray[Any]], texts: Sequenc
 
 
 def _place_text(canvas: Image.Image, quad: NDArray[np.float64], text: str) -> None:
-    """Draw text into a quadrilateral, from its first corner to its second, without hiding what is there."""
+    """Draw text into a quadrilateral, from its first to its second corner, and keep darker pixels below."""
     left, top = (int(edge) for edge in np.floor(quad.min(axis=0)))
     right, bottom = (int(edge) + 1 for edge in np.ceil(quad.max(axis=0)))
     width, height = (max(int(np.linalg.norm(quad[corner] - quad[0])), 1) for corner in (1, 3))
@@ -79,7 +79,7 @@ def _place_text(canvas: Image.Image, quad: NDArray[np.float64], text: str) -> No
 
 
 def _perspective(source: NDArray[np.float64], target: NDArray[np.float64]) -> tuple[float, ...] | None:
-    """The eight coefficients that map four points to four others; None where three lie on a line.
+    """Return the eight coefficients that map four points to four others; None if three are collinear.
 
     x' = (ax + by + c) / (gx + hy + 1), y' = (dx + ey + f) / (gx + hy + 1)
     """
@@ -94,12 +94,12 @@ def _perspective(source: NDArray[np.float64], target: NDArray[np.float64]) -> tu
 
 
 def preprocessing_picture(page: Image.Image, angle: int, unwarped: Image.Image) -> Image.Image:
-    """Put the page, the turned page and the unwarped page side by side, as PaddleX's `preprocessed_img`.
+    """Draw the page, the turned page and the unwarped page side by side, as PaddleX's `preprocessed_img`.
 
     Args:
         page: the decoded page.
-        angle: degrees counter-clockwise that it was turned by; -1 where that was off.
-        unwarped: the page after all preprocessing.
+        angle: degrees counter-clockwise by which the page was turned; -1 if orientation was off.
+        unwarped: the page after rotation and unwarping.
     """
     turned = page if angle <= 0 else page.transpose(getattr(Image.Transpose, f"ROTATE_{angle}"))
     panels = [("Original Image", page), ("Rotated Image", turned), ("Unwarped Image", unwarped)]

@@ -1,4 +1,4 @@
-"""What one page yields: PaddleX's OCR result, and the failure that stands in its place."""
+"""The result of one page, and the failure of one input."""
 
 from __future__ import annotations
 
@@ -12,9 +12,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .._exceptions import InvalidInputError, TritonOCRError
-from .page import Page, result_fields
+from .page import PageRecord, result_fields
 from .reading_order import joined, paragraphs, reading_rows
-from .saving import encoded_picture, escaped_markdown, output_path, picture_suffix, write_whole
+from .saving import (
+    can_print,
+    encoded_picture,
+    escaped_markdown,
+    input_name,
+    output_path,
+    picture_suffix,
+    printable,
+    utf8,
+    write_whole,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,33 +33,33 @@ if TYPE_CHECKING:
 class OCRResult(dict[str, Any]):
     """The result of one page: a dict with PaddleX's keys, in PaddleX's order.
 
-    `result["rec_texts"]` and the like are as in PaddleX: polygons are int16 arrays [4,2] (int32 where a
-    page is larger than int16 can say), `rec_boxes` an array [n,4], scores floats. Beyond PaddleX's keys
-    there is `dt_scores`, which the tutorial promises; `return_word_box`, `text_word_boxes` and `text_word`
-    are there where words were asked for, as in later PaddleX versions.
+    The values are as in PaddleX: polygons are int16 arrays [4,2] (int32 if a coordinate exceeds int16),
+    `rec_boxes` is an array [n,4], scores are floats. `dt_scores` is added, because PaddleX's tutorial
+    documents it. `return_word_box`, `text_word_boxes` and `text_word` are present if the request asked for
+    words, as in later PaddleX versions.
 
     Attributes:
-        page: the page's own record, with its size and pictures.
-        page_count: pages in the file, also those beyond `max_pages`.
-        file_stem: what the names of saved files start with: the input's name, which may be changed.
-        ok: True; a failure's is False.
+        page: the record of the page, with its size and pictures.
+        page_count: number of pages in the file, including the pages beyond `max_pages`.
+        file_stem: start of the names of saved files: the input's name. It may be changed.
+        ok: True; `OCRFailure.ok` is False.
     """
 
     ok: ClassVar[bool] = True
 
     def __init__(
-        self, fields: Mapping[str, Any], page: Page, *, page_count: int = 1, request_id: str = ""
+        self, fields: Mapping[str, Any], page: PageRecord, *, page_count: int = 1, request_id: str = ""
     ) -> None:
         super().__init__(fields)
         self.page = page
         self.page_count = page_count
         path = self["input_path"]
-        self.file_stem = Path(path).stem if path else f"image_{request_id[:8]}"
+        self.file_stem = input_name(path).stem if path else f"image_{request_id[:8]}"
 
     @classmethod
     def from_page(
         cls,
-        page: Page,
+        page: PageRecord,
         settings: Mapping[str, Any],
         *,
         input_path: str | None = None,
@@ -57,30 +67,30 @@ class OCRResult(dict[str, Any]):
         page_count: int = 1,
         request_id: str = "",
     ) -> OCRResult:
-        """Build the result from a page and the value of every option in force."""
+        """Build the result of a page from its record and the values of all options."""
         fields = result_fields(page, settings, input_path=input_path, page_index=page_index)
         return cls(fields, page, page_count=page_count, request_id=request_id)
 
     @property
     def input_path(self) -> str | None:
-        """Where the page comes from; None for pixels and bytes."""
+        """The path or URL of the input; None for pixels and bytes."""
         path: str | None = self["input_path"]
         return path
 
     @property
     def json(self) -> dict[str, Any]:
-        """The result in JSON's types: `{"res": {…}}`, as PaddleX has it."""
+        """The result in JSON's types: `{"res": {…}}`, as in PaddleX."""
         return {"res": {key: _plain(value) for key, value in self.items()}}
 
     @property
     def text(self) -> str:
-        """The page's lines in reading order; lines side by side share a row, parted by a space."""
+        """The page's lines in reading order; lines side by side share a row, with a space between them."""
         rows = reading_rows(self["rec_boxes"])
         return "\n".join(map(self._row_text, rows))
 
     @property
     def markdown(self) -> str:
-        """The page's text as Markdown: rows as lines, parted into paragraphs where the page leaves space."""
+        """The page's text as Markdown; a vertical gap on the page starts a new paragraph."""
         return "\n\n".join(
             "  \n".join(
                 escaped_markdown(" ".join(self["rec_texts"][line] for line in row)) for row in paragraph
@@ -93,10 +103,10 @@ class OCRResult(dict[str, Any]):
 
     @property
     def img(self) -> dict[str, Image.Image]:
-        """Pictures: `ocr_res_img` and, where the page was preprocessed, `preprocessed_img`.
+        """Pictures: `ocr_res_img` and, if the page was preprocessed, `preprocessed_img`.
 
         Raises:
-            InvalidInputError: the page's picture was not asked for.
+            InvalidInputError: the request did not ask for the page's picture.
             MissingExtraError: the extra [viz] is not installed.
         """
         from .pictures import decoded, ocr_picture, preprocessing_picture
@@ -109,15 +119,15 @@ class OCRResult(dict[str, Any]):
         return pictures
 
     def page_picture(self) -> bytes:
-        """The encoded picture that all boxes refer to: the page after rotation and unwarping.
+        """Return the encoded picture of the page after rotation and unwarping; all boxes refer to it.
 
         Raises:
-            InvalidInputError: it was not asked for.
+            InvalidInputError: the request did not ask for pictures.
         """
         picture = self.page.preprocessed_image or self.page.input_image
         if picture is None:
             raise InvalidInputError(
-                "The result holds no picture of its page; ask for it with return_page_images=True."
+                "The result holds no picture of its page; request it with return_page_images=True."
             )
         return picture
 
@@ -125,34 +135,39 @@ class OCRResult(dict[str, Any]):
         """Print the result.
 
         Args:
-            format_json: as indented JSON; otherwise as Python text.
-            indent: spaces a level of the JSON.
-            ensure_ascii: escape what is not ASCII in the JSON.
+            format_json: print indented JSON; otherwise Python's text of the dict.
+            indent: spaces per level of the JSON.
+            ensure_ascii: escape all characters beyond ASCII in the JSON.
         """
         text = _dumped(self.json, indent, ensure_ascii) if format_json else f"{{'res': {dict(self)}}}"
-        sys.stdout.write(text + "\n")
+        if format_json and not can_print(text, sys.stdout):
+            text = _dumped(self.json, indent, ensure_ascii=True)
+        sys.stdout.write(printable(text, sys.stdout) + "\n")
 
     def save_to_json(self, save_path: str | Path, indent: int = 4, ensure_ascii: bool = False) -> Path:
         """Write the inner object of `json` to a file.
 
         Args:
-            save_path: the file, or a directory that gets `{stem}_res.json` (a page of a PDF:
-                `{stem}_{page}_res.json`). A path without a suffix is a directory and is made.
-            indent: spaces a level.
-            ensure_ascii: escape what is not ASCII.
+            save_path: the file, or a directory for `{stem}_res.json` (for a page of a PDF:
+                `{stem}_{page}_res.json`). A path without a suffix is a directory; it is made if absent.
+            indent: spaces per level.
+            ensure_ascii: escape all characters beyond ASCII.
 
         Returns:
-            The file written; so do the other methods.
+            The path of the written file.
         """
-        return self._write(save_path, "_res.json", _dumped(self.json["res"], indent, ensure_ascii).encode())
+        return self._write(save_path, "_res.json", utf8(_dumped(self.json["res"], indent, ensure_ascii)))
 
     def save_to_img(self, save_path: str | Path) -> list[Path]:
         """Write the pictures of `img`.
 
         Args:
-            save_path: a directory, which gets `{stem}_ocr_res_img{ext}` and `{stem}_preprocessed_img{ext}`,
-                with the input's extension or `.png` where that is no picture's; or a file, which gets the
-                first, the other beside it (PaddleX overwrites the first with the other).
+            save_path: a directory for `{stem}_ocr_res_img{ext}` and `{stem}_preprocessed_img{ext}`; `ext` is
+                the input's extension, or `.png` if that is no picture format. Or a file for the first
+                picture; the second picture is written beside it (PaddleX overwrites the first one).
+
+        Returns:
+            The paths of the written files.
         """
         written: list[Path] = []
         for name, picture in self.img.items():
@@ -164,25 +179,25 @@ class OCRResult(dict[str, Any]):
         return written
 
     def save_to_pdf(self, save_path: str | Path) -> Path:
-        """Write the page as a searchable PDF, as `{stem}_res.pdf` in a directory.
+        """Write the page as a searchable PDF; a directory gets `{stem}_res.pdf`.
 
-        `searchable_pdf()` puts the pages of a file into one.
+        `searchable_pdf()` makes one PDF of several pages.
         """
         from .pdf import searchable_pdf
 
         return self._write(save_path, "_res.pdf", searchable_pdf([self]))
 
     def save_to_markdown(self, save_path: str | Path) -> Path:
-        """Write `markdown`, as `{stem}_res.md` in a directory."""
-        return self._write(save_path, "_res.md", f"{self.markdown}\n".encode())
+        """Write `markdown` to a file; a directory gets `{stem}_res.md`."""
+        return self._write(save_path, "_res.md", utf8(f"{self.markdown}\n"))
 
     def save_to_text(self, save_path: str | Path) -> Path:
-        """Write `text`, as `{stem}_res.txt` in a directory."""
-        return self._write(save_path, "_res.txt", f"{self.text}\n".encode())
+        """Write `text` to a file; a directory gets `{stem}_res.txt`."""
+        return self._write(save_path, "_res.txt", utf8(f"{self.text}\n"))
 
     @property
     def stem(self) -> str:
-        """What the names of saved files start with: `file_stem`, and the page of a PDF."""
+        """The start of the names of saved files: `file_stem`, with the page index of a PDF."""
         page_index = self["page_index"]
         return self.file_stem if page_index is None else f"{self.file_stem}_{page_index}"
 
@@ -192,9 +207,15 @@ class OCRResult(dict[str, Any]):
 
 @dataclass(frozen=True)
 class OCRFailure:
-    """Stands in the place of a file that could not be read, so that the others go on.
+    """The error of one input, in the place of its results; the other inputs are not affected.
 
-    Its methods do what they can do for a failure: they print and log it, and write no file.
+    It has the methods of `OCRResult`, so that a loop over results needs no special case: `print()` prints
+    the error, and the methods that save write no file.
+
+    Attributes:
+        input_path: the path or URL of the input; None for pixels and bytes.
+        error: what went wrong.
+        ok: False.
     """
 
     input_path: str | None
@@ -219,10 +240,10 @@ class OCRFailure:
     def print(self, format_json: bool = True, indent: int = 4, ensure_ascii: bool = False) -> None:
         """Print the failure on standard error."""
         text = _dumped(self.json, indent, ensure_ascii) if format_json else str(self)
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(printable(text, sys.stderr) + "\n")
 
     def save_to_json(self, save_path: str | Path, indent: int = 4, ensure_ascii: bool = False) -> None:
-        """Write nothing: there is no result; so do the other methods."""
+        """Write nothing: there is no result."""
 
     def save_to_img(self, save_path: str | Path) -> None:
         """Write nothing."""
@@ -245,7 +266,7 @@ def _dumped(value: Any, indent: int, ensure_ascii: bool) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Turn arrays into lists, all the way down."""
+    """Convert arrays to lists, at every level."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, Mapping):

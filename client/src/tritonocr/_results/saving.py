@@ -1,11 +1,14 @@
-"""Where a result's files go, and in which format."""
+"""Names, encodings and safe writing of a result's files."""
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from .._exceptions import InvalidInputError
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 # Of JPEG and WebP; the other formats have no such setting.
 _QUALITY = 95
 
-# What Pillow writes, with the longest side that the format can say.
+# The formats that Pillow writes, with each format's longest side in pixels.
 _MAX_SIDE_PX = {
     ".bmp": 2**31 - 1,
     ".jpeg": 65500,
@@ -26,26 +29,47 @@ _MAX_SIDE_PX = {
     ".webp": 16383,
 }
 
+# Linux allows 255 bytes per file name; the rest is for a page number and an ending.
+_MAX_STEM_BYTES = 200
+
+
+def input_name(input_path: str) -> Path:
+    """Return the file name of a path or URL; a URL's query and host are not part of the name."""
+    if "://" not in input_path:
+        return Path(Path(input_path).name)
+    name = Path(unquote(urlsplit(input_path).path)).name
+    return Path(name.replace("\0", "_") or "url")
+
+
+def shortened(stem: str) -> str:
+    """Return a file name's stem of at most 200 bytes; a longer stem ends with its own hash."""
+    encoded = os.fsencode(stem)
+    if len(encoded) <= _MAX_STEM_BYTES:
+        return stem
+    digest = hashlib.sha256(encoded).hexdigest()[:8]
+    return encoded[: _MAX_STEM_BYTES - 9].decode(errors="ignore") + f"~{digest}"
+
 
 def output_path(save_path: str | Path, stem: str, ending: str) -> Path:
-    """The file to write, its directory made.
+    """Return the path of the file to write, and make its directory.
 
     Args:
-        save_path: a file, or a directory: one that exists, or a path without a suffix or with a slash at
+        save_path: a file, or a directory: an existing one, or a path without a suffix or with a slash at
             its end.
-        stem: what the file is called in a directory, with `ending`.
+        stem: the start of the file's name in a directory; `ending` follows it.
         ending: such as `_res.json`.
     """
     path = Path(save_path)
     if not path.suffix or str(save_path).endswith("/") or path.is_dir():
-        path = path / f"{stem}{ending}"
+        path = path / f"{shortened(stem)}{ending}"
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file so that it is never seen half-written, whatever ends the process."""
-    part = path.with_name(f".{path.name}.part")
+    """Write a file under another name, then rename it, so that no reader sees a part of it."""
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    part = path.with_name(f".{digest}.part")
     try:
         part.write_bytes(content)
         return part.replace(path)
@@ -54,17 +78,37 @@ def write_whole(path: Path, content: bytes) -> Path:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def utf8(text: str) -> bytes:
+    r"""Encode text; a file name's byte that is not UTF-8 becomes `\udcXX`, which is also JSON's escape."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def can_print(text: str, stream: IO[str]) -> bool:
+    """Return whether a stream's encoding has every character of the text."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def printable(text: str, stream: IO[str]) -> str:
+    """Return the text with `?` for each character that a stream's encoding lacks."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
+
+
 def encoded_picture(picture: Image, suffix: str) -> bytes:
-    """Encode a PIL picture in the format that a file's suffix means.
+    """Encode a PIL picture in the format of a file suffix.
 
     Raises:
-        InvalidInputError: no format has that suffix, or it cannot hold the picture.
+        InvalidInputError: the suffix names no picture format, or the format cannot hold the picture.
     """
     from PIL import Image as PILImage
 
     file_format = PILImage.registered_extensions().get(suffix.lower())
     if file_format not in PILImage.SAVE:
-        raise InvalidInputError(f"Cannot write a picture as {suffix!r}; expected .png, .jpg or so.")
+        raise InvalidInputError(f"Cannot write a picture as {suffix!r}; expected a suffix like .png or .jpg.")
     output = io.BytesIO()
     try:
         picture.save(output, file_format, quality=_QUALITY)
@@ -74,13 +118,13 @@ def encoded_picture(picture: Image, suffix: str) -> bytes:
 
 
 def picture_suffix(input_path: str | None, size_px: tuple[int, int]) -> str:
-    """The input's own suffix where a picture of this size can be written in its format, else `.png`."""
-    suffix = Path(input_path).suffix if input_path else ""
+    """Return the input's own suffix if its format can hold a picture of this size, else `.png`."""
+    suffix = input_name(input_path).suffix if input_path else ""
     return suffix if max(size_px) <= _MAX_SIDE_PX.get(suffix.lower(), 0) else ".png"
 
 
 def escaped_markdown(text: str) -> str:
-    """Text that Markdown shows as it is (CommonMark 2.4)."""
+    """Escape text so that Markdown shows it unchanged (CommonMark 2.4)."""
     text = re.sub(r"([\\`*_\[\]<>|~&])", r"\\\1", text)
     return re.sub(r"^(\s*)(#|[-+=](?=\s|$|[-=])|\d+(?=[.)]))", _escaped_start, text)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .._exceptions import InvalidInputError, ProtocolError
 from .._options import DEFAULTS, OPTIONS
-from .._results.page import Page
+from .._results.page import PageRecord
 from .._results.result import OCRResult
 
 NUMPY_DTYPES: dict[str, Any] = {
@@ -239,9 +239,9 @@ def _page(
     boxes: NDArray[np.bool_],
     lines: NDArray[np.bool_],
     words: list[list[tuple[str, NDArray[Any]]]] | None,
-) -> Page:
+) -> PageRecord:
     height, width = (int(side) for side in columns["page_sizes"][row])
-    return Page(
+    return PageRecord(
         height=height,
         width=width,
         angle=int(columns["doc_angle"][row]),
