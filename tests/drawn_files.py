@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -90,3 +92,79 @@ def pdf(pages: Sequence[tuple[int, int, int]]) -> bytes:
     ]
     body = b"".join(b"%d 0 obj%s endobj\n" % (i, text) for i, text in enumerate(objects, 1))
     return b"%PDF-1.4\n" + body + b"trailer<</Root 1 0 R/Size %d>>\n%%%%EOF" % (len(objects) + 1)
+
+
+@dataclass(frozen=True)
+class TiffPage:
+    """A page of `tiff`: one uncompressed strip, and the tags that describe it (TIFF 6.0, section 8).
+
+    Attributes:
+        strip: the packed samples.
+        width: pixels per row.
+        height: rows.
+        bits: bits per sample, one number per sample.
+        photometric: 0 min-is-white, 1 min-is-black, 2 RGB, 3 palette, 5 CMYK.
+        tags: more tags by number, each with its values; a tag of the list above is replaced.
+    """
+
+    strip: bytes
+    width: int
+    height: int
+    bits: tuple[int, ...] = (8,)
+    photometric: int = 1
+    tags: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+
+def tiff(*pages: TiffPage, last_link: int | None = 0) -> bytes:
+    """Return a little-endian TIFF of these pages.
+
+    Args:
+        pages: its pages.
+        last_link: the link of the last directory; None leaves it out, so that the file ends too early.
+    """
+    file = bytearray(b"II*\0\0\0\0\0")
+    link_at = 4
+    for page in pages:
+        strip_at = len(file)
+        file += page.strip + bytes(len(page.strip) % 2)
+        tags: dict[int, tuple[int, ...]] = {
+            256: (page.width,),
+            257: (page.height,),
+            258: page.bits,
+            259: (1,),
+            262: (page.photometric,),
+            273: (strip_at,),
+            277: (len(page.bits),),
+            278: (page.height,),
+            279: (len(page.strip),),
+            **page.tags,
+        }
+        entries = b""
+        for tag, values in sorted(tags.items()):
+            kind, letter = (3, "H") if tag in (258, 320, 338, 339) else (4, "I")
+            content = struct.pack(f"<{len(values)}{letter}", *values)
+            if len(content) > 4:
+                content, at = b"", len(file)
+                file += struct.pack(f"<{len(values)}{letter}", *values)
+                content = struct.pack("<I", at)
+            entries += struct.pack("<HHI", tag, kind, len(values)) + content.ljust(4, b"\0")
+        struct.pack_into("<I", file, link_at, len(file))
+        file += struct.pack("<H", len(tags)) + entries
+        link_at = len(file)
+        file += bytes(4)
+    if last_link is None:
+        return bytes(file[:link_at])
+    struct.pack_into("<I", file, link_at, last_link)
+    return bytes(file)
+
+
+def rgb_tiff_page(**tags: tuple[int, ...]) -> TiffPage:
+    """Return `picture()` as a page; `tags` are named `tag_NUMBER`."""
+    pixels = np.asarray(picture())
+    numbered = {int(name.removeprefix("tag_")): values for name, values in tags.items()}
+    return TiffPage(pixels.tobytes(), 64, 48, (8, 8, 8), 2, numbered)
+
+
+def tiff_with_a_bad_page() -> bytes:
+    """Return a TIFF of three pages; the pixels of the second are outside the file."""
+    return tiff(rgb_tiff_page(), rgb_tiff_page(tag_273=(10**6,)), rgb_tiff_page())

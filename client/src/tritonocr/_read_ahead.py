@@ -96,6 +96,11 @@ def log_failures(results: Iterable[Result]) -> None:
     for result in results:
         if isinstance(result, OCRFailure):
             _logger.error("%s", result)
+            continue
+        if not result.ok:
+            _logger.error("%s: %s", result.input_path or "the input", result.error)
+        for warning in result.warnings:
+            _logger.warning("%s: %s", result.input_path or "the input", warning.message)
 
 
 def warn_of_skipped_pages(last: Result | None, count: int, stacklevel: int) -> None:

@@ -97,8 +97,8 @@ _RENDERERS: Mapping[str, Callable[[Read], Response]] = {JSON: _json, TEXT: _text
 def _page_result(result: OCRResult, read: Read) -> dict[str, Any]:
     return {
         "prunedResult": _pruned(result.json["res"]),
-        **(_pictures(result) if read.visualize else {}),
-        **({"pageImage": _base64(result.page_picture())} if read.return_page_image else {}),
+        **(_pictures(result) if read.visualize and result.ok else {}),
+        **({"pageImage": _base64(result.page_picture())} if read.return_page_image and result.ok else {}),
         **({"text": result.text} if read.return_text else {}),
     }
 
@@ -150,3 +150,7 @@ def _warnings(read: Read) -> Iterator[str]:
     for number, result in enumerate(read.results, 1):
         if result.page.max_candidates_reached:
             yield f"Page {number} has more text than detection looks at: lines are missing."
+        if result.error is not None:
+            yield f"Page {number} was not read: {result.error}"
+        for warning in result.warnings:
+            yield f"Page {number}: {warning.message}"

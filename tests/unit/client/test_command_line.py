@@ -23,6 +23,7 @@ from kserve_fake import (
     answer_with_lines,
     decoded_inputs,
     serving,
+    texts,
 )
 from PIL import Image
 
@@ -43,8 +44,21 @@ def answer(inputs: dict[str, Any]) -> Tensors:
         raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, "file: got a bad one, expected a page")
     if text.startswith("slow"):
         time.sleep(0.1)
+    if text == "three pages":
+        return pages_with_an_error()
     pictures = np.array([PICTURE], np.object_)
     return {**answer_with_lines([text]), "input_images": pictures, "preprocessed_images": pictures}
+
+
+def pages_with_an_error() -> Tensors:
+    """Return three pages: one with a warning, one with an error, one plain."""
+    return {
+        **answer_with_lines(["first", "third"], [0, 2], pages=3),
+        "page_warnings": texts(['[{"code": "rendered_smaller", "message": "Page 0 is large."}]', "[]", "[]"]),
+        "page_errors": texts(["", '{"code": "unreadable", "message": "page 1 is corrupt"}', ""]),
+        "input_images": np.array([PICTURE, b"", PICTURE], np.object_),
+        "preprocessed_images": np.array([PICTURE, b"", PICTURE], np.object_),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -99,33 +113,6 @@ def test_json_is_a_line_a_page(server: tuple[str, FakeServicer], folder: Path) -
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["rec_texts"] for line in lines] == [[f"page {number}"] for number in range(4)]
     assert "input_images" not in {output.name for output in server[1].requests[-1].outputs}
-
-
-def test_odd_and_long_names_do_not_end_the_run(server: tuple[str, FakeServicer], folder: Path) -> None:
-    odd = b"in/b\xb7\xa2\xc6\xb1.png"  # GBK, as from an archive made on Windows
-    for name in (os.fsdecode(odd), "in/" + "很" * 83 + ".png", "in/._0.png", "in/z.jfif"):
-        Path(name).write_bytes(b"page")
-    arguments = ("predict", "in", "--format", "json", "--save_path", "out", "--resume")
-    done = command(*arguments, url=server[0])
-    assert "7 files, 7 pages, 0 failed" in done.stderr
-    assert done.returncode == 0
-    results = [path for path in Path("out").iterdir() if path.suffix == ".json"]
-    assert len(results) == 7
-    assert os.fsdecode(odd) in {json.loads(path.read_text())["input_path"] for path in results}
-    assert "0 files (7 done before)" in command(*arguments, url=server[0]).stderr
-
-
-def test_output_suits_a_terminal_that_is_not_utf_8(server: tuple[str, FakeServicer], folder: Path) -> None:
-    Path("in/0.png").write_text("竖排 é", encoding="utf-8")
-    latin = {"PYTHONIOENCODING": "latin-1", "TRITONOCR_URL": server[0], "PATH": os.environ["PATH"]}
-    call = [sys.executable, "-c", "from tritonocr.cli import main; main()", "predict", "in/0.png", "--format"]
-    printed = {
-        form: subprocess.run([*call, form], capture_output=True, env=latin, timeout=60, check=True).stdout
-        for form in ("text", "json", "table")
-    }
-    assert printed["text"].decode("latin-1") == "?? é\n"
-    assert json.loads(printed["json"])["rec_texts"] == ["竖排 é"]
-    assert "?? é" in printed["table"].decode("latin-1")
 
 
 def test_text_has_names_where_there_are_several(server: tuple[str, FakeServicer], folder: Path) -> None:
@@ -188,6 +175,24 @@ def test_failures_are_named_and_counted(server: tuple[str, FakeServicer], folder
     assert errors[0] == "tritonocr: in/2.png: file: got a bad one, expected a page"
     assert errors[1] == "tritonocr: none.png: Cannot read 'none.png': No such file or directory."
     assert errors[2].startswith("tritonocr: 5 files, 3 pages, 2 failed; ")
+
+
+@pytest.mark.parametrize("output", ["text", "pdf"])
+def test_a_page_that_was_not_read_is_named_beside_the_other_pages(
+    server: tuple[str, FakeServicer], folder: Path, output: str
+) -> None:
+    Path("in/pages.png").write_bytes(b"three pages")
+    done = command("predict", "in/pages.png", "--format", output, "--save_path", "out", url=server[0])
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "tritonocr: in/pages.png: Page 0 is large.",
+        "tritonocr: in/pages.png: page 1 is corrupt",
+        "tritonocr: in/pages.png: 1 page not read",
+    ]
+    saved = {path.name for path in Path("out").iterdir()} - {".tritonocr.jsonl"}
+    ending = {"text": ".txt", "pdf": ".pdf"}[output]
+    assert ending in {Path(name).suffix for name in saved}
+    assert not any("_1_" in name for name in saved)
 
 
 @pytest.mark.parametrize("output", ["table", "json", "pdf"])

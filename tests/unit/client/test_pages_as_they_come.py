@@ -51,7 +51,7 @@ def one_page(tensors: Tensors, index: int) -> Tensors:
     }
 
 
-PAGE_COLUMNS = ("page_sizes", "doc_angle", "max_candidates_reached")
+PAGE_COLUMNS = ("page_sizes", "doc_angle", "max_candidates_reached", "page_warnings", "page_errors")
 BOX_COLUMNS = ("dt_page_index", "dt_polys", "dt_scores", "textline_orientation_angles")
 LINE_COLUMNS = ("page_index", "rec_texts", "rec_scores", "rec_polys", "rec_boxes")
 

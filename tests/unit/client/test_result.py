@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pypdfium2
 import pytest
-from kserve_fake import answer_with_lines, blank_answer, decoded
+from kserve_fake import answer_with_lines, blank_answer, decoded, texts
+from PIL import Image
 from shared_files import REFERENCE, tutorial
 
-from tritonocr import InvalidInputError, OCRFailure, OCRResult
+from tritonocr import InvalidInputError, OCRFailure, OCRResult, searchable_pdf
 from tritonocr._options import DEFAULTS
+from tritonocr._results.saving import encoded_picture
 
 RECORDED = sorted(REFERENCE.glob("paddlex_*/*/*.json"))
 # Keys of PaddleX 3.7 that 3.0 has not; `return_word_box` is ours too where words were asked for.
@@ -218,6 +221,35 @@ def test_text_and_markdown_follow_the_reading_order(tmp_path: Path) -> None:
     assert result.markdown == "left right  \n\\*below\\*\n\n1\\. far"
     assert result.save_to_markdown(tmp_path).read_text() == result.markdown + "\n"
     assert result.save_to_text(tmp_path).read_text() == result.text + "\n"
+
+
+def test_warnings_and_errors_of_pages_stand_in_the_result() -> None:
+    tensors = {
+        **blank_answer(pages=3),
+        "page_warnings": texts(["[]", '[{"code": "rendered_smaller", "message": "It is large."}]', "[]"]),
+        "page_errors": texts(["", "", '{"code": "too_large", "message": "Page 2 is too large."}']),
+    }
+    plain, warned, failed = decoded(tensors, {}, input_path="a.pdf")
+    assert (plain.ok, plain.error, plain.warnings) == (True, None, ())
+    assert plain.json["res"].keys() & {"warnings", "error"} == set(), "PaddleX's keys alone"
+    assert warned.ok
+    assert [(warning.code, warning.message) for warning in warned.warnings] == [
+        ("rendered_smaller", "It is large.")
+    ]
+    assert warned.json["res"]["warnings"] == [{"code": "rendered_smaller", "message": "It is large."}]
+    assert not failed.ok
+    assert isinstance(failed.error, InvalidInputError)
+    assert failed.json["res"]["error"] == {"code": "too_large", "message": "Page 2 is too large."}
+    with pytest.raises(InvalidInputError, match="Page 2 is too large"):
+        failed.page_picture()
+
+
+def test_a_searchable_pdf_has_a_blank_page_for_a_page_that_was_not_read() -> None:
+    picture = np.array([encoded_picture(Image.new("RGB", (10, 20)), ".jpg"), b""], np.object_)
+    tensors = {**blank_answer(pages=2), "input_images": picture}
+    tensors["page_errors"] = texts(["", '{"code": "unreadable", "message": "Page 1 is corrupt."}'])
+    pages = decoded(tensors, {"return_page_images": True}, input_path="a.pdf")
+    assert len(pypdfium2.PdfDocument(searchable_pdf(pages))) == 2
 
 
 def test_a_failure_prints_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,6 +117,24 @@ def test_text_that_detection_left_out_is_said(serve: Any, triton: Any, body: dic
     ]
 
 
+@pytest.mark.parametrize("accept", ["application/json", "text/plain", "application/pdf"])
+def test_a_page_that_was_not_read_leaves_the_other_pages(
+    serve: Any, triton: Any, body: dict[str, Any], accept: str
+) -> None:
+    triton.tensors = answer(pages=2)
+    triton.tensors["page_errors"] = np.array([b"", b'{"code": "too_large", "message": "a b"}'], np.object_)
+    triton.tensors["page_warnings"] = np.array([b'[{"code": "x", "message": "c d"}]', b"[]"], np.object_)
+    triton.tensors["input_images"][1] = b""
+    found = serve().post("/ocr", json={**body, "returnPageImage": True}, headers={"Accept": accept})
+    assert (found.status_code, found.headers["X-Pages-Read"]) == (200, "2")
+    if accept == "application/json":
+        result = found.json()["result"]
+        assert result["warnings"] == ["Page 1: c d", "Page 2 was not read: a b"]
+        assert result["ocrResults"][1]["prunedResult"]["error"] == {"code": "too_large", "message": "a b"}
+        assert "pageImage" in result["ocrResults"][0]
+        assert "pageImage" not in result["ocrResults"][1]
+
+
 def test_text_is_the_lines_with_a_form_feed_between_pages(
     serve: Any, triton: Any, body: dict[str, Any]
 ) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pb_utils_stand_in as pb_utils
 import pytest
-from drawn_files import encode, pdf, picture
+from drawn_files import encode, pdf, picture, tiff_with_a_bad_page
 from fake_models import FakeModels
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
@@ -203,6 +203,7 @@ def file(data: bytes, **options: NDArray[Any]) -> dict[str, NDArray[Any]]:
     return {"file": np.array([data], dtype=object), **options}
 
 
+TRUNCATED_TIFF = tiff_with_a_bad_page()
 GOOD = encode(picture(), "PNG")
 THREE_PAGES = pdf([(50, 40, 0), (60, 40, 0), (70, 40, 0)])
 
@@ -237,6 +238,21 @@ class TestOcr:
         (answer,) = ocr.execute([request(file(THREE_PAGES, **options), "page_sizes", "page_count")])
         assert tensors(answer)["page_sizes"].tolist() == [[80, 100], [80, 120]]
         assert tensors(answer)["page_count"].tolist() == [3]
+
+    def test_a_page_that_cannot_be_read_leaves_the_other_pages(self, ocr: Ocr) -> None:
+        outputs = ("page_sizes", "page_index", "page_errors", "page_warnings", "input_images", "dt_polys")
+        asked = request(file(TRUNCATED_TIFF, return_page_images=np.array([True])), *outputs)
+        answer = tensors(ocr.execute([asked])[0])
+        assert answer["page_sizes"].tolist() == [[48, 64], [0, 0], [48, 64]]
+        assert [bool(error) for error in answer["page_errors"]] == [False, True, False]
+        assert "page 1 of the TIFF" in json.loads(answer["page_errors"][1])["message"]
+        assert answer["page_warnings"].tolist() == [b"[]"] * 3
+        assert [bool(image) for image in answer["input_images"]] == [True, False, True]
+        assert len(answer["dt_polys"]) == 2
+
+    def test_the_only_page_of_a_file_is_the_files_own_error(self, ocr: Ocr) -> None:
+        (answer,) = ocr.execute([request(file(GOOD[:-40]), "page_sizes", "page_errors")])
+        assert failure(answer)[0] == pb_utils.TritonError.INVALID_ARG
 
     def test_only_requested_outputs_are_sent_and_only_what_they_need_is_called(
         self, ocr: Ocr, other_models: FakeModels, monkeypatch: pytest.MonkeyPatch
@@ -297,13 +313,18 @@ class TestOcrStream:
         assert failure(error)[0] == pb_utils.TritonError.INVALID_ARG
         assert len(tensors(good.sender.sent[0])["rec_texts"]) == 1
 
-    def test_pages_before_a_bad_one_are_sent(self, ocr_stream: OcrStream) -> None:
-        asked = request(file(pdf([(50, 40, 0), (9000, 9000, 0)])), "page_sizes")
+    def test_a_page_that_cannot_be_read_is_reported_between_the_other_pages(
+        self, ocr_stream: OcrStream
+    ) -> None:
+        asked = request(file(TRUNCATED_TIFF), "page_sizes", "page_errors", "rec_texts")
         ocr_stream.execute([asked])
-        *pages, error = asked.sender.sent
-        assert [tensors(page)["page_sizes"].tolist() for page in pages] == [[[80, 100]]]
-        assert failure(error)[1].startswith("page 1 of the PDF at 144 dpi: got 18000x18000 px")
         assert asked.sender.final
+        pages = [tensors(answer) for answer in asked.sender.sent]
+        assert [page["page_sizes"].tolist() for page in pages] == [[[48, 64]], [[0, 0]], [[48, 64]]]
+        assert [len(page["rec_texts"]) for page in pages] == [1, 0, 1]
+        errors = [page["page_errors"].item() for page in pages]
+        assert (errors[0], errors[2]) == (b"", b"")
+        assert json.loads(errors[1])["code"] == "unreadable"
 
 
 class TestReporting:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 _INT16_MAX = np.iinfo(np.int16).max
+
+
+@dataclass(frozen=True)
+class PageMessage:
+    """A warning or an error of one page.
+
+    Attributes:
+        code: the kind, for programs, such as `rendered_smaller` or `too_large`.
+        message: one sentence, for people.
+    """
+
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +45,8 @@ class PageRecord:
             did not ask for words.
         input_image: encoded picture of the page; None if the request did not ask for pictures.
         preprocessed_image: encoded picture after rotation and unwarping; None if both were off.
+        warnings: what may have cost text of this page.
+        error: why this page was not read, while other pages of the file were; None if it was read.
     """
 
     height: int
@@ -48,6 +63,8 @@ class PageRecord:
     words: list[list[tuple[str, NDArray[np.integer[Any]]]]] | None = None
     input_image: bytes | None = None
     preprocessed_image: bytes | None = None
+    warnings: tuple[PageMessage, ...] = ()
+    error: PageMessage | None = None
 
 
 def result_fields(
@@ -89,6 +106,8 @@ def result_fields(
         "rec_polys": list(_narrow(page.rec_polys)),
         "rec_boxes": _narrow(page.rec_boxes),
         **({} if words is None else _word_fields(words)),
+        **({"warnings": [asdict(warning) for warning in page.warnings]} if page.warnings else {}),
+        **({"error": asdict(page.error)} if page.error else {}),
     }
 
 

@@ -35,6 +35,10 @@ _MAX_POINTS = 14400.0  # PDF 32000-1, annex C.2: readers stop there
 class PageWithPicture(Protocol):
     """What a PDF needs of a page; an `OCRResult` with its picture has it."""
 
+    @property
+    def ok(self) -> bool:
+        """Return whether the page was read."""
+
     def page_picture(self) -> bytes:
         """Return the encoded picture that all boxes refer to."""
 
@@ -61,6 +65,9 @@ def searchable_pdf(results: Iterable[PageWithPicture]) -> bytes:
 
 
 def _add_page(canvas: Any, result: PageWithPicture) -> None:
+    if not result.ok:
+        canvas.showPage()  # keeps the numbers of the pages that follow
+        return
     picture = ImageReader(io.BytesIO(result.page_picture()))
     width_px, height_px = picture.getSize()
     scale = min(_POINTS_PER_PIXEL, _MAX_POINTS / max(width_px, height_px))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .._exceptions import InvalidInputError, TritonOCRError
-from .page import PageRecord, result_fields
+from .page import PageMessage, PageRecord, result_fields
 from .reading_order import joined, paragraphs, reading_rows
 from .saving import (
     can_print,
@@ -42,10 +42,7 @@ class OCRResult(dict[str, Any]):
         page: the record of the page, with its size and pictures.
         page_count: number of pages in the file, including the pages beyond `max_pages`.
         file_stem: start of the names of saved files: the input's name. It may be changed.
-        ok: True; `OCRFailure.ok` is False.
     """
-
-    ok: ClassVar[bool] = True
 
     def __init__(
         self, fields: Mapping[str, Any], page: PageRecord, *, page_count: int = 1, request_id: str = ""
@@ -70,6 +67,21 @@ class OCRResult(dict[str, Any]):
         """Build the result of a page from its record and the values of all options."""
         fields = result_fields(page, settings, input_path=input_path, page_index=page_index)
         return cls(fields, page, page_count=page_count, request_id=request_id)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the page was read; False if the file has other pages but this one has an `error`."""
+        return self.page.error is None
+
+    @property
+    def error(self) -> InvalidInputError | None:
+        """Why the page was not read; None if it was read."""
+        return InvalidInputError(self.page.error.message) if self.page.error else None
+
+    @property
+    def warnings(self) -> tuple[PageMessage, ...]:
+        """What may have cost text of this page, each with a `code` and a `message`."""
+        return self.page.warnings
 
     @property
     def input_path(self) -> str | None:
@@ -124,6 +136,8 @@ class OCRResult(dict[str, Any]):
         Raises:
             InvalidInputError: the request did not ask for pictures.
         """
+        if self.error is not None:
+            raise self.error
         picture = self.page.preprocessed_image or self.page.input_image
         if picture is None:
             raise InvalidInputError(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .._exceptions import InvalidInputError, ProtocolError
 from .._options import DEFAULTS, OPTIONS
-from .._results.page import PageRecord
+from .._results.page import PageMessage, PageRecord
 from .._results.result import OCRResult
 
 NUMPY_DTYPES: dict[str, Any] = {
@@ -43,6 +43,8 @@ PER_PAGE = {
     "page_sizes": Output("INT32", (2,)),
     "doc_angle": Output("INT32"),
     "max_candidates_reached": Output("BOOL"),
+    "page_warnings": Output("BYTES"),
+    "page_errors": Output("BYTES"),
 }
 PER_FILE = {"page_count": Output("INT32"), "settings": Output("BYTES")}
 PER_BOX = {
@@ -256,14 +258,29 @@ def _page(
         words=None if words is None else [words[line] for line in np.flatnonzero(lines)],
         input_image=_picture(columns, "input_images", row),
         preprocessed_image=_picture(columns, "preprocessed_images", row),
+        warnings=_messages(columns, "page_warnings", row),
+        error=next(iter(_messages(columns, "page_errors", row)), None),
     )
+
+
+def _messages(columns: _Tensors, name: str, row: int) -> tuple[PageMessage, ...]:
+    """Parse one row of JSON: an array of messages, one message, or nothing."""
+    text = columns[name][row]
+    try:
+        content = json.loads(text) if text else []
+        messages = content if isinstance(content, list) else [content]
+        return tuple(PageMessage(message["code"], message["message"]) for message in messages)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ProtocolError(
+            f"The answer's {name!r} is {_text(text)!r}; expected JSON objects with a code and a message."
+        ) from error
 
 
 def _picture(columns: _Tensors, name: str, row: int) -> bytes | None:
     pictures, pages = columns.get(name, ()), len(columns["doc_angle"])
     if len(pictures) not in (0, pages):
         raise ProtocolError(f"The answer's {name!r} has {len(pictures)} rows for {pages} pages.")
-    return bytes(pictures[row]) if len(pictures) else None
+    return bytes(pictures[row]) or None if len(pictures) else None
 
 
 def _text(value: bytes | str) -> str:

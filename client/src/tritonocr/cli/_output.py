@@ -1,4 +1,4 @@
-"""Print and save the results of one file."""
+"""What the command line prints and saves of a file's results."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 from .._exceptions import InvalidInputError
 from .._results.result import OCRResult
-from .._results.saving import can_print, write_whole
+from .._results.saving import write_whole
 
 
 class Format(str, Enum):
-    """Format of the results."""
+    """The form of the results."""
 
     table = "table"
     json = "json"
@@ -23,13 +23,14 @@ class Format(str, Enum):
     pdf = "pdf"
 
 
+# Drawings and PDFs want the pages' pictures, which cost time on the way.
 def needs_pictures(output: Format, save_path: Path | None) -> bool:
-    """Return whether the output contains page pictures; transferring them costs time."""
+    """Whether the output contains pictures of the pages."""
     return output is Format.pdf or (output is Format.table and save_path is not None)
 
 
-def write_pdf(pages: Iterable[OCRResult], directory: Path | None, stem: str) -> None:
-    """Write the pages of a file as one PDF, into a directory or to standard output."""
+def put_out_pdf(pages: Iterable[OCRResult], directory: Path | None, stem: str) -> None:
+    """Write a file's pages as one PDF, into a directory or to standard output."""
     from .._results.pdf import searchable_pdf
 
     content = searchable_pdf(pages)
@@ -41,7 +42,7 @@ def write_pdf(pages: Iterable[OCRResult], directory: Path | None, stem: str) -> 
 
 
 def save(output: Format, directory: Path, page: OCRResult) -> None:
-    """Write a page into a directory; the format `table` writes JSON and pictures, as PaddleX does."""
+    """Write a page into a directory: a table's as PaddleX does, JSON and pictures."""
     directory.mkdir(parents=True, exist_ok=True)
     if output is Format.text:
         page.save_to_text(directory)
@@ -55,13 +56,12 @@ def show(output: Format, page: OCRResult, *, with_names: bool) -> None:
     """Print a page on standard output.
 
     Args:
-        output: `table`; `json`, one line per page; or `text`.
+        output: table; json, one object a line and page; or text.
         page: the page.
-        with_names: print the page's name above its text.
+        with_names: put its name above its text.
     """
     if output is Format.json:
-        line = json.dumps(page.json["res"], ensure_ascii=False)
-        sys.stdout.write((line if can_print(line, sys.stdout) else json.dumps(page.json["res"])) + "\n")
+        sys.stdout.write(json.dumps(page.json["res"], ensure_ascii=False) + "\n")
     elif output is Format.text:
         heading = f"==> {_title(page)} <==\n" if with_names else ""
         sys.stdout.write(f"{heading}{page.text}\n")
@@ -71,17 +71,15 @@ def show(output: Format, page: OCRResult, *, with_names: bool) -> None:
 
 
 def check_printable(output: Format, job_count: int) -> None:
-    """Check that standard output can hold the results.
+    """Refuse to print what a terminal, or one pipe, cannot hold.
 
     Raises:
-        InvalidInputError: the output is a PDF on a terminal, or several PDFs in one stream.
+        InvalidInputError: a PDF for a terminal, or several in one stream.
     """
     if output is Format.pdf and job_count != 1:
-        raise InvalidInputError(f"{job_count} PDFs cannot be written to standard output; give --save_path.")
+        raise InvalidInputError(f"{job_count} PDFs cannot share standard output; give --save_path.")
     if output is Format.pdf and sys.stdout.isatty():
-        raise InvalidInputError(
-            "A PDF cannot be printed on a terminal; give --save_path, or redirect the output to a file."
-        )
+        raise InvalidInputError("A PDF is not for the terminal; give --save_path, or redirect it to a file.")
 
 
 def _title(result: OCRResult) -> str:
@@ -107,5 +105,5 @@ def _print_table(result: OCRResult) -> None:
 
 
 def _console(console: Any) -> Any:
-    """Return a console for standard output; a pipe has no width limit."""
+    """Standard output; a pipe has no width to keep to."""
     return console() if sys.stdout.isatty() else console(width=10_000)

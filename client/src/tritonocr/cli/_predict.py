@@ -22,9 +22,9 @@ from .._read_ahead import skipped_pages
 from .._results.result import OCRFailure, OCRResult
 from ._connection import Headers, TlsCa, TlsCertificate, TlsKey, connection
 from ._errors import ExitCode, fail, say
-from ._jobs import InputJob, jobs
+from ._jobs import Job, jobs
 from ._journal import Journal
-from ._output import Format, check_printable, needs_pictures, save, show, write_pdf
+from ._output import Format, check_printable, needs_pictures, put_out_pdf, save, show
 from ._summary import counted, summary
 
 
@@ -193,7 +193,7 @@ class _Run:
     failures: int = 0
     started: float = field(default_factory=time.monotonic)
 
-    def do(self, prediction: Prediction, todo: Sequence[InputJob]) -> int:
+    def do(self, prediction: Prediction, todo: Sequence[Job]) -> int:
         """Read the files and put out their results; returns how many failed."""
         files = prediction.pages_by_file([job.source for job in todo])
         try:
@@ -206,10 +206,13 @@ class _Run:
             raise typer.Exit(int(ExitCode.FILES_FAILED)) from None
         return self.failures
 
-    def _finish(self, job: InputJob, results: Iterable[OCRResult | OCRFailure]) -> None:
+    def _finish(self, job: Job, results: Iterable[OCRResult | OCRFailure]) -> None:
         self.files += 1
+        failed_pages: list[OCRResult] = []
         try:
-            self._put_out(job, self._pages(job, results))
+            self._put_out(job, self._pages(job, results, failed_pages))
+            if failed_pages:
+                raise _FileFailedError(f"{counted(len(failed_pages), 'page')} not read")
         except _FileFailedError as failed:
             self.failures += 1
             say(f"{job.name}: {failed}")
@@ -217,18 +220,27 @@ class _Run:
             if self.journal is not None:
                 self.journal.add(job)
 
-    def _put_out(self, job: InputJob, pages: Iterable[OCRResult]) -> None:
+    def _put_out(self, job: Job, pages: Iterable[OCRResult]) -> None:
         folder = None if self.save_path is None else self.save_path / job.folder
         if self.output is Format.pdf:
-            write_pdf(pages, folder, job.stem)
+            put_out_pdf(pages, folder, job.stem)
             return
         for page in pages:
+            if not page.ok:
+                continue
             if folder is None or self.output is Format.table:
                 show(self.output, page, with_names=self.with_names)
             if folder is not None:
                 save(self.output, folder, page)
 
-    def _pages(self, job: InputJob, results: Iterable[OCRResult | OCRFailure]) -> Iterator[OCRResult]:
+    def _pages(
+        self, job: Job, results: Iterable[OCRResult | OCRFailure], failed_pages: list[OCRResult]
+    ) -> Iterator[OCRResult]:
+        """Yield the pages of a file and add those that were not read to `failed_pages`.
+
+        Raises:
+            _FileFailedError: the file itself could not be read.
+        """
         count, page = 0, None
         for page in results:
             if isinstance(page, OCRFailure):
@@ -237,8 +249,13 @@ class _Run:
                 raise _FileFailedError(str(page.error))
             count += 1
             page.file_stem = job.stem
+            for warning in page.warnings:
+                say(f"{job.name}: {warning.message}")
+            if not page.ok:
+                failed_pages.append(page)
+                say(f"{job.name}: {page.error}")
             yield page
-        self.pages += count
+        self.pages += count - len(failed_pages)
         if sentence := skipped_pages(page, count):
             say(sentence)
 

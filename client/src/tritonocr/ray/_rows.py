@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
+from .._exceptions import TritonOCRError
 from .._results.result import OCRFailure, OCRResult
 from ._storage import StoredFile
 
@@ -52,7 +53,7 @@ def rows(file: StoredFile, results: Sequence[OCRResult | OCRFailure]) -> list[di
 
 def _fields(result: OCRResult | OCRFailure) -> dict[str, Any]:
     if isinstance(result, OCRFailure):
-        return {"error_type": type(result.error).__name__, "error": str(result.error)}
+        return _error_fields(result.error)
     page = result.page
     fields = {name: value for name, value in result.json["res"].items() if name in _OF_PADDLEX}
     return {
@@ -63,7 +64,14 @@ def _fields(result: OCRResult | OCRFailure) -> dict[str, Any]:
         "angle": page.angle,
         "text": result.text,
         **fields,
+        **_error_fields(result.error),
     }
+
+
+def _error_fields(error: TritonOCRError | None) -> dict[str, str | None]:
+    if error is None:
+        return {"error_type": None, "error": None}
+    return {"error_type": type(error).__name__, "error": str(error)}
 
 
 def as_parquet(found: Sequence[dict[str, Any]]) -> bytes:

@@ -84,5 +84,6 @@ def _decode_with_pillow(image: PIL.Image.Image, index: int, max_pixels: int) -> 
     except (InvalidInputError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise many types of exception
-        message = f"file: the {image.format} is corrupt or truncated ({error})"
+        page = f"page {index} of the TIFF" if image.format == "TIFF" else f"the {image.format}"
+        message = f"file: {page} is corrupt or truncated ({error})"
         raise InvalidInputError(message, "unreadable") from error

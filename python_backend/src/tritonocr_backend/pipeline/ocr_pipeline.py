@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tritonocr_backend.core import contracts
 from tritonocr_backend.core.arrays import Floats, Image, Ints, Quads, Tensors
 from tritonocr_backend.core.contracts import IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS, Role
+from tritonocr_backend.core.page_messages import PageWarning
 from tritonocr_backend.documents.pages import Page, unreduced
 from tritonocr_backend.pipeline import doc_preprocessing, text_crop, text_detection
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes, LimitType
@@ -92,6 +93,7 @@ class PageResult:
         boxes: detected boxes in reading order.
         line_angles: int32 [boxes], 1 where a line was upside down, -1 when not looked for.
         lines: in reading order, those that pass the recognition threshold.
+        warnings: what may have cost text of this page.
     """
 
     size: tuple[int, int]
@@ -100,6 +102,7 @@ class PageResult:
     boxes: DetectedBoxes
     line_angles: Ints
     lines: tuple[Line, ...]
+    warnings: tuple[PageWarning, ...] = ()
 
 
 class OcrPipeline:
@@ -119,7 +122,7 @@ class OcrPipeline:
             angles = await self._turn_lines(cut, settings)
             lines = await self._recognise(cut, boxes.quads, angles == 1, settings)
         kept = (line for line in lines if line.score >= settings.score_thresh)
-        return PageResult(page.size, flat, doc_angle, boxes, angles, tuple(kept))
+        return PageResult(page.size, flat, doc_angle, boxes, angles, tuple(kept), page.warnings)
 
     async def _preprocess(self, page: Page, settings: PageSettings) -> tuple[Page, int]:
         angle = NOT_LOOKED_FOR

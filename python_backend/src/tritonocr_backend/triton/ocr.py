@@ -13,6 +13,7 @@ import triton_python_backend_utils as pb_utils
 
 from tritonocr_backend.core import logs
 from tritonocr_backend.core.errors import InvalidInputError, OverloadedError, StageError, reason_of
+from tritonocr_backend.core.page_messages import PageError
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.core.settings import read_pipeline_settings
 from tritonocr_backend.documents.pages import Page, ReductionOf, unreduced
@@ -127,11 +128,24 @@ class Ocr:
         clock = StageClock({name: role.value for role, name in asked.page_settings.networks.items()})
         CLOCK.set(clock)  # of this task alone
         with self._reporter.page_in_flight():
-            page = await self._read(asked, index, decoding)
+            page = await self._read_or_report(asked, index, decoding)
+        if page.error:
+            record.reason = page.error.code
+            return page
         read = PageRecord(len(page.result.lines), clock.age_s, clock.seconds)
         record.pages.append(read)
         self._reporter.page_read(read)
         return page
+
+    async def _read_or_report(self, asked: OcrRequest, index: int, decoding: asyncio.Lock) -> ReadPage:
+        """Read a page. In a file of several pages, report a page that cannot be read and go on."""
+        try:
+            return await self._read(asked, index, decoding)
+        except InvalidInputError as error:
+            check_served(asked.page_settings.networks, self._repository)
+            if asked.document.page_count == 1:
+                raise
+            return ReadPage.failed(index, PageError(error.reason, str(error)))
 
     async def _read(self, asked: OcrRequest, index: int, decoding: asyncio.Lock) -> ReadPage:
         async with decoding:

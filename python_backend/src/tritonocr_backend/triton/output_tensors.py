@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.core.arrays import Image
 from tritonocr_backend.core.geometry import bounding_boxes
+from tritonocr_backend.core.page_messages import PageError
 from tritonocr_backend.core.settings import OptionValue
+from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.pipeline.ocr_pipeline import PageResult
+from tritonocr_backend.pipeline.text_detection import DetectedBoxes
 
 JPEG_QUALITY = 95
 JPEG_MAX_SIDE_PX = 65_500
@@ -22,12 +25,29 @@ JPEG_MAX_SIDE_PX = 65_500
 
 @dataclass(frozen=True)
 class ReadPage:
-    """A page of a file: its index, what was read, and its pictures if they are asked for."""
+    """A page of a file.
+
+    Attributes:
+        index: index of the page in the file.
+        result: the recognised lines; empty if the page was not read.
+        input_image: the encoded image of the page, if the request asks for page images.
+        preprocessed_image: likewise after rotation and unwarping.
+        error: why the page was not read.
+    """
 
     index: int
     result: PageResult
     input_image: bytes | None = None
     preprocessed_image: bytes | None = None
+    error: PageError | None = None
+
+    @classmethod
+    def failed(cls, index: int, error: PageError) -> ReadPage:
+        """Return a page that was not read: size 0 x 0, no boxes, empty images."""
+        pixels = np.empty((0, 0, 3), np.uint8)
+        boxes = DetectedBoxes(np.empty((0, 4, 2), np.int32), np.empty(0, np.float32), False)
+        result = PageResult((0, 0), Page(pixels, (0, 0)), -1, boxes, np.empty(0, np.int32), ())
+        return cls(index, result, b"", b"", error)
 
 
 def encode_picture(page: Image) -> bytes:
@@ -64,10 +84,12 @@ def _page_columns(pages: Sequence[ReadPage]) -> dict[str, NDArray[Any]]:
         "max_candidates_reached": np.array(
             [page.result.boxes.max_candidates_reached for page in pages], dtype=bool
         ),
-        "input_images": _objects([page.input_image for page in pages if page.input_image]),
-        "preprocessed_images": _objects(
-            [page.preprocessed_image for page in pages if page.preprocessed_image]
+        "input_images": _images([page.input_image for page in pages]),
+        "preprocessed_images": _images([page.preprocessed_image for page in pages]),
+        "page_warnings": _objects(
+            [json.dumps([asdict(warning) for warning in page.result.warnings]) for page in pages]
         ),
+        "page_errors": _objects([json.dumps(asdict(page.error)) if page.error else "" for page in pages]),
     }
 
 
@@ -105,6 +127,11 @@ def _word_columns(pages: Sequence[ReadPage]) -> dict[str, NDArray[Any]]:
         "word_texts": _objects([word.text for _, word in words]),
         "word_boxes": _ints([word.box for _, word in words], 4),
     }
+
+
+def _images(images: Sequence[bytes | None]) -> NDArray[np.object_]:
+    """Return one row per page, or none if no page has an image; the row of a failed page is empty."""
+    return _objects([image or b"" for image in images] if any(images) else [])
 
 
 def _ints(values: Sequence[Any], columns: int | None = None) -> NDArray[np.int32]:
