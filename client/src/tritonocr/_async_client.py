@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
-from ._inputs import File, looks_like_pdf, may_have_pages
+from ._inputs.content import File, looks_like_pdf, may_have_pages
 from ._options import checked_options, settings_from_model_config
 from ._prediction import AsyncPrediction, prediction_arguments
 from ._results.result import OCRFailure, OCRResult

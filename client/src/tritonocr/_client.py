@@ -11,7 +11,8 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from ._async_client import AsyncOCRClient
-from ._inputs import File, Source
+from ._inputs.content import File
+from ._inputs.sources import Source
 from ._prediction import prediction_arguments
 from ._progress import Advance, progress_bar
 from ._read_ahead import AHEAD, ReadAhead, Result, in_turn, log_failures, warn_of_skipped_pages

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ._exceptions import OverloadedError, ServerUnavailableError, TritonOCRError
-from ._inputs import File, Source, is_single, sources
+from ._inputs.content import File
+from ._inputs.sources import Source, is_single, sources
 from ._options import checked_options
 from ._progress import progress_bar
 from ._read_ahead import AHEAD, ReadAhead, Result, in_turn, log_failures, warn_of_skipped_pages

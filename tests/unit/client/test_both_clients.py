@@ -72,7 +72,7 @@ def test_one_failing_file_leaves_the_others_alone(
     sentences = [result.error.args[0] for result in results if isinstance(result, OCRFailure)]
     assert sentences[0] == "file: got bad page, expected a page"
     assert "none.png" in sentences[1]
-    assert "The input is a int" in sentences[2]
+    assert "The input is of type int" in sentences[2]
     assert [record.message for record in caplog.records] == [str(r) for r in results if not r.ok]
 
 

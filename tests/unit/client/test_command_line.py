@@ -115,6 +115,33 @@ def test_json_is_a_line_a_page(server: tuple[str, FakeServicer], folder: Path) -
     assert "input_images" not in {output.name for output in server[1].requests[-1].outputs}
 
 
+def test_odd_and_long_names_do_not_end_the_run(server: tuple[str, FakeServicer], folder: Path) -> None:
+    odd = b"in/b\xb7\xa2\xc6\xb1.png"  # GBK, as from an archive made on Windows
+    for name in (os.fsdecode(odd), "in/" + "很" * 83 + ".png", "in/._0.png", "in/z.jfif"):
+        Path(name).write_bytes(b"page")
+    arguments = ("predict", "in", "--format", "json", "--save_path", "out", "--resume")
+    done = command(*arguments, url=server[0])
+    assert "7 files, 7 pages, 0 failed" in done.stderr
+    assert done.returncode == 0
+    results = [path for path in Path("out").iterdir() if path.suffix == ".json"]
+    assert len(results) == 7
+    assert os.fsdecode(odd) in {json.loads(path.read_text())["input_path"] for path in results}
+    assert "0 files (7 done before)" in command(*arguments, url=server[0]).stderr
+
+
+def test_output_suits_a_terminal_that_is_not_utf_8(server: tuple[str, FakeServicer], folder: Path) -> None:
+    Path("in/0.png").write_text("竖排 é", encoding="utf-8")
+    latin = {"PYTHONIOENCODING": "latin-1", "TRITONOCR_URL": server[0], "PATH": os.environ["PATH"]}
+    call = [sys.executable, "-c", "from tritonocr.cli import main; main()", "predict", "in/0.png", "--format"]
+    printed = {
+        form: subprocess.run([*call, form], capture_output=True, env=latin, timeout=60, check=True).stdout
+        for form in ("text", "json", "table")
+    }
+    assert printed["text"].decode("latin-1") == "?? é\n"
+    assert json.loads(printed["json"])["rec_texts"] == ["竖排 é"]
+    assert "?? é" in printed["table"].decode("latin-1")
+
+
 def test_text_has_names_where_there_are_several(server: tuple[str, FakeServicer], folder: Path) -> None:
     assert command("predict", "in/0.png", "--format", "text", url=server[0]).stdout == "page 0\n"
     done = command("predict", "in/0.png", "in/1.png", "--format", "text", url=server[0])

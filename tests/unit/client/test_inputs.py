@@ -12,8 +12,21 @@ import pytest
 from PIL import Image
 
 from tritonocr import FetchError, InvalidInputError
-from tritonocr import _inputs as inputs_module
-from tritonocr._inputs import bgr_from_pil, is_single, looks_like_pdf, sources
+from tritonocr._inputs import urls as urls_module
+from tritonocr._inputs.content import looks_like_pdf
+from tritonocr._inputs.pillow import bgr_from_pil
+from tritonocr._inputs.sources import is_single, sources
+
+
+class AsynchronousFile:
+    async def read(self) -> bytes:
+        return b""
+
+
+def closed_file() -> io.BytesIO:
+    file = io.BytesIO(b"content")
+    file.close()
+    return file
 
 
 @pytest.fixture
@@ -57,6 +70,32 @@ def test_bytes_of_any_kind_are_a_file(data: Any, loaded: bytes) -> None:
     assert source.input_path is None
 
 
+@pytest.mark.parametrize("name", ["scan.png", "list.txt"])
+def test_an_open_file_is_one_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"first line\nsecond line\n")
+    with (tmp_path / name).open("rb") as file:
+        (source,) = sources(file)
+        assert source.load() == b"first line\nsecond line\n"
+    assert source.input_path == (str(tmp_path / name) if name == "scan.png" else None)
+    (source,) = sources(io.BytesIO(b"a\nb"))
+    assert source.load() == b"a\nb"
+
+
+def test_an_array_of_paths_is_a_list() -> None:
+    assert [source.input_path for source in sources(np.array(["a.png", "b.png"]))] == ["a.png", "b.png"]
+
+
+def test_a_directory_search_takes_every_format_and_no_attributes_of_macos(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a.jfif", "b.JPE", "c.jp2", "d.avif", "e.ppm", "._a.png", "f.heic", "b\udcb7.png"):
+        (tmp_path / name).write_bytes(b"content")
+    assert names(tmp_path, tmp_path) == ["a.jfif", "b.JPE", "b\udcb7.png", "c.jp2", "d.avif", "e.ppm"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: files of type .heic are not supported and skipped"
+    ]
+
+
 @pytest.mark.parametrize(
     ("data", "single"),
     [
@@ -65,6 +104,10 @@ def test_bytes_of_any_kind_are_a_file(data: Any, loaded: bytes) -> None:
         ("a.png", True),
         ("http://host/dir/", True),
         (Image.new("L", (2, 2)), True),
+        (io.BytesIO(b"a"), True),
+        (np.array(["a.png", "b.png"]), False),
+        ("a\0b", True),
+        ("n" * 5000, True),
         (["a.png"], False),
         ((b"a",), False),
         ("/", False),
@@ -78,7 +121,15 @@ def test_one_file_is_told_from_many(data: Any, single: bool) -> None:
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (7, "The input is a int"),
+        (7, "The input is of type int"),
+        (None, "The input is of type NoneType"),
+        ({"a.png": 1}, "The input is of type dict"),
+        ("iVBORw0KGgo" * 900, "a text of 9900 characters; decode Base64 text to bytes first"),
+        ("a\0b.png", "null"),
+        ("n" * 256, "File name too long"),
+        (io.StringIO("a.png"), "a file opened in text mode; open it with mode 'rb'"),
+        (closed_file(), "Cannot read the open file: .*closed"),
+        (AsynchronousFile(), r"read\(\) returned coroutine; expected bytes"),
         ("", "The input is an empty string"),
         ("no-such-file.png", "Cannot read 'no-such-file.png': No such file"),
         ("ftp://host/a.png", "expected an http:// or https:// URL"),
@@ -93,7 +144,7 @@ def test_what_cannot_be_read_says_so_when_it_is_loaded(data: Any, sentence: str)
 
 def test_an_empty_directory_says_so(tmp_path: Path) -> None:
     (source,) = sources(tmp_path)
-    with pytest.raises(InvalidInputError, match=r"holds no \.bmp, .*\.webp file"):
+    with pytest.raises(InvalidInputError, match=r"holds no \.avif, .*\.webp file"):
         source.load()
 
 
@@ -104,11 +155,52 @@ def test_an_empty_directory_says_so(tmp_path: Path) -> None:
         (Image.new("L", (1, 1), 7), [7, 7, 7]),
         (Image.new("RGBA", (1, 1), (1, 2, 3, 0)), [255, 255, 255]),
         (Image.new("1", (1, 1), 1), [255, 255, 255]),
+        (Image.new("LA", (1, 1), (9, 255)).convert("La"), [9, 9, 9]),
+        (Image.new("RGBA", (1, 1), (1, 2, 3, 255)).convert("RGBa"), [3, 2, 1]),
+        (Image.new("CMYK", (1, 1), (0, 0, 0, 0)), [255, 255, 255]),
     ],
-    ids=["RGB", "grey", "transparent on white", "1 bit"],
+    ids=["RGB", "grey", "transparent on white", "1 bit", "La", "RGBa", "CMYK"],
 )
 def test_pil_images_become_bgr(image: Image.Image, expected: list[int]) -> None:
     assert bgr_from_pil(image).tolist() == [[expected]]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "expected"),
+    [
+        pytest.param([0, 32768, 65535], np.uint16, [0, 128, 255], id="I;16, a 16-bit scan"),
+        pytest.param([0, 2048, 4095], np.uint16, [0, 128, 255], id="I;16, 12-bit X-ray data"),
+        pytest.param([0, 128, 255], np.int32, [0, 128, 255], id="I, 8-bit values"),
+        pytest.param([0, 32768, 65535], np.int32, [0, 128, 255], id="I, as older Pillow opens 16-bit PNGs"),
+        pytest.param([-100, 0, 100], np.int32, [0, 128, 255], id="I, negative values"),
+        pytest.param([0, 0.5, 1], np.float32, [0, 128, 255], id="F, 0 to 1"),
+        pytest.param([0, 128, 255], np.float32, [0, 128, 255], id="F, 0 to 255"),
+        pytest.param([0, 0, 0], np.float32, [0, 0, 0], id="F, black"),
+    ],
+)
+def test_deep_pil_images_keep_their_contrast(values: list[float], dtype: type, expected: list[int]) -> None:
+    image = Image.fromarray(np.array([values], dtype))
+    assert image.mode in ("I;16", "I", "F")
+    assert bgr_from_pil(image)[0, :, 0].tolist() == expected
+
+
+def test_a_pil_image_with_nan_is_a_broken_input() -> None:
+    with pytest.raises(InvalidInputError, match="infinite or not a number"):
+        bgr_from_pil(Image.fromarray(np.array([[np.nan, 1]], np.float32)))
+
+
+def test_a_closed_pil_image_is_a_broken_input(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    image = Image.open(tmp_path / "a.png")
+    image.close()
+    with pytest.raises(InvalidInputError, match=r"The PIL image \(mode RGB\) cannot be read"):
+        bgr_from_pil(image)
+
+
+def test_a_broken_exif_block_is_no_reason_not_to_read() -> None:
+    image = Image.new("RGB", (2, 2), (1, 2, 3))
+    image.info["exif"] = b"Exif\0\0II*\0\xff\xff\xff\x7f"
+    assert bgr_from_pil(image)[0, 0].tolist() == [3, 2, 1]
 
 
 def test_pil_images_are_turned_upright() -> None:
@@ -122,7 +214,7 @@ def test_a_broken_pil_image_is_a_broken_input() -> None:
     output = io.BytesIO()
     Image.new("RGB", (64, 64)).save(output, "PNG")
     image = Image.open(io.BytesIO(output.getvalue()[:60]))
-    with pytest.raises(InvalidInputError, match="The PIL image cannot be read"):
+    with pytest.raises(InvalidInputError, match=r"The PIL image .* cannot be read"):
         bgr_from_pil(image)
 
 
@@ -139,7 +231,21 @@ def test_pdfs_are_known_by_their_signature(file: bytes, expected: bool) -> None:
     assert looks_like_pdf(file) is expected
 
 
+ESCAPED = ("/my%20scan.png", "/M%C3%BCller.png", "/a%2Fb.png?q=%C3%A9&x=a%20b", "/secret.png")
+
+
 class Handler(BaseHTTPRequestHandler):
+    def break_off(self) -> None:
+        """Answer with a body that ends too early, or with no HTTP at all."""
+        answers = {
+            "/broken/length": b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nstart",
+            "/broken/chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2000\r\nstart",
+            "/broken/status": b"no HTTP at all\r\n\r\n",
+            "/broken/nothing": b"",
+            "/broken/reason": b"HTTP/1.1 500\r\n\r\n",
+        }
+        self.wfile.write(answers[self.path])
+
     def do_GET(self) -> None:
         redirects = {"/moved": "/page.png", "/out": "file:///etc/passwd", "/loop": "/loop"}
         if self.path in redirects:
@@ -147,6 +253,14 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", redirects[self.path])
             self.end_headers()
             return
+        if self.path.startswith("/broken"):
+            self.break_off()
+            return
+        if "secret" in self.path and self.headers["Authorization"] != "Basic w7xzZXI6cEBzcw==":
+            self.send_error(401)
+            return
+        if self.path in ESCAPED:
+            self.path = "/page.png"
         self.send_response(200 if self.path == "/page.png" else 404)
         self.end_headers()
         self.wfile.write(b"content")
@@ -166,7 +280,17 @@ def site() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.mark.parametrize("path", ["/page.png", "/moved"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/page.png",
+        "/moved",
+        "/my scan.png",
+        "/my%20scan.png",
+        "/Müller.png",
+        "/a%2Fb.png?q=é&x=a b#part",
+    ],
+)
 def test_a_url_is_fetched_here(site: str, path: str) -> None:
     (source,) = sources(site + path)
     assert source.load() == b"content"
@@ -179,6 +303,12 @@ def test_a_url_is_fetched_here(site: str, path: str) -> None:
         ("/absent", "the server answered 404 Not Found"),
         ("/out", "Redirection to url 'file:///etc/passwd' is not allowed"),
         ("/loop", "would lead to an infinite loop\\.$"),
+        ("/broken/length", "the connection broke after 5 of 1000 bytes of the transfer"),
+        ("/broken/chunk", "the connection broke during the transfer"),
+        ("/broken/status", "the server's response is not valid HTTP"),
+        ("/broken/nothing", "Remote end closed connection|not valid HTTP"),
+        ("/broken/reason", "the server answered 500\\.$"),
+        ("/secret.png", "the server answered 401 Unauthorized"),
     ],
 )
 def test_a_url_that_cannot_be_fetched_says_why(site: str, path: str, sentence: str) -> None:
@@ -194,7 +324,25 @@ def test_nobody_at_the_url_is_said() -> None:
 
 
 def test_a_file_without_end_is_given_up(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs_module, "MAX_URL_BYTES", 3)
+    monkeypatch.setattr(urls_module, "MAX_URL_BYTES", 3)
     (source,) = sources(site + "/page.png")
     with pytest.raises(FetchError, match="larger than 3 bytes"):
+        source.load()
+
+
+def test_a_password_in_a_url_is_sent_and_not_told(site: str) -> None:
+    (source,) = sources(site.replace("://", "://%C3%BCser:p%40ss@") + "/secret.png")
+    assert source.load() == b"content"
+    (source,) = sources(site.replace("://", "://user:wrong@") + "/secret.png")
+    with pytest.raises(FetchError, match=r"user:\*\*\*@127\.0\.0\.1.*401") as raised:
+        source.load()
+    assert "wrong" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "http://a b/c", "http://h:port/c", "http://[::1", "http://" + "x" * 70]
+)
+def test_a_malformed_url_is_a_broken_input(url: str) -> None:
+    (source,) = sources(url)
+    with pytest.raises(FetchError, match="Cannot fetch"):
         source.load()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tritonocr import InvalidInputError
-from tritonocr.cli._jobs import Job, jobs
+from tritonocr.cli._jobs import InputJob, jobs
 from tritonocr.cli._journal import FILE_NAME, Journal
 
 
@@ -119,5 +119,5 @@ def test_the_journal_is_json_lines() -> None:
 
 def test_jobs_name_standard_input() -> None:
     (job,) = jobs(["-"], recursive=False, stems={})
-    assert isinstance(job, Job)
+    assert isinstance(job, InputJob)
     assert job.source.input_path is None

@@ -1,11 +1,12 @@
 """The command `tritonocr`.
 
-Commands are entry points of the group `tritonocr.commands`: the entry's name is the command's, its object a
-`typer.Typer` or a function that typer makes a command of. Only the command that is called is imported.
+Each command is an entry point of the group `tritonocr.commands`: the entry's name is the command's name, its
+object is a `typer.Typer` or a function. Only the module of the called command is imported.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 
 from .._exceptions import missing_extra
@@ -14,7 +15,10 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run `tritonocr` with the process's arguments."""
+    """Run `tritonocr` with the arguments of the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # the terminal's encoding may lack a character
     try:
         from ._app import run
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The app: finding commands, and PaddleX's way of calling without one."""
+"""The app: it finds the commands, and accepts PaddleX's spelling without a command."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from ._errors import ExitCode, fail
 
 COMMAND_GROUP = "tritonocr.commands"
 
-# What the server distribution adds; named here to say so where it is missing.
+# Commands of the server distribution; listed also if it is not installed, with a hint.
 SERVER_COMMANDS = ("config", "models", "perf-analyzer", "repository", "serve", "tune")
 
-# Options of the app itself; any other one in the first place is PaddleX's spelling of `predict`.
-_APP_OPTIONS = ("--help", "--version", "--install-completion", "--show-completion")
+# Options of the app itself. Any other option in the first place is PaddleX's spelling of `predict`.
+_APP_OPTIONS = ("-h", "--help", "--version", "--install-completion", "--show-completion")
 
 
 class Commands(TyperGroup):
-    """The installed commands, each imported when it is called or listed."""
+    """The installed commands; each is imported when it is called or listed."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Names, sorted; the server's are there even where it is not installed."""
+        """Return the sorted names, including the server's commands if the server is not installed."""
         return sorted({*_entry_points(), *SERVER_COMMANDS})
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of that name, or None."""
+        """Return the command of that name, or None."""
         entry = _entry_points().get(cmd_name)
         if entry is not None:
             return _command(entry)
@@ -51,7 +51,7 @@ def _command(entry: EntryPoint) -> Any:
 
 
 def _made(name: str, loaded: Any, **settings: Any) -> Any:
-    """Make a click command of a function or a typer app."""
+    """Convert a function or a typer app to a click command."""
     if not isinstance(loaded, typer.Typer):
         function, loaded = loaded, typer.Typer(add_completion=False)
         loaded.command(name, **settings)(function)
@@ -61,10 +61,10 @@ def _made(name: str, loaded: Any, **settings: Any) -> Any:
 
 
 def _missing(name: str, remedy: str) -> Any:
-    """A command that says what it lacks, whatever its arguments."""
+    """Return a command that accepts all arguments and prints which package is not installed."""
 
     def say_what_is_missing() -> None:
-        fail(f"the command {name!r} needs something that is not installed: {remedy}", ExitCode.UNAVAILABLE)
+        fail(f"the command {name!r} needs a package that is not installed: {remedy}", ExitCode.USAGE)
 
     say_what_is_missing.__doc__ = f"Not installed: {remedy}"
     anything = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
@@ -75,6 +75,7 @@ app = typer.Typer(
     name="tritonocr",
     cls=Commands,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="OCR on NVIDIA Triton: PaddleX's pipeline as a server, a client and a gateway.",
     pretty_exceptions_enable=False,
 )
@@ -96,7 +97,7 @@ def _app(
 
 
 def with_command(arguments: Sequence[str]) -> list[str]:
-    """Put in the command that PaddleX's spelling leaves out.
+    """Insert the command that PaddleX's spelling omits.
 
     `--pipeline OCR --input …` means `predict`, `--get_pipeline_config OCR --save_path …` means `config`.
     """
@@ -107,10 +108,10 @@ def with_command(arguments: Sequence[str]) -> list[str]:
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Run the app; ends the process with the command's exit code."""
+    """Run the app and end the process with the command's exit code."""
     try:
         app(with_command(arguments), prog_name="tritonocr")
     except TritonOCRError as error:
         fail(str(error), ExitCode.of(error))
-    except OSError as error:  # a full disk, a directory that may not be written to
+    except OSError as error:  # for example a full disk, or a directory without write permission
         fail(f"{error.filename or 'output'}: {error.strerror or error}", ExitCode.FILES_FAILED)

@@ -1,4 +1,4 @@
-"""The options by which `predict` and `bulk` reach servers that want TLS or a key."""
+"""The options for servers that require TLS or a key."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Headers = Annotated[
     list[str] | None,
     typer.Option(
         "--header",
-        help="'NAME: VALUE', sent with every request, or @FILE, which has such lines and keeps a key out of "
-        "the process list; may be given several times.",
+        help="'NAME: VALUE', sent with every request; repeatable. @FILE reads such lines from a file, so "
+        "that the key does not appear in the process list.",
         show_default=False,
     ),
 ]
@@ -27,30 +27,32 @@ TlsCa = Annotated[
     Path | None,
     typer.Option(
         "--tls-ca",
-        help="PEM file: the authority behind the certificate of a grpcs:// or https:// server, where the "
-        "system does not know it.",
+        help="PEM file of the authority that signed the certificate of a grpcs:// or https:// server; "
+        "default: the authorities that the system trusts.",
         show_default=False,
     ),
 ]
 TlsCertificate = Annotated[
     Path | None,
     typer.Option(
-        "--tls-certificate", help="PEM file: the certificate to show to the server.", show_default=False
+        "--tls-certificate",
+        help="PEM file of the client's certificate, if the server requires one.",
+        show_default=False,
     ),
 ]
 TlsKey = Annotated[
     Path | None,
-    typer.Option("--tls-key", help="PEM file: the private key of --tls-certificate.", show_default=False),
+    typer.Option("--tls-key", help="PEM file of the private key of --tls-certificate.", show_default=False),
 ]
 
 
 def connection(
     headers: Sequence[str] | None, ca: Path | None, certificate: Path | None, key: Path | None
 ) -> dict[str, Any]:
-    """The arguments `headers` and `tls` of whatever connects.
+    """Return the arguments `headers` and `tls` of a client.
 
     Raises:
-        InvalidInputError: a header has no name, or a file cannot be used.
+        InvalidInputError: a header has no name, or a file cannot be read.
     """
     files = (ca, certificate, key)
     lines = (line for given in headers or () for line in _lines(given))
@@ -63,12 +65,14 @@ def _lines(given: str) -> Iterator[str]:
     try:
         text = Path(given[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"--header {given}: the file cannot be read as text: {error}.") from error
+        raise InvalidInputError(
+            f"--header {given}: the file cannot be read as UTF-8 text: {error}."
+        ) from error
     return (line for line in text.splitlines() if line.strip())
 
 
 def _header(line: str) -> tuple[str, str]:
     found = _HEADER.fullmatch(line.strip())
-    if not found:  # what was given is not repeated: it may be a key
+    if not found:  # the error does not repeat the text: it may be a key
         raise InvalidInputError("--header has no name; expected 'NAME: VALUE'.")
     return found[1], found[2]

@@ -1,4 +1,4 @@
-"""How the command line speaks of errors: a line on standard error, and an exit code to trust."""
+"""Errors of the command line: one line on standard error, and a fixed exit code."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sys
 from enum import IntEnum
 from typing import NoReturn
 
-from .._exceptions import AccessDeniedError, InvalidInputError, ServerUnavailableError
+from .._exceptions import AccessDeniedError, InvalidInputError, MissingExtraError, ServerUnavailableError
 
 
 class ExitCode(IntEnum):
-    """What the process ends with."""
+    """Exit codes of all commands."""
 
     OK = 0
     FILES_FAILED = 1
@@ -20,10 +20,10 @@ class ExitCode(IntEnum):
 
     @classmethod
     def of(cls, error: Exception) -> ExitCode:
-        """The code of an error that ends the command."""
-        if isinstance(error, (ServerUnavailableError, AccessDeniedError, ImportError)):
+        """Return the exit code for an error that ends the command."""
+        if isinstance(error, (ServerUnavailableError, AccessDeniedError)):
             return cls.UNAVAILABLE
-        return cls.USAGE if isinstance(error, InvalidInputError) else cls.FILES_FAILED
+        return cls.USAGE if isinstance(error, (InvalidInputError, MissingExtraError)) else cls.FILES_FAILED
 
 
 def say(sentence: str) -> None:
@@ -32,6 +32,6 @@ def say(sentence: str) -> None:
 
 
 def fail(sentence: str, code: ExitCode) -> NoReturn:
-    """Say why, and end the process."""
+    """Print a line on standard error and end the process with an exit code."""
     say(sentence)
     sys.exit(int(code))

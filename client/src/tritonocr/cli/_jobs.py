@@ -1,26 +1,29 @@
-"""Which files a command line means, and what each one's output is called."""
+"""The input files of a command line, and the name of each file's output."""
 
 from __future__ import annotations
 
 import glob
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .._inputs import Source, files_in, sources
+from .._inputs.sources import Source, files_in, is_directory, sources
+from .._results.saving import input_name, shortened
 
 STDIN = "-"
 
 
 @dataclass(frozen=True)
-class Job:
-    """One input file, and where its output goes.
+class InputJob:
+    """One input file and the place of its output.
 
     Attributes:
-        source: what is read.
-        folder: below the output directory, as the input lies below the directory that was searched.
-        stem: what its output files start with; no two jobs share folder and stem.
+        source: the input.
+        folder: directory of the output, relative to the output directory; it repeats the input's place below
+            the searched directory.
+        stem: start of the names of the output files; no two jobs share folder and stem.
     """
 
     source: Source
@@ -29,17 +32,17 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What the input is called in messages."""
+        """The name of the input in messages."""
         return self.source.input_path or "standard input"
 
 
-def jobs(inputs: Iterable[str], *, recursive: bool, stems: Mapping[str, str]) -> list[Job]:
+def jobs(inputs: Iterable[str], *, recursive: bool, stems: Mapping[str, str]) -> list[InputJob]:
     """List the jobs of a command line, each input once.
 
     Args:
         inputs: files, directories, URLs, patterns such as `scans/*.jpg`, or `-` for standard input.
-        recursive: search directories below the given ones too.
-        stems: of inputs that already have output, as `folder/stem`; they keep it.
+        recursive: search the subdirectories of directories too.
+        stems: for inputs that already have output, its place as `folder/stem`; they keep it.
     """
     expanded = (pair for name in inputs for pair in _expand(name, recursive))
     found = {(source.input_path, folder): source for source, folder in expanded}
@@ -49,7 +52,7 @@ def jobs(inputs: Iterable[str], *, recursive: bool, stems: Mapping[str, str]) ->
         known = stems.get(input_path or "")
         target = Path(known) if known else _free(source, folder, taken)
         taken.add(target)
-        planned.append(Job(source, target.parent, target.name))
+        planned.append(InputJob(source, target.parent, target.name))
     return planned
 
 
@@ -61,25 +64,33 @@ def _expand(name: str, recursive: bool) -> Iterator[tuple[Source, Path]]:
     here = Path()
     if name == STDIN:
         yield Source(None, lambda: sys.stdin.buffer.read()), here
-    elif Path(name).is_dir():
-        files = files_in(Path(name), recursive=recursive)
-        for file in files:
-            yield from ((source, file.parent.relative_to(name)) for source in sources(str(file)))
-        if not files:
-            yield from ((source, here) for source in sources(name))
+    elif is_directory(name):
+        yield from _expand_directory(name, recursive)
     else:
-        is_pattern = glob.has_magic(name) and "://" not in name and not Path(name).exists()
+        is_pattern = glob.has_magic(name) and "://" not in name and not os.path.lexists(name)
         matches = sorted(glob.glob(name, recursive=True)) if is_pattern else []  # noqa: PTH207 (absolute ones)
         for match in matches or [name]:
             yield from ((source, here) for source in sources(match))
 
 
+def _expand_directory(name: str, recursive: bool) -> Iterator[tuple[Source, Path]]:
+    try:
+        files = files_in(Path(name), recursive=recursive)
+    except OSError:
+        files = []  # `sources` makes the failure
+    for file in files:
+        yield from ((source, file.parent.relative_to(name)) for source in sources(str(file)))
+    if not files:
+        yield from ((source, Path()) for source in sources(name))
+
+
 def _stems(source: Source) -> Iterator[str]:
-    """Names for the output, PaddleX's first: inputs that differ in suffix alone must not collide."""
-    path = Path(source.input_path or "stdin")
-    yield path.stem
-    yield path.name
+    """Yield names for the output, PaddleX's first: inputs that differ only in suffix must not collide."""
+    path = input_name(source.input_path or "stdin")
+    yield shortened(path.stem)
+    name = shortened(path.name)
+    yield name
     number = 2
     while True:
-        yield f"{path.name}_{number}"
+        yield f"{name}_{number}"
         number += 1

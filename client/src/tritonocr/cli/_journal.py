@@ -1,7 +1,7 @@
-"""Which files of a long run are done, so that it can be interrupted and started again.
+"""The record of the finished files of a long run, which can be interrupted and started again.
 
-One JSON object a line: first the options that the results depend on, then each file when its output is
-complete. A line cut short by a crash counts as not written.
+The journal has one JSON object per line: first the options that the results depend on, then one object for
+each file whose output is complete. A line that a crash cut short counts as not written.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .._exceptions import InvalidInputError
-from ._jobs import Job
+from ._jobs import InputJob
 
 FILE_NAME = ".tritonocr-journal.jsonl"
 
@@ -22,12 +22,12 @@ class Journal:
     """The journal of one output directory; a context manager.
 
     Args:
-        directory: the output directory, which is made.
-        options: what the results depend on.
-        resume: go on where an earlier run stopped; otherwise the journal starts anew.
+        directory: the output directory; it is made if absent.
+        options: the options that the results depend on.
+        resume: continue an earlier run; otherwise a new journal begins.
 
     Raises:
-        InvalidInputError: an earlier run had other options.
+        InvalidInputError: the earlier run had other options.
     """
 
     def __init__(self, directory: Path, options: Mapping[str, Any], *, resume: bool) -> None:
@@ -36,28 +36,29 @@ class Journal:
         lines = _lines(path) if resume else []
         if lines and lines[0].get("options") != options:
             raise InvalidInputError(
-                f"The results in {str(directory)!r} were made with {lines[0].get('options')}, not with "
-                f"{dict(options)}: use those options again, or another --save_path, or leave out --resume."
+                f"The results in {str(directory)!r} were made with the options {lines[0].get('options')}, "
+                f"not with {dict(options)}; use the same options, another --save_path, or no --resume."
             )
         self._done = {line["input"]: line for line in lines[1:]}
-        self._file: IO[str] = path.open("a" if lines else "w", encoding="utf-8")
+        # A name that is not UTF-8 has surrogates, which become JSON's escapes.
+        self._file: IO[str] = path.open("a" if lines else "w", encoding="utf-8", errors="backslashreplace")
         if lines:
-            self._file.write("\n")  # ends a line that was cut short
+            self._file.write("\n")  # ends a line that a crash cut short
         else:
             self._append({"options": options})
 
     @property
     def stems(self) -> dict[str, str]:
-        """Where the output of each file that is done lies, as `folder/stem`."""
+        """The place of each finished file's output, as `folder/stem`."""
         return {name: line["output"] for name, line in self._done.items()}
 
-    def has(self, job: Job) -> bool:
-        """Whether the job is done, its input unchanged since."""
+    def has(self, job: InputJob) -> bool:
+        """Return whether the job is done and its input is unchanged since then."""
         line = self._done.get(job.source.input_path or "")
         return line is not None and line["input_state"] == _input_state(job)
 
-    def add(self, job: Job) -> None:
-        """Note that the job's output is complete; standard input has no name to know it by again."""
+    def add(self, job: InputJob) -> None:
+        """Record that the job's output is complete; standard input has no name and is not recorded."""
         if job.source.input_path is None:
             return
         output = (job.folder / job.stem).as_posix()
@@ -87,8 +88,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _input_state(job: Job) -> list[int] | None:
-    """Size in bytes and time of the last change in ns; None for what is no file."""
+def _input_state(job: InputJob) -> list[int] | None:
+    """Return the input's size in bytes and time of change in ns; None if the input is no file."""
     try:
         status = Path(job.name).stat()
     except (OSError, ValueError):

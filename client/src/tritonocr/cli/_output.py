@@ -1,4 +1,4 @@
-"""What the command line prints and saves of a file's results."""
+"""Print and save the results of one file."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 from .._exceptions import InvalidInputError
 from .._results.result import OCRResult
-from .._results.saving import write_whole
+from .._results.saving import can_print, write_whole
 
 
 class Format(str, Enum):
-    """The form of the results."""
+    """Format of the results."""
 
     table = "table"
     json = "json"
@@ -23,14 +23,13 @@ class Format(str, Enum):
     pdf = "pdf"
 
 
-# Drawings and PDFs want the pages' pictures, which cost time on the way.
 def needs_pictures(output: Format, save_path: Path | None) -> bool:
-    """Whether the output contains pictures of the pages."""
+    """Return whether the output contains page pictures; transferring them costs time."""
     return output is Format.pdf or (output is Format.table and save_path is not None)
 
 
-def put_out_pdf(pages: Iterable[OCRResult], directory: Path | None, stem: str) -> None:
-    """Write a file's pages as one PDF, into a directory or to standard output."""
+def write_pdf(pages: Iterable[OCRResult], directory: Path | None, stem: str) -> None:
+    """Write the pages of a file as one PDF, into a directory or to standard output."""
     from .._results.pdf import searchable_pdf
 
     content = searchable_pdf(pages)
@@ -42,7 +41,7 @@ def put_out_pdf(pages: Iterable[OCRResult], directory: Path | None, stem: str) -
 
 
 def save(output: Format, directory: Path, page: OCRResult) -> None:
-    """Write a page into a directory: a table's as PaddleX does, JSON and pictures."""
+    """Write a page into a directory; the format `table` writes JSON and pictures, as PaddleX does."""
     directory.mkdir(parents=True, exist_ok=True)
     if output is Format.text:
         page.save_to_text(directory)
@@ -56,12 +55,13 @@ def show(output: Format, page: OCRResult, *, with_names: bool) -> None:
     """Print a page on standard output.
 
     Args:
-        output: table; json, one object a line and page; or text.
+        output: `table`; `json`, one line per page; or `text`.
         page: the page.
-        with_names: put its name above its text.
+        with_names: print the page's name above its text.
     """
     if output is Format.json:
-        sys.stdout.write(json.dumps(page.json["res"], ensure_ascii=False) + "\n")
+        line = json.dumps(page.json["res"], ensure_ascii=False)
+        sys.stdout.write((line if can_print(line, sys.stdout) else json.dumps(page.json["res"])) + "\n")
     elif output is Format.text:
         heading = f"==> {_title(page)} <==\n" if with_names else ""
         sys.stdout.write(f"{heading}{page.text}\n")
@@ -71,15 +71,17 @@ def show(output: Format, page: OCRResult, *, with_names: bool) -> None:
 
 
 def check_printable(output: Format, job_count: int) -> None:
-    """Refuse to print what a terminal, or one pipe, cannot hold.
+    """Check that standard output can hold the results.
 
     Raises:
-        InvalidInputError: a PDF for a terminal, or several in one stream.
+        InvalidInputError: the output is a PDF on a terminal, or several PDFs in one stream.
     """
     if output is Format.pdf and job_count != 1:
-        raise InvalidInputError(f"{job_count} PDFs cannot share standard output; give --save_path.")
+        raise InvalidInputError(f"{job_count} PDFs cannot be written to standard output; give --save_path.")
     if output is Format.pdf and sys.stdout.isatty():
-        raise InvalidInputError("A PDF is not for the terminal; give --save_path, or redirect it to a file.")
+        raise InvalidInputError(
+            "A PDF cannot be printed on a terminal; give --save_path, or redirect the output to a file."
+        )
 
 
 def _title(result: OCRResult) -> str:
@@ -105,5 +107,5 @@ def _print_table(result: OCRResult) -> None:
 
 
 def _console(console: Any) -> Any:
-    """Standard output; a pipe has no width to keep to."""
+    """Return a console for standard output; a pipe has no width limit."""
     return console() if sys.stdout.isatty() else console(width=10_000)

@@ -22,9 +22,9 @@ from .._read_ahead import skipped_pages
 from .._results.result import OCRFailure, OCRResult
 from ._connection import Headers, TlsCa, TlsCertificate, TlsKey, connection
 from ._errors import ExitCode, fail, say
-from ._jobs import Job, jobs
+from ._jobs import InputJob, jobs
 from ._journal import Journal
-from ._output import Format, check_printable, needs_pictures, put_out_pdf, save, show
+from ._output import Format, check_printable, needs_pictures, save, show, write_pdf
 from ._summary import counted, summary
 
 
@@ -193,7 +193,7 @@ class _Run:
     failures: int = 0
     started: float = field(default_factory=time.monotonic)
 
-    def do(self, prediction: Prediction, todo: Sequence[Job]) -> int:
+    def do(self, prediction: Prediction, todo: Sequence[InputJob]) -> int:
         """Read the files and put out their results; returns how many failed."""
         files = prediction.pages_by_file([job.source for job in todo])
         try:
@@ -206,7 +206,7 @@ class _Run:
             raise typer.Exit(int(ExitCode.FILES_FAILED)) from None
         return self.failures
 
-    def _finish(self, job: Job, results: Iterable[OCRResult | OCRFailure]) -> None:
+    def _finish(self, job: InputJob, results: Iterable[OCRResult | OCRFailure]) -> None:
         self.files += 1
         failed_pages: list[OCRResult] = []
         try:
@@ -220,10 +220,10 @@ class _Run:
             if self.journal is not None:
                 self.journal.add(job)
 
-    def _put_out(self, job: Job, pages: Iterable[OCRResult]) -> None:
+    def _put_out(self, job: InputJob, pages: Iterable[OCRResult]) -> None:
         folder = None if self.save_path is None else self.save_path / job.folder
         if self.output is Format.pdf:
-            put_out_pdf(pages, folder, job.stem)
+            write_pdf(pages, folder, job.stem)
             return
         for page in pages:
             if not page.ok:
@@ -234,7 +234,7 @@ class _Run:
                 save(self.output, folder, page)
 
     def _pages(
-        self, job: Job, results: Iterable[OCRResult | OCRFailure], failed_pages: list[OCRResult]
+        self, job: InputJob, results: Iterable[OCRResult | OCRFailure], failed_pages: list[OCRResult]
     ) -> Iterator[OCRResult]:
         """Yield the pages of a file and add those that were not read to `failed_pages`.
 

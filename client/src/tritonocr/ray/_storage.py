@@ -11,7 +11,7 @@ from typing import Any
 from pyarrow import ArrowInvalid, fs
 
 from .._exceptions import InvalidInputError
-from .._inputs import SUFFIXES
+from .._inputs.content import SUFFIXES, is_document_name
 
 TEMPORARY = "_temporary"
 
@@ -67,7 +67,7 @@ def list_files(uri: str, *, recursive: bool) -> Iterator[StoredFile]:
         found = filesystem.get_file_info(path)
         if found.type is fs.FileType.Directory:
             infos = filesystem.get_file_info(fs.FileSelector(path, recursive=recursive))
-            found_files = [info for info in infos if PurePosixPath(info.path).suffix.lower() in SUFFIXES]
+            found_files = [info for info in infos if is_document_name(info.base_name)]
         else:
             found_files = [found]
     except OSError as error:
