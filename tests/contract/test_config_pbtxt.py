@@ -16,7 +16,8 @@ from tritonocr._transport.protocol import OUTPUTS
 from tritonocr_backend.core.contracts import NETWORK_OUTPUTS, PIPELINE_MODELS, STAGE_OUTPUTS, Role
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS, PAGE_OPTIONS, default_options
 from tritonocr_backend.documents.pages import Page
-from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline, PageSettings
+from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
+from tritonocr_backend.pipeline.records import PageSettings
 from tritonocr_backend.repository import network_config as zoo_network_config
 from tritonocr_backend.repository.build import source_repository
 from tritonocr_backend.repository.network_config import ServingSettings, network_config

@@ -30,7 +30,8 @@ from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS, PipelineSettings
 from tritonocr_backend.documents.decode import open_document
 from tritonocr_backend.documents.pages import unreduced
-from tritonocr_backend.pipeline.text_crop import CutLine, crop_quad, exact_line_width, pack_lines
+from tritonocr_backend.pipeline.line_geometry import line_rectangle
+from tritonocr_backend.pipeline.text_crop import CutLine, crop_line, exact_line_width, pack_lines
 from tritonocr_backend.pipeline.text_recognition import class_characters, ctc_decode
 from tritonocr_backend.repository.build import build_repository
 from tritonocr_backend.repository.network_config import ServingSettings
@@ -132,15 +133,15 @@ class Exact:
         return {i: self._turned_line(page, expected["dt_polys"][i]) for i, angle in angles if angle == 1}
 
     def _turned_line(self, page: NDArray[np.uint8], quad: Any) -> tuple[str, float]:
-        crop = crop_quad(page, np.array(quad, dtype=np.int32))
-        assert crop is not None
-        turned = warped(crop, 180)
+        line = line_rectangle(np.array(quad, dtype=np.int32), exact=True)
+        assert line is not None
+        turned = warped(crop_line(page, line), 180)
         content_width, padded_width = exact_line_width(*turned.shape[:2])
         content = np.asarray(cv2.resize(turned, (content_width, LINE_HEIGHT_PX)), dtype=np.uint8)
-        packed = pack_lines([CutLine(content, padded_width, None)])
+        packed = pack_lines([CutLine(content, padded_width, line.corners, None)])
         image = packed.pixels.reshape(LINE_HEIGHT_PX, padded_width, 3)
-        line = ctc_decode(*self.network(Role.TEXT_RECOGNITION, image), self.characters)
-        return line.text, line.score
+        decoded = ctc_decode(*self.network(Role.TEXT_RECOGNITION, image), self.characters)
+        return decoded.text, decoded.score
 
 
 @pytest.fixture(scope="module", params=["openvino"])

@@ -18,7 +18,8 @@ from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.core.settings import read_pipeline_settings
 from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.engines import Engine, EngineOptions, Network, create_engine
-from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline, PageSettings
+from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
+from tritonocr_backend.pipeline.records import PageSettings
 from tritonocr_backend.pipeline.stages import run_stage
 from tritonocr_backend.triton.requests import parse_request
 

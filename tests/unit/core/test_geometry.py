@@ -54,7 +54,7 @@ class TestMinAreaQuad:
     def test_corners_and_short_side(
         self, points: list[list[int]], expected: list[list[int]] | None, short_side: float
     ) -> None:
-        quad, side = min_area_quad(np.array(points, np.int32))
+        quad, side = min_area_quad(np.array(points, np.int32), exact=True)
         assert quad.dtype == np.float32
         assert side == pytest.approx(short_side, abs=1e-4)
         if expected is not None:
@@ -69,14 +69,14 @@ class TestMinAreaQuad:
         self, centre: tuple[float, float], size: tuple[float, float], angle: float
     ) -> None:
         corners = cv2.boxPoints((centre, size, angle))
-        (top_left, top_right, bottom_right, bottom_left), _ = min_area_quad(corners)
+        (top_left, top_right, bottom_right, bottom_left), _ = min_area_quad(corners, exact=True)
         assert max(top_left[0], bottom_left[0]) <= min(top_right[0], bottom_right[0])
         assert top_left[1] <= bottom_left[1]
         assert top_right[1] <= bottom_right[1]
 
     @given(hnp.arrays(np.int32, st.tuples(st.integers(1, 30), st.just(2)), elements=COORDINATES))
     def test_encloses_every_point(self, points: NDArray[np.int32]) -> None:
-        quad, _ = min_area_quad(points)
+        quad, _ = min_area_quad(points, exact=False)
         hull = cv2.convexHull(quad)
         for point in points.tolist():
             assert cv2.pointPolygonTest(hull, point, measureDist=True) > -0.1

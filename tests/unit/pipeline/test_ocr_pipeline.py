@@ -12,7 +12,8 @@ from tritonocr_backend.core import contracts
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.errors import OverloadedError
 from tritonocr_backend.documents.pages import Page, unreduced
-from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline, PageResult, PageSettings
+from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
+from tritonocr_backend.pipeline.records import PageResult, PageSettings
 
 HEIGHT, WIDTH = 640, 480
 
@@ -172,7 +173,7 @@ class TestLines:
         result = read(FakeModels([FIRST, SECOND], together=2), PAGE, return_word_box=True)
         for line, quad in zip(result.lines, (FIRST, SECOND), strict=True):
             (word,) = line.words
-            x, y, x_end, y_end = word.box
+            (x, y), (x_end, _), (_, y_end), _ = word.quad.tolist()
             assert word.text == line.text
             assert (y, y_end) == (quad[0][1], quad[2][1])
             assert quad[0][0] == x < x_end <= quad[1][0]
@@ -191,7 +192,9 @@ class TestLines:
         page[dark] = 100
         (line,) = read(FakeModels([quad]), page, use_textline_orientation=True, return_word_box=True).lines
         (word,), edges = line.words, (*quad[0], *quad[2])
-        sides = zip(("left", "top", "right", "bottom"), word.box, edges, strict=True)
+        sides = zip(
+            ("left", "top", "right", "bottom"), (*word.quad.min(0), *word.quad.max(0)), edges, strict=True
+        )
         assert [side for side, of_word, of_line in sides if of_word != of_line] == [end]
 
     def test_no_words_unless_asked_for(self) -> None:

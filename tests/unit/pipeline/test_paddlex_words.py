@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.core.arrays import Tensors
 from tritonocr_backend.core.contracts import IMAGE, STAGE_OUTPUTS
+from tritonocr_backend.core.geometry import bounding_boxes
 from tritonocr_backend.core.network_metadata import read_card
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.documents.pages import Page, unreduced
 from tritonocr_backend.engines import Engine, EngineOptions, Network, create_engine
-from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline, PageResult, PageSettings
+from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
+from tritonocr_backend.pipeline.records import PageResult, PageSettings
 from tritonocr_backend.pipeline.stages import run_stage
 
 
@@ -81,5 +83,5 @@ def test_so_are_their_words(result: PageResult, recorded: dict[str, Any]) -> Non
 
 
 def test_and_the_words_boxes(result: PageResult, recorded: dict[str, Any]) -> None:
-    boxes = [[list(word.box) for word in line.words] for line in result.lines]
+    boxes = [bounding_boxes(np.array([word.quad for word in line.words])).tolist() for line in result.lines]
     assert boxes == recorded["text_word_boxes"]

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tritonocr_backend.pipeline.reading_direction import logical_order
 from tritonocr_backend.pipeline.stages import text_recognition_decode
-from tritonocr_backend.pipeline.text_recognition import DecodedLine, in_logical_order, split_words
+from tritonocr_backend.pipeline.text_recognition import DecodedLine, in_logical_order
+from tritonocr_backend.pipeline.words import split_words
 
 # What is read, and what stands on the page from left to right.
 LINES = [
@@ -50,11 +51,12 @@ def test_every_character_keeps_its_place_on_the_page(visual: str) -> None:
 
 def test_columns_and_words_follow_their_characters() -> None:
     visual = "PDF2 فلم"
-    line = in_logical_order(DecodedLine(visual, 0.9, np.arange(len(visual)) * 10))
+    line = in_logical_order(DecodedLine(visual, 0.9, np.arange(8) * 10, np.arange(8, dtype=np.float32)))
     assert line.text == "ملف PDF2"
     assert line.columns.tolist() == [70, 60, 50, 40, 0, 10, 20, 30]
-    words = [(word.text, word.start_column, word.end_column) for word in split_words(line, 80)]
-    assert words == [("ملف ", 40, 71), ("PDF2", 0, 31)]
+    assert line.confidences.tolist() == [7, 6, 5, 4, 0, 1, 2, 3]
+    words = [(word.text, round(word.start * 80), round(word.end * 80)) for word in split_words(line, 80)]
+    assert words == [("ملف", 46, 76), (" ", 36, 46), ("PDF2", 0, 36)]
 
 
 @pytest.mark.parametrize(("right_to_left", "text"), [(True, "باب 12"), (False, "12 باب")])
@@ -67,6 +69,8 @@ def test_the_decoder_turns_lines_only_where_the_network_reads_such_a_script(
         "confidences": np.full((1, 6), 0.5, np.float32),
         "column_counts": np.array([6], np.float32),
         "return_words": np.array([True]),
+        "return_characters": np.array([False]),
+        "exact": np.array([False]),
     }
     decoded = text_recognition_decode(inputs, characters, right_to_left=right_to_left)
     assert decoded["texts"].tolist() == [text]

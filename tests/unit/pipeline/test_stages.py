@@ -30,6 +30,7 @@ def postprocess_inputs(**changes: Any) -> Inputs:
         "box_thresh": np.array([0.6], np.float32),
         "unclip_ratio": np.array([2.0], np.float32),
         "max_candidates": np.array([1000], np.int32),
+        "exact": np.array([False]),
     }
     return {**inputs, **changes}
 
@@ -51,6 +52,8 @@ def decode_inputs(**changes: Any) -> Inputs:
         "confidences": np.full((2, 3), 0.5, np.float32),
         "column_counts": np.array([3, 3], np.float32),
         "return_words": np.array([False]),
+        "return_characters": np.array([False]),
+        "exact": np.array([False]),
     }
     return {**inputs, **changes}
 
@@ -84,7 +87,7 @@ class TestPostprocess:
             ),
             pytest.param(
                 {"max_candidates": np.array([0], np.int32)},
-                "max_candidates: got 0, expected at least 1",
+                "max_candidates: got 0, expected 1 to 1000000",
                 id="no candidates",
             ),
             pytest.param(
@@ -143,7 +146,11 @@ class TestCrop:
             "widths": (0,),
             "content_widths": (0,),
             "line_index": (0,),
+            "part_index": (0,),
+            "starts_word": (0,),
+            "line_quads": (0, 4, 2),
             "orientation_images": (0, 80, 160, 3),
+            "polys_done": (1,),
         }
 
     @pytest.mark.parametrize(
@@ -199,7 +206,8 @@ class TestDecode:
         )
         assert out["word_line_index"].tolist() == [0, 0, 0, 1]
         assert out["word_texts"].tolist() == ["a", " ", "b", "b"]
-        assert out["word_spans"].tolist() == [[0, 1], [1, 2], [2, 3], [1, 2]]
+        assert out["word_spans"] == pytest.approx(np.array([[0, 1], [1, 2], [2, 3], [0, 3]]) / 3)
+        assert out["word_scores"] == pytest.approx([0.5] * 4)
 
     def test_no_lines(self) -> None:
         none = {
@@ -230,7 +238,7 @@ class TestDecode:
             ),
             pytest.param(
                 {"column_counts": np.zeros(3, np.float32)},
-                "column_counts: got 3 values, expected 2, one a line",
+                "column_counts: got 3 values, expected 2, one per line",
                 id="more counts than lines",
             ),
         ],

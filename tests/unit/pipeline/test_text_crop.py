@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tritonocr_backend.core.contracts import PADDING_BGR
+from tritonocr_backend.pipeline.line_geometry import line_rectangle
 from tritonocr_backend.pipeline.text_crop import (
     MAX_WARP_SIDE_PX,
     CutLine,
-    crop_quad,
+    crop_line,
     cut_line,
     cut_line_exactly,
     exact_line_width,
@@ -29,6 +30,25 @@ PAGE = cv2.GaussianBlur(RANDOM.integers(0, 256, (120, 160, 3), dtype=np.uint8), 
 
 def box(x: int, y: int, width: int, height: int) -> NDArray[np.int32]:
     return np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], np.int32)
+
+
+def crop_quad(page: NDArray[np.uint8], quad: NDArray[np.int32]) -> NDArray[np.uint8] | None:
+    line = line_rectangle(quad, exact=True)
+    return None if line is None else crop_line(page, line)
+
+
+def cut_once(page: NDArray[np.uint8], quad: NDArray[np.int32], reduction: int = 1) -> CutLine:
+    line = line_rectangle(quad, exact=False)
+    assert line is not None
+    (cut,) = cut_line(page, line, reduction, with_orientation_image=True)
+    return cut
+
+
+def cut_in_two_steps(page: NDArray[np.uint8], quad: NDArray[np.int32]) -> CutLine:
+    line = line_rectangle(quad, exact=True)
+    assert line is not None
+    (cut,) = cut_line_exactly(page, quad, line, with_orientation_image=True)
+    return cut
 
 
 def crop(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -167,10 +187,7 @@ class TestOneWarp:
         ],
     )
     def test_shows_what_paddlexs_two_steps_show(self, quad: NDArray[np.int32]) -> None:
-        once = cut_line(PAGE, quad, 1, with_orientation_image=True)
-        twice = cut_line_exactly(PAGE, quad, with_orientation_image=True)
-        assert once is not None
-        assert twice is not None
+        once, twice = cut_once(PAGE, quad), cut_in_two_steps(PAGE, quad)
         assert once.content.shape == twice.content.shape
         assert difference(once.content, twice.content) < 4  # up to half a pixel apart
         assert difference(once.orientation_image, twice.orientation_image) < 4
@@ -179,43 +196,35 @@ class TestOneWarp:
     @pytest.mark.parametrize("reduction", [2, 4])
     def test_of_a_smaller_page_is_the_same_line(self, reduction: int) -> None:
         page = cv2.resize(PAGE, None, fx=reduction, fy=reduction, interpolation=cv2.INTER_CUBIC)
-        from_all = cut_line(page, SLANTED * reduction, 1, with_orientation_image=False)
-        from_fewer = cut_line(PAGE, SLANTED * reduction, reduction, with_orientation_image=False)
-        assert from_all is not None
-        assert from_fewer is not None
+        from_all, from_fewer = (
+            cut_once(page, SLANTED * reduction),
+            cut_once(PAGE, SLANTED * reduction, reduction),
+        )
         assert from_all.content.shape == from_fewer.content.shape
         assert difference(from_all.content, from_fewer.content) < 1
 
     def test_makes_no_orientation_image_unless_it_is_wanted(self) -> None:
-        cut = cut_line(PAGE, SLANTED, 1, with_orientation_image=False)
-        assert cut is not None
+        line = line_rectangle(SLANTED, exact=False)
+        assert line is not None
+        (cut,) = cut_line(PAGE, line, 1, with_orientation_image=False)
         assert cut.orientation_image is None
-
-    def test_a_box_without_an_area_gives_nothing(self) -> None:
-        assert cut_line(PAGE, box(20, 30, 20, 0), 1, with_orientation_image=True) is None
-        assert cut_line_exactly(PAGE, box(20, 30, 20, 0), with_orientation_image=True) is None
 
     def test_beyond_opencvs_coordinates_a_line_reads_as_anywhere_else(self) -> None:
         page = np.zeros((120, MAX_WARP_SIDE_PX + 2000 + 160, 3), np.uint8)
         page[:, -160:] = PAGE
-        here = cut_line(PAGE, SLANTED, 1, with_orientation_image=False)
-        there = cut_line(
-            page, SLANTED + np.array([page.shape[1] - 160, 0], np.int32), 1, with_orientation_image=False
-        )
-        assert here is not None
-        assert there is not None
+        here = cut_once(PAGE, SLANTED)
+        there = cut_once(page, SLANTED + np.array([page.shape[1] - 160, 0], np.int32))
         assert difference(here.content, there.content) < 1
 
     def test_exactly_resizes_the_crop_for_line_orientation_too(self) -> None:
-        cut, plain = cut_line_exactly(PAGE, SLANTED, with_orientation_image=True), crop_quad(PAGE, SLANTED)
-        assert cut is not None
+        cut, plain = cut_in_two_steps(PAGE, SLANTED), crop_quad(PAGE, SLANTED)
         assert plain is not None
         assert cut.orientation_image is not None
         assert (cut.orientation_image == cv2.resize(plain, (160, 80))).all()
 
 
 def cut_of(width: int, padded_width: int, seed: int = 0) -> CutLine:
-    return CutLine(crop(48, width, seed), padded_width, None)
+    return CutLine(crop(48, width, seed), padded_width, np.zeros((4, 2), np.float32), None)
 
 
 CONTENT_WIDTHS = st.lists(st.integers(1, 400), max_size=8)

@@ -1,4 +1,4 @@
-"""CTC decoding, and cutting a decoded line into words."""
+"""CTC decoding of the network's columns."""
 
 from itertools import groupby
 
@@ -12,7 +12,6 @@ from tritonocr_backend.pipeline.text_recognition import (
     DecodedLine,
     class_characters,
     ctc_decode,
-    split_words,
 )
 
 CHARACTERS = class_characters(["a", "b", "c"])  # blank a b c space
@@ -86,51 +85,3 @@ class TestDecoding:
     def test_an_entry_of_several_characters_is_kept_whole(self) -> None:
         line = ctc_decode(np.array([1], np.int32), np.array([1], np.float32), class_characters(["ﬁx"]))
         assert line.text == "ﬁx"
-
-
-def words_of(text: str, columns: list[int] | None = None, count: float = 100) -> list[str]:
-    line = DecodedLine(text, 1.0, np.array(columns or range(len(text)), dtype=np.intp))
-    return [word.text for word in split_words(line, count)]
-
-
-class TestWords:
-    @pytest.mark.parametrize(
-        ("text", "words"),
-        [
-            pytest.param("", [], id="nothing"),
-            pytest.param("Hello World", ["Hello", " ", "World"], id="letters, with what stands between"),
-            pytest.param("中文字", ["中", "文", "字"], id="CJK by character"),
-            pytest.param("价格12元", ["价", "格", "12", "元"], id="digits among CJK"),
-            pytest.param("pi is 3.14", ["pi", " ", "is", " ", "3.14"], id="a point between digits"),
-            pytest.param("end. Next", ["end", ". ", "Next"], id="a full stop is no part of a word"),
-            pytest.param("e-mail", ["e-mail"], id="a hyphen after a letter"),
-            pytest.param("-5", ["-", "5"], id="but not before one"),
-            pytest.param("(a),", ["(", "a", "),"], id="symbols are grouped"),
-            pytest.param("v1.", ["v1", "."], id="a point at the end"),
-            pytest.param("naïve", ["na", "ï", "ve"], id="letters beyond ASCII stand apart, as in PaddleX"),
-        ],
-    )
-    def test_are_cut_as_paddlex_does(self, text: str, words: list[str]) -> None:
-        assert words_of(text) == words
-
-    @given(st.text(alphabet="ab1.- 中文，é", max_size=30))
-    def test_put_together_are_the_text(self, text: str) -> None:
-        assert "".join(words_of(text)) == text
-
-    def test_a_word_spans_its_columns(self) -> None:
-        line = DecodedLine("ab c", 1.0, np.array([3, 5, 8, 9]))
-        assert [(w.start_column, w.end_column) for w in split_words(line, 20)] == [(3, 6), (8, 9), (9, 10)]
-
-    def test_a_cjk_character_is_centred_and_as_wide_as_those_beside_it(self) -> None:
-        line = DecodedLine("中文", 1.0, np.array([4, 10]))
-        # Two characters from column 4 to 10: 7 columns for one step.
-        assert [(w.start_column, w.end_column) for w in split_words(line, 40)] == [(1, 8), (7, 14)]
-
-    def test_a_lone_cjk_character_is_as_wide_as_the_lines_characters_are_on_average(self) -> None:
-        line = DecodedLine("a中b", 1.0, np.array([2, 10, 20]))
-        _, middle, _ = split_words(line, 30)
-        assert (middle.start_column, middle.end_column) == (5.5, 15.5)
-
-    def test_nothing_starts_before_the_line(self) -> None:
-        line = DecodedLine("中文", 1.0, np.array([0, 8]))
-        assert split_words(line, 20)[0].start_column == 0

@@ -22,7 +22,7 @@ from tritonocr_backend.core.contracts import IMAGE_SIZES, NETWORK_OUTPUTS, PIPEL
 from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.graphs.half_precision import halve
-from tritonocr_backend.pipeline.ocr_pipeline import MAX_LINES_A_CALL
+from tritonocr_backend.pipeline.line_reading import MAX_LINES_PER_CALL
 from tritonocr_backend.pipeline.text_crop import MAX_WIDTH_PX, WIDTH_STEP_PX
 from tritonocr_backend.repository import pipeline_config
 from tritonocr_backend.repository.build import add_network
@@ -146,7 +146,7 @@ class TestTensorrt:
         assert all(a <= b <= c for a, b, c in zip(profile.least, shape, profile.most, strict=True))
 
     def test_a_batch_holds_what_the_pipeline_sends_at_once(self) -> None:
-        assert all(SERVING[role].max_batch_size >= MAX_LINES_A_CALL for role in LINES)
+        assert all(SERVING[role].max_batch_size >= MAX_LINES_PER_CALL for role in LINES)
 
 
 class TestOtherHardware:

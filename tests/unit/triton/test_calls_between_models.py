@@ -124,6 +124,8 @@ def test_lines_are_decoded_with_their_networks_dictionary(repository: Repository
         "confidences": np.ones((1, 3), np.float32),
         "column_counts": np.array([3], np.float32),
         "return_words": np.array([False]),
+        "return_characters": np.array([False]),
+        "exact": np.array([False]),
         "model_name": np.array(["rec"], dtype=object),
     }
     outputs = run_stage(DECODE, inputs, repository)

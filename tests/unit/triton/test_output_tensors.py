@@ -7,11 +7,20 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from tritonocr_backend.pipeline.ocr_pipeline import Line, PageResult, Word
+from tritonocr_backend.pipeline.records import Line, PageResult, PlacedText
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
 from tritonocr_backend.triton.output_tensors import ReadPage, encode_picture, output_tensors
 
 BOX = [[1, 2], [11, 3], [11, 8], [1, 7]]
+
+
+def quad_at(x: int, y: int) -> list[list[int]]:
+    """A word that rises by 1 px."""
+    return [[x, y + 1], [x + 3, y], [x + 3, y + 4], [x, y + 5]]
+
+
+def word(text: str, x: int, y: int) -> PlacedText:
+    return PlacedText(text, np.array(quad_at(x, y), np.int32), 0.5)
 
 
 def result(boxes: int, lines: tuple[Line, ...], angle: int = 0, reached: bool = False) -> PageResult:
@@ -34,11 +43,9 @@ def decoded(picture: bytes) -> PIL.Image.Image:
 class TestColumns:
     TENSORS = output_tensors(
         [
-            ReadPage(
-                0, result(2, (Line(1, "中文", 0.5, (Word("中", (1, 2, 3, 4)), Word("文", (3, 2, 5, 4)))),))
-            ),
+            ReadPage(0, result(2, (Line(1, "中文", 0.5, (word("中", 1, 2), word("文", 3, 2))),))),
             ReadPage(3, result(0, (), angle=90, reached=True)),
-            ReadPage(4, result(1, (Line(0, "c", 0.25, (Word("c", (5, 6, 7, 8)),)),), angle=-1)),
+            ReadPage(4, result(1, (Line(0, "c", 0.25, (word("c", 5, 6),)),), angle=-1)),
         ],
         page_count=9,
         options={"text_det_thresh": 0.2, "text_det_limit_type": "max"},
@@ -60,7 +67,9 @@ class TestColumns:
             ("rec_boxes", [[21, 22, 31, 28], [1, 2, 11, 8]]),
             ("word_line_index", [0, 0, 1]),
             ("word_texts", ["中", "文", "c"]),
-            ("word_boxes", [[1, 2, 3, 4], [3, 2, 5, 4], [5, 6, 7, 8]]),
+            ("word_boxes", [[1, 2, 4, 7], [3, 2, 6, 7], [5, 6, 8, 11]]),
+            ("word_polys", [quad_at(1, 2), quad_at(3, 2), quad_at(5, 6)]),
+            ("word_scores", [0.5, 0.5, 0.5]),
             ("input_images", []),
             ("preprocessed_images", []),
         ],

@@ -15,7 +15,7 @@ from tritonocr_backend.core.network_metadata import NetworkCard, Normalisation
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS, PAGE_OPTIONS, PipelineSettings, default_options
 from tritonocr_backend.documents.pages import unreduced
-from tritonocr_backend.pipeline.ocr_pipeline import PageSettings
+from tritonocr_backend.pipeline.records import PageSettings
 from tritonocr_backend.triton.requests import AFTER_DETECTION, OcrRequest, parse_request
 
 PLAIN = Normalisation(1.0, (0, 0, 0), (1, 1, 1), "BGR")

@@ -138,6 +138,8 @@ class TestStageModel:
             "confidences": np.full((1, len(indices)), 0.5, np.float32),
             "column_counts": np.array([len(indices)], np.float32),
             "return_words": np.array([False]),
+            "return_characters": np.array([False]),
+            "exact": np.array([False]),
             "model_name": np.array([model_name], dtype=object),
         }
         return request(inputs, *STAGE_OUTPUTS["text_recognition_decode"])

@@ -58,8 +58,26 @@ DECODE: Final = "text_recognition_decode"
 PIPELINE_MODELS: Final = ("ocr", "ocr_stream", POSTPROCESS, CROP, DECODE)
 """The Python models that every repository holds beside its networks."""
 
+SPAN_COLUMNS: Final = ("line_index", "texts", "spans", "scores")
+"""Columns of the decoder's words and characters."""
+
 STAGE_OUTPUTS: Final = {
     POSTPROCESS: ("polys", "scores", "max_candidates_reached"),
-    CROP: ("pixels", "widths", "content_widths", "line_index", "orientation_images"),
-    DECODE: ("texts", "scores", "word_line_index", "word_texts", "word_spans"),
+    CROP: (
+        "pixels",
+        "widths",
+        "content_widths",
+        "line_index",
+        "part_index",
+        "starts_word",
+        "line_quads",
+        "orientation_images",
+        "polys_done",
+    ),
+    DECODE: (
+        "texts",
+        "scores",
+        *(f"word_{column}" for column in SPAN_COLUMNS),
+        *(f"char_{column}" for column in SPAN_COLUMNS),
+    ),
 }

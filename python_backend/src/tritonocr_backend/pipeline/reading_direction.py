@@ -1,7 +1,8 @@
-"""From a line's characters left to right, as a network gives them, to the order in which they are read.
+"""Put the characters of a right-to-left line in the order in which they are read.
 
-Unicode's bidirectional algorithm (UAX #9) turns reading order into that of the page; run on the order of the
-page it gives reading order back, which is how PaddleX uses it for Arabic.
+A network returns characters from left to right. Unicode's bidirectional algorithm (UAX #9) turns reading
+order into the order on the page. Applied to the order on the page, it returns reading order; PaddleX uses it
+in this way, too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 
 
 def logical_order(text: str) -> list[tuple[str, int]]:
-    """The characters of a line in the order in which they are read.
+    """Return the characters of a line in the order in which they are read.
 
     A line with a letter of a right-to-left script runs from right to left as a whole; PaddleX lets the letter
     that stands first on the page decide, which misplaces a Latin word at the end of an Arabic line. A line
@@ -23,7 +24,7 @@ def logical_order(text: str) -> list[tuple[str, int]]:
         text: the characters from left to right.
 
     Returns:
-        Each character, brackets mirrored where they were drawn so, and its index in `text`.
+        Each character, with mirrored brackets where the page shows them mirrored, and its index in `text`.
     """
     if not any(bidirectional(character) in _RIGHT_TO_LEFT for character in text):
         return [(character, index) for index, character in enumerate(text)]

@@ -1,11 +1,11 @@
-"""The pipeline's own stages, tensors in and tensors out: what their Triton models and in-process calls run.
+"""The pipeline's own stages on named tensors, as their Triton models and in-process callers run them.
 
-Each checks what it is given, since each can be called alone.
+Each stage checks its inputs, since any client can call it directly, and bounds its work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,46 +13,78 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonocr_backend.core import contracts
-from tritonocr_backend.core.arrays import Image, Quads, Tensors
+from tritonocr_backend.core.arrays import Floats, Image, Quads, Tensors
 from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.core.settings import PAGE_OPTIONS
 from tritonocr_backend.pipeline import text_crop, text_detection, text_recognition
+from tritonocr_backend.pipeline.line_geometry import line_rectangle
+from tritonocr_backend.pipeline.words import TextSpan, split_characters, split_paddlex_words, split_words
+
+MAX_MAP_SIDE_PX = 65_536
+MAX_MAP_PIXELS = 4096 * 4096
+MAX_CANDIDATES = 1_000_000
+MAX_CUT_BYTES = 1 << 25
+"""Bytes of line images that one call of the crop stage returns, apart from its last line."""
+MAX_SAMPLED_PIXELS = 1 << 27
+"""Pixels of the page inside the lines that one call cuts; PaddleX's way copies all of them."""
+MAX_CUT_BOXES = 4096
+
+Checkpoint = Callable[[], None]
+"""Called often during long work; raises an exception to stop it."""
 
 
-def run_stage(name: str, inputs: Tensors, repository: RepositoryView) -> dict[str, NDArray[Any]]:
-    """Run a stage by its model's name; the repository has the decoder's dictionaries."""
+def _never_stop() -> None:
+    """Let the work go on."""
+
+
+def run_stage(
+    name: str, inputs: Tensors, repository: RepositoryView, checkpoint: Checkpoint = _never_stop
+) -> dict[str, NDArray[Any]]:
+    """Run a stage by its model's name.
+
+    Args:
+        name: the model's name.
+        inputs: the stage's input tensors.
+        repository: the model repository, which has the decoder's dictionaries.
+        checkpoint: called often; raises an exception to stop the stage.
+
+    Raises:
+        InvalidInputError: an input is wrong.
+    """
     if name == contracts.POSTPROCESS:
-        return text_detection_postprocess(inputs)
+        return text_detection_postprocess(inputs, checkpoint)
     if name == contracts.CROP:
-        return text_crop_lines(inputs)
+        return text_crop_lines(inputs, checkpoint)
     network = str(inputs["model_name"][0])
     characters = text_recognition.class_characters(repository.characters(network))
     right_to_left = repository.is_right_to_left(network)
-    return text_recognition_decode(inputs, characters, right_to_left=right_to_left)
+    return text_recognition_decode(inputs, characters, right_to_left=right_to_left, checkpoint=checkpoint)
 
 
-def text_detection_postprocess(inputs: Tensors) -> dict[str, NDArray[Any]]:
-    """DB postprocessing.
+def text_detection_postprocess(
+    inputs: Tensors, checkpoint: Checkpoint = _never_stop
+) -> dict[str, NDArray[Any]]:
+    """Turn a probability map into boxes; see `text_detection.db_postprocess`.
 
     Args:
         inputs: probability FP32 [H', W'], page_size INT32 [2] (height, width), thresh, box_thresh and
-            unclip_ratio FP32 [1], max_candidates INT32 [1].
+            unclip_ratio FP32 [1], max_candidates INT32 [1], exact BOOL [1].
+        checkpoint: see `run_stage`.
 
     Returns:
         polys INT32 [n, 4, 2], scores FP32 [n], max_candidates_reached BOOL [1].
 
     Raises:
-        InvalidInputError: a size is 0 or a number out of range.
+        InvalidInputError: a size is 0 or too large, or a number is not finite or out of range.
     """
     probability, max_candidates = inputs["probability"], int(inputs["max_candidates"][0])
     height, width = inputs["page_size"].tolist()
     if height < 1 or width < 1:
         raise InvalidInputError(f"page_size: got {height}x{width}, expected at least 1x1")
-    if not probability.size:
-        raise InvalidInputError(f"probability: got shape {list(probability.shape)}, expected no side of 0")
-    if max_candidates < 1:
-        raise InvalidInputError(f"max_candidates: got {max_candidates}, expected at least 1")
+    _check_probability(probability)
+    if not 1 <= max_candidates <= MAX_CANDIDATES:
+        raise InvalidInputError(f"max_candidates: got {max_candidates}, expected 1 to {MAX_CANDIDATES}")
     boxes = text_detection.db_postprocess(
         probability,
         (height, width),
@@ -60,52 +92,97 @@ def text_detection_postprocess(inputs: Tensors) -> dict[str, NDArray[Any]]:
         box_thresh=_detection_option("box_thresh", inputs),
         unclip_ratio=_detection_option("unclip_ratio", inputs),
         max_candidates=max_candidates,
+        exact=bool(inputs["exact"][0]),
+        checkpoint=checkpoint,
     )
     reached = np.array([boxes.max_candidates_reached])
     return {"polys": boxes.quads, "scores": boxes.scores, "max_candidates_reached": reached}
 
 
+def _check_probability(probability: Floats) -> None:
+    shape = list(probability.shape)
+    if not probability.size:
+        raise InvalidInputError(f"probability: got shape {shape}, expected no side of 0")
+    if probability.size > MAX_MAP_PIXELS or max(shape) > MAX_MAP_SIDE_PX:
+        raise InvalidInputError(
+            f"probability: got shape {shape}, expected at most {MAX_MAP_PIXELS} values "
+            f"and no side over {MAX_MAP_SIDE_PX}"
+        )
+    if not np.isfinite(probability).all():
+        raise InvalidInputError("probability: got a value that is not finite, expected values of 0 to 1")
+
+
 def _detection_option(name: str, inputs: Tensors) -> float:
-    """An input that is a `predict()` option without its prefix, checked as that option is."""
+    """Check an input that is a `predict()` option without its prefix, as that option is checked."""
     option = replace(PAGE_OPTIONS[f"text_det_{name}"], name=name)
     return float(option.check(float(inputs[name][0])))
 
 
-def text_crop_lines(inputs: Tensors) -> dict[str, NDArray[Any]]:
-    """Cut the lines out of a page; quads without an area give no line.
+def text_crop_lines(inputs: Tensors, checkpoint: Checkpoint = _never_stop) -> dict[str, NDArray[Any]]:
+    """Cut the lines out of a page; a quad without an area gives no line.
+
+    The stage cuts the quads in their order until the line images reach MAX_CUT_BYTES, the area of the cut
+    lines reaches MAX_SAMPLED_PIXELS, or MAX_CUT_BOXES quads are done. The caller asks again for the rest.
 
     Args:
         inputs: image UINT8 [H, W, 3] BGR; polys INT32 [n, 4, 2] in pixels of a page `reduction` INT32 [1]
             times as large as the image; exact BOOL [1] (see text_crop); orientation_images BOOL [1]
             (whether those are wanted).
+        checkpoint: see `run_stage`.
 
     Returns:
         pixels UINT8 [-1], widths, content_widths INT32 [k] (see text_crop.PackedLines), line_index INT32 [k],
-        the quad of each line, and orientation_images UINT8 [k or 0, 80, 160, 3] in the same order.
+        the quad of each row, part_index INT32 [k] and starts_word BOOL [k] (see text_crop.CutLine),
+        line_quads FP32 [k, 4, 2] in the direction of reading, orientation_images UINT8 [k or 0, 80, 160, 3],
+        all in the same order; polys_done INT32 [1], the number of quads that were cut.
 
     Raises:
-        InvalidInputError: the page has no pixels, a quad is not on it, or the reduction makes no sense.
+        InvalidInputError: the page has no pixels, a quad is not on it, or the reduction is invalid.
     """
     page, quads, reduction = inputs["image"], inputs["polys"], int(inputs["reduction"][0])
     exact, wanted = bool(inputs["exact"][0]), bool(inputs["orientation_images"][0])
     _check_reduction(reduction, exact=exact)
     _check_on_page(page, quads, reduction)
-
-    def cut(quad: Quads) -> text_crop.CutLine | None:
+    cuts: list[tuple[int, text_crop.CutLine]] = []
+    bytes_left, pixels_left, done = MAX_CUT_BYTES, MAX_SAMPLED_PIXELS, 0
+    for index, quad in enumerate(quads[:MAX_CUT_BOXES]):
+        checkpoint()
+        if bytes_left <= 0 or pixels_left <= 0:
+            break
+        done += 1
+        line = line_rectangle(quad, exact=exact)
+        if line is None:
+            continue
         if exact:
-            return text_crop.cut_line_exactly(page, quad, with_orientation_image=wanted)
-        return text_crop.cut_line(page, quad, reduction, with_orientation_image=wanted)
+            parts = text_crop.cut_line_exactly(page, quad, line, with_orientation_image=wanted)
+        else:
+            parts = text_crop.cut_line(page, line, reduction, with_orientation_image=wanted)
+        cuts += [(index, part) for part in parts]
+        bytes_left -= sum(_image_bytes(part) for part in parts)
+        pixels_left -= line.width * line.height
+    return {**_packed_tensors(cuts, with_orientation_images=wanted), "polys_done": np.array([done], np.int32)}
 
-    lines = {i: line for i, quad in enumerate(quads) if (line := cut(quad)) is not None}
-    packed = text_crop.pack_lines(list(lines.values()))
-    line_index = np.array(list(lines), dtype=np.int32)[packed.order]
-    images = [lines[i].orientation_image for i in line_index.tolist()] if wanted else []
+
+def _image_bytes(line: text_crop.CutLine) -> int:
+    orientation_bytes = 0 if line.orientation_image is None else line.orientation_image.nbytes
+    return contracts.LINE_HEIGHT_PX * line.padded_width * 3 + orientation_bytes
+
+
+def _packed_tensors(
+    cuts: Sequence[tuple[int, text_crop.CutLine]], *, with_orientation_images: bool
+) -> dict[str, NDArray[Any]]:
+    packed = text_crop.pack_lines([line for _, line in cuts])
+    rows = [cuts[i] for i in packed.order.tolist()]
+    images = [line.orientation_image for _, line in rows] if with_orientation_images else []
     orientation_images = np.array(images, dtype=np.uint8).reshape(-1, *contracts.LINE_ORIENTATION_SIZE_PX, 3)
     return {
         "pixels": packed.pixels,
         "widths": packed.widths,
         "content_widths": packed.content_widths,
-        "line_index": line_index,
+        "line_index": np.array([index for index, _ in rows], dtype=np.int32),
+        "part_index": np.array([line.part_index for _, line in rows], dtype=np.int32),
+        "starts_word": np.array([line.starts_word for _, line in rows], dtype=bool),
+        "line_quads": np.array([line.corners for _, line in rows], dtype=np.float32).reshape(-1, 4, 2),
         "orientation_images": orientation_images,
     }
 
@@ -133,60 +210,79 @@ def _check_on_page(page: Image, quads: Quads, reduction: int) -> None:
 
 
 def text_recognition_decode(
-    inputs: Tensors, characters: Sequence[str], *, right_to_left: bool = False
+    inputs: Tensors,
+    characters: Sequence[str],
+    *,
+    right_to_left: bool = False,
+    checkpoint: Checkpoint = _never_stop,
 ) -> dict[str, NDArray[Any]]:
-    """CTC decoding of lines, with their words if asked for.
+    """Decode lines by CTC, with their words and characters if requested.
 
     Args:
         inputs: indices INT32 [n, T] and confidences FP32 [n, T], short lines filled up with blanks (0);
-            column_counts FP32 [n], the columns that a line's content spans (used for words only);
-            return_words BOOL [1].
-        characters: what each class stands for.
-        right_to_left: whether the network reads such a script; its texts come out in logical order.
+            column_counts FP32 [n], the columns that a line's content spans; return_words and
+            return_characters BOOL [1]; exact BOOL [1], whether words are cut as PaddleX cuts them.
+        characters: the text of each class.
+        right_to_left: whether the network reads such a script; its texts are returned in logical order.
+        checkpoint: see `run_stage`.
 
     Returns:
-        texts STRING [n], scores FP32 [n]; a row a word: word_line_index INT32 [w], word_texts STRING [w],
-        word_spans FP32 [w, 2], where it starts and ends, in columns.
+        texts STRING [n], scores FP32 [n]. One row per word: word_line_index INT32 [w], word_texts STRING [w],
+        word_spans FP32 [w, 2], start and end as fractions of the line's width, word_scores FP32 [w]. One row
+        per character: likewise with `char_`.
 
     Raises:
-        InvalidInputError: a class is not in the dictionary, or the shapes do not fit each other.
+        InvalidInputError: a class is not in the dictionary, a number is not finite or out of range, or the
+            shapes do not match.
     """
-    indices, confidences, column_counts = (
-        inputs[name] for name in ("indices", "confidences", "column_counts")
-    )
+    _check_columns(inputs, len(characters))
+    lines, words, chars = [], [], []
+    split = split_paddlex_words if inputs["exact"][0] else split_words
+    for number, (indices, confidences, column_count) in enumerate(
+        zip(inputs["indices"], inputs["confidences"], inputs["column_counts"].tolist(), strict=True)
+    ):
+        checkpoint()
+        line = text_recognition.ctc_decode(indices, confidences, characters)
+        line = text_recognition.in_logical_order(line) if right_to_left else line
+        lines.append(line)
+        if inputs["return_words"][0]:
+            words += [(number, word) for word in split(line, column_count)]
+        if inputs["return_characters"][0]:
+            chars += [(number, character) for character in split_characters(line, column_count)]
+    return {
+        "texts": np.array([line.text for line in lines], dtype=object),
+        "scores": np.array([line.score for line in lines], dtype=np.float32),
+        **_span_tensors("word", words),
+        **_span_tensors("char", chars),
+    }
+
+
+def _check_columns(inputs: Tensors, class_count: int) -> None:
+    indices, confidences, counts = (inputs[name] for name in ("indices", "confidences", "column_counts"))
     if confidences.shape != indices.shape:
         raise InvalidInputError(
             f"confidences: got shape {list(confidences.shape)}, expected {list(indices.shape)} as indices"
         )
-    if len(column_counts) != len(indices):
+    if len(counts) != len(indices):
         raise InvalidInputError(
-            f"column_counts: got {len(column_counts)} values, expected {len(indices)}, one a line"
+            f"column_counts: got {len(counts)} values, expected {len(indices)}, one per line"
         )
-    if indices.size and not 0 <= indices.min() <= indices.max() < len(characters):
+    if indices.size and not 0 <= indices.min() <= indices.max() < class_count:
         raise InvalidInputError(
-            f"indices: got {indices.min()} to {indices.max()}, expected 0 to {len(characters) - 1}"
+            f"indices: got {indices.min()} to {indices.max()}, expected 0 to {class_count - 1}"
         )
-    lines = [
-        text_recognition.ctc_decode(row, row_confidences, characters)
-        for row, row_confidences in zip(indices, confidences, strict=True)
-    ]
-    if right_to_left:
-        lines = [text_recognition.in_logical_order(line) for line in lines]
-    words = _words(lines, column_counts) if inputs["return_words"][0] else []
+    if not np.isfinite(confidences).all():
+        raise InvalidInputError("confidences: got a value that is not finite, expected values of 0 to 1")
+    if not (np.isfinite(counts) & (counts > 0)).all():
+        wrong = counts[~(np.isfinite(counts) & (counts > 0))][0]
+        raise InvalidInputError(f"column_counts: got {wrong:g}, expected finite numbers above 0")
+
+
+def _span_tensors(kind: str, spans: Sequence[tuple[int, TextSpan]]) -> dict[str, NDArray[Any]]:
+    fractions = np.array([(span.start, span.end) for _, span in spans], dtype=np.float32)
     return {
-        "texts": np.array([line.text for line in lines], dtype=object),
-        "scores": np.array([line.score for line in lines], dtype=np.float32),
-        "word_line_index": np.array([number for number, *_ in words], dtype=np.int32),
-        "word_texts": np.array([text for _, text, _ in words], dtype=object),
-        "word_spans": np.array([span for *_, span in words], dtype=np.float32).reshape(-1, 2),
+        f"{kind}_line_index": np.array([number for number, _ in spans], dtype=np.int32),
+        f"{kind}_texts": np.array([span.text for _, span in spans], dtype=object),
+        f"{kind}_spans": fractions.reshape(-1, 2),
+        f"{kind}_scores": np.array([span.score for _, span in spans], dtype=np.float32),
     }
-
-
-def _words(
-    lines: list[text_recognition.DecodedLine], column_counts: NDArray[np.float32]
-) -> list[tuple[int, str, tuple[float, float]]]:
-    return [
-        (number, word.text, (word.start_column, word.end_column))
-        for number, (line, columns) in enumerate(zip(lines, column_counts.tolist(), strict=True))
-        for word in text_recognition.split_words(line, columns)
-    ]

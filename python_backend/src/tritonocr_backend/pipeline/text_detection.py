@@ -1,11 +1,12 @@
-"""Text detection around the network: resizing the page, and DB postprocessing of its probability map.
+"""Text detection around the network: resize the page, and turn the probability map into boxes.
 
-DB is "Real-time Scene Text Detection with Differentiable Binarization" (Liao et al., 2020); constants and
-rounding are PaddleX 3.0.0rc0's.
+The method is DB, "Real-time Scene Text Detection with Differentiable Binarization" (Liao et al., 2020).
+Constants and rounding are those of PaddleX 3.0.0rc0.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,21 +16,30 @@ import pyclipper
 
 from tritonocr_backend.core.arrays import Floats, Image, Quads
 from tritonocr_backend.core.contracts import STRIDE_PX
-from tritonocr_backend.core.geometry import min_area_quad, reading_order, upright_size
+from tritonocr_backend.core.geometry import min_area_quad, reading_order
+from tritonocr_backend.pipeline.line_geometry import line_rectangle
 
 MIN_PADDED_SIDES_PX = 64
 MAX_SIDE_LIMIT_PX = 4000
 MIN_SIDE_PX = 3
 MIN_EXPANDED_SIDE_PX = MIN_SIDE_PX + 2
 REDUCTIONS = (8, 4, 2, 1)
-MIN_OVERSAMPLING = 3.5  # a line of 14 px in the map still has recognition's 48
+MIN_OVERSAMPLING = 3.5  # a line of 14 px in the map still has the 48 px that recognition reads
+MAX_SCORED_PIXELS = 1 << 30
+"""Map pixels inside the bounding boxes of all candidates of a page."""
 
 LimitType = Literal["max", "min"]
 
 
 @dataclass(frozen=True)
 class DetectedBoxes:
-    """Boxes of one page in reading order."""
+    """Boxes of one page in PaddleX's reading order.
+
+    Attributes:
+        quads: int32 [n, 4, 2] in pixels of the page.
+        scores: float32 [n], mean probability in each box.
+        max_candidates_reached: whether the page may have more boxes than were examined.
+    """
 
     quads: Quads
     scores: Floats
@@ -39,17 +49,18 @@ class DetectedBoxes:
 def resize_for_detection(
     page: Image, size: tuple[int, int], limit_side_len: int, limit_type: LimitType
 ) -> Image:
-    """Scale a page for the detection network; aspect ratio is kept only to within a multiple of 32 px.
+    """Scale a page for the detection network; both sides become multiples of 32 px.
 
     Args:
         page: uint8 [H, W, 3].
-        size: (height, width) of the page as given, in pixels: (H, W), or more where it was decoded smaller.
+        size: (height, width) of the page as given, in pixels; larger than (H, W) if the page was decoded at a
+            reduced resolution.
         limit_side_len: pixels.
         limit_type: `max` shrinks until the longest side fits, `min` enlarges until the shortest side does.
 
     Returns:
-        uint8 [H', W', 3], both sides multiples of 32 and at least 32; no side longer than about 4000 px
-        (PaddleX 3.0.0's max_side_limit).
+        uint8 [H', W', 3], both sides multiples of 32 and at least 32. No side exceeds about 4000 px, which is
+        max_side_limit of PaddleX 3.0.0.
     """
     height, width = size
     if height + width < MIN_PADDED_SIDES_PX:
@@ -62,10 +73,11 @@ def resize_for_detection(
 
 
 def page_reduction(size: tuple[int, int], limit_side_len: int, limit_type: LimitType) -> int:
-    """How many times smaller a page of `size` (height, width) px may be decoded without loss to reading.
+    """Return how many times smaller a page of `size` (height, width) px may be decoded without loss of text.
 
-    A power of two up to 8: a JPEG is decoded faster at such a part of its size than at its full size. What is
-    left is still MIN_OVERSAMPLING times as fine as detection sees, so that lines keep what recognition takes.
+    The result is a power of two up to 8, since a JPEG is decoded faster at such a fraction of its size. The
+    decoded page is still MIN_OVERSAMPLING times as fine as the image that detection sees, so that lines have
+    the pixels that recognition needs.
     """
     finer = 1 / _limit_ratio(*size, limit_side_len, limit_type)
     return next(n for n in REDUCTIONS if finer >= n * MIN_OVERSAMPLING or n == 1)
@@ -100,8 +112,13 @@ def db_postprocess(
     box_thresh: float,
     unclip_ratio: float,
     max_candidates: int,
+    exact: bool,
+    checkpoint: Callable[[], None] = lambda: None,
 ) -> DetectedBoxes:
     """Turn a probability map into boxes on the page.
+
+    The work is bounded: by `max_candidates`, and by MAX_SCORED_PIXELS for the score of all boxes, since
+    nested or slanted boxes may each span the whole map. The result says if one of the bounds was reached.
 
     Args:
         probability: float32 [H', W'] in 0..1.
@@ -109,46 +126,43 @@ def db_postprocess(
         thresh: a map pixel is text if its probability exceeds this.
         box_thresh: a box is kept if its mean probability is at least this.
         unclip_ratio: how far a box grows; distance = area * ratio / perimeter.
-        max_candidates: the largest number of contours looked at.
+        max_candidates: the largest number of contours that are examined.
+        exact: whether corners are ordered as PaddleX orders them.
+        checkpoint: called for each contour; it raises an exception to stop the work.
 
     Returns:
-        int32 quads clipped to the page (0..width and 0..height inclusive), those without a whole pixel left
-        out, and float32 scores.
+        int32 quads clipped to the page (0..width and 0..height inclusive), without those that have no area in
+        whole pixels, and float32 scores.
     """
     mask = (probability > thresh).astype(np.uint8)
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-    quads, scores = [], []
+    quads, scores, examined, scored_px = [], [], 0, 0
     for contour in contours[:max_candidates]:
-        quad, short_side = min_area_quad(contour)
+        checkpoint()
+        if scored_px > MAX_SCORED_PIXELS:
+            break
+        examined += 1
+        quad, short_side = min_area_quad(contour, exact=exact)
         if short_side < MIN_SIDE_PX:
             continue
+        x_length, y_length = np.ptp(quad, axis=0)
+        scored_px += int(x_length * y_length)
         score = box_score(probability, quad)
         if score < box_thresh:
             continue
-        expanded, short_side = unclip(quad, unclip_ratio)
+        expanded, short_side = unclip(quad, unclip_ratio, exact=exact)
         if short_side < MIN_EXPANDED_SIDE_PX:
             continue
         quads.append(_to_page(expanded, probability.shape, source_size))
         scores.append(score)
-    return _in_reading_order(quads, scores, max_candidates_reached=len(contours) > max_candidates)
-
-
-def _in_reading_order(
-    quads: list[Quads], scores: list[float], *, max_candidates_reached: bool
-) -> DetectedBoxes:
-    stacked = np.array(quads, dtype=np.int32).reshape(-1, 4, 2)
-    # PaddleX drops a box that nothing can be cut out of when it cuts, after sorting.
-    order = [i for i in reading_order(stacked) if _has_area(stacked[i])]
-    return DetectedBoxes(stacked[order], np.array(scores, dtype=np.float32)[order], max_candidates_reached)
-
-
-def _has_area(quad: Quads) -> bool:
-    corners, _ = min_area_quad(quad)
-    return 0 not in upright_size(corners)
+    stacked, kept_scores = np.array(quads, np.int32).reshape(-1, 4, 2), np.array(scores, np.float32)
+    # PaddleX drops a box without an area when it cuts the line, after sorting.
+    order = [i for i in reading_order(stacked) if line_rectangle(stacked[i], exact=exact) is not None]
+    return DetectedBoxes(stacked[order], kept_scores[order], examined < len(contours))
 
 
 def box_score(probability: Floats, quad: Floats) -> float:
-    """Mean probability inside a quad ("fast" score), the quad's corners truncated to whole pixels."""
+    """Return the mean probability inside a quad ("fast" score), corners truncated to whole pixels."""
     height, width = probability.shape
     x_min, y_min = np.floor(quad.min(axis=0)).astype(np.int32)
     x_max, y_max = np.ceil(quad.max(axis=0)).astype(np.int32)
@@ -159,11 +173,16 @@ def box_score(probability: Floats, quad: Floats) -> float:
     return float(cv2.mean(probability[y_min : y_max + 1, x_min : x_max + 1], mask)[0])
 
 
-def unclip(quad: Floats, unclip_ratio: float) -> tuple[Floats, float]:
+def unclip(quad: Floats, unclip_ratio: float, *, exact: bool) -> tuple[Floats, float]:
     """Grow a quad by area * ratio / perimeter and put a rectangle around the result.
 
+    Args:
+        quad: float32 [4, 2].
+        unclip_ratio: see `db_postprocess`.
+        exact: see `db_postprocess`.
+
     Returns:
-        float32 [4, 2] and its short side in pixels; a short side of 0 where nothing is left.
+        float32 [4, 2] and its short side in pixels; a short side of 0 if nothing is left.
     """
     perimeter = cv2.arcLength(quad, closed=True)
     distance = cv2.contourArea(quad) * unclip_ratio / perimeter
@@ -173,7 +192,7 @@ def unclip(quad: Floats, unclip_ratio: float) -> tuple[Floats, float]:
     expanded = offset.Execute(distance)
     if len(expanded) != 1:
         return quad, 0.0
-    return min_area_quad(np.array(expanded[0], dtype=np.int32))
+    return min_area_quad(np.array(expanded[0], dtype=np.int32), exact=exact)
 
 
 def _to_page(quad: Floats, map_size: tuple[int, ...], page_size: tuple[int, int]) -> Quads:

@@ -18,7 +18,8 @@ from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.core.settings import read_pipeline_settings
 from tritonocr_backend.documents.pages import Page, ReductionOf, unreduced
 from tritonocr_backend.pipeline.doc_preprocessing import rotate
-from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline, PageResult, PageSettings
+from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
+from tritonocr_backend.pipeline.records import PageResult, PageSettings
 from tritonocr_backend.triton.bls import ORIGIN, BlsCaller
 from tritonocr_backend.triton.drain_gate import Door
 from tritonocr_backend.triton.errors import error_response

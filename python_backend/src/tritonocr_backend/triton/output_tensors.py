@@ -16,7 +16,7 @@ from tritonocr_backend.core.geometry import bounding_boxes
 from tritonocr_backend.core.page_messages import PageError
 from tritonocr_backend.core.settings import OptionValue
 from tritonocr_backend.documents.pages import Page
-from tritonocr_backend.pipeline.ocr_pipeline import PageResult
+from tritonocr_backend.pipeline.records import PageResult
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
 
 JPEG_QUALITY = 95
@@ -122,10 +122,13 @@ def _line_columns(pages: Sequence[ReadPage]) -> dict[str, NDArray[Any]]:
 def _word_columns(pages: Sequence[ReadPage]) -> dict[str, NDArray[Any]]:
     lines = [line for page in pages for line in page.result.lines]
     words = [(row, word) for row, line in enumerate(lines) for word in line.words]
+    polys = np.array([word.quad for _, word in words], dtype=np.int32).reshape(-1, 4, 2)
     return {
         "word_line_index": _ints([row for row, _ in words]),
         "word_texts": _objects([word.text for _, word in words]),
-        "word_boxes": _ints([word.box for _, word in words], 4),
+        "word_boxes": bounding_boxes(polys),
+        "word_polys": polys,
+        "word_scores": np.array([word.score for _, word in words], dtype=np.float32),
     }
 
 

@@ -17,7 +17,7 @@ from tritonocr_backend.core.settings import PAGE_OPTIONS, OptionValue, PipelineS
 from tritonocr_backend.documents.decode import Document, check_pixels, open_document
 from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.documents.pdf_documents import RenderLimits
-from tritonocr_backend.pipeline.ocr_pipeline import PageSettings
+from tritonocr_backend.pipeline.records import PageSettings
 from tritonocr_backend.pipeline.text_detection import LimitType
 
 _ROLE_OF_FLAG = {

@@ -19,7 +19,7 @@ from tritonocr_backend.core import contracts
 from tritonocr_backend.core.arrays import Tensors
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.errors import Reason
-from tritonocr_backend.pipeline.ocr_pipeline import ModelCaller
+from tritonocr_backend.pipeline.line_reading import ModelCaller
 
 READ_FILE: Final = "file_decode"
 """From bytes to pixels; the stages between are named after what is called."""

@@ -1,0 +1,218 @@
+"""Read the lines of a page: cut them out, turn those that are upside down, recognise and decode them.
+
+The lines of a page are read in chunks, each of which the crop stage bounds in bytes. The memory of a page
+therefore does not grow with its number of lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tritonocr_backend.core import contracts
+from tritonocr_backend.core.arrays import Floats, Image, Ints, Quads, Tensors
+from tritonocr_backend.core.contracts import IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS, Role
+from tritonocr_backend.documents.pages import Page
+from tritonocr_backend.pipeline import text_crop
+from tritonocr_backend.pipeline.line_geometry import parts_of_line
+from tritonocr_backend.pipeline.records import Line, PageSettings, PlacedText
+
+MAX_LINES_PER_CALL = 64
+NOT_CLASSIFIED = -1
+
+_Outputs = dict[str, NDArray[Any]]
+
+
+class ModelCaller(Protocol):
+    """Runs a model by its name."""
+
+    async def __call__(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return the named outputs of `model` for `inputs`."""
+
+
+@dataclass(frozen=True)
+class CutLines:
+    """Line images, narrowest first; a very long line has several rows.
+
+    Attributes:
+        images: uint8 [48, w, 3] each, views of the packed pixels.
+        content_widths: int32 [k], pixels of each image that show the line.
+        box_index: int32 [k], the detected box of each row.
+        part_index: int32 [k], the part of its line that each row shows.
+        starts_word: bool [k], whether a gap between words precedes the part.
+        quads: float32 [k, 4, 2] on the page, in the direction of reading.
+        orientation_images: uint8 [k or 0, 80, 160, 3].
+        box_count: how many boxes were cut.
+    """
+
+    images: list[Image]
+    content_widths: Ints
+    box_index: Ints
+    part_index: Ints
+    starts_word: NDArray[np.bool_]
+    quads: Floats
+    orientation_images: NDArray[np.uint8]
+    box_count: int
+
+    def equal_width_batches(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield uint8 [k, 48, W, 3] of the lines of each width."""
+        for _, run in groupby(self.images, key=lambda image: image.shape[1]):
+            yield np.stack(list(run))
+
+
+@dataclass(frozen=True)
+class LineReader:
+    """Reads the lines of one page by calling models."""
+
+    call: ModelCaller
+    page: Page
+    settings: PageSettings
+
+    async def read(self, quads: Quads) -> tuple[list[Line], Ints]:
+        """Return the lines in the order of their boxes, and the orientation of each box.
+
+        Args:
+            quads: int32 [n, 4, 2].
+
+        Returns:
+            The lines, and int32 [n] of 0, 1 (upside down) or -1 (not classified).
+        """
+        angles = np.full(len(quads), NOT_CLASSIFIED, dtype=np.int32)
+        lines: list[Line] = []
+        start = 0
+        while start < len(quads):
+            cut = await self._cut(quads[start:])
+            upside_down = await self._turn(cut)
+            if upside_down is not None:
+                angles[start + cut.box_index] = upside_down
+            chunk = await self._recognise(cut, upside_down)
+            lines += [replace(line, box_index=start + line.box_index) for line in chunk]
+            start += cut.box_count
+        return lines, angles
+
+    async def _cut(self, quads: Quads) -> CutLines:
+        inputs: Tensors = {
+            "image": self.page.pixels,
+            "polys": quads,
+            "reduction": np.array([self.page.reduction], dtype=np.int32),
+            "exact": np.array([self.settings.exact]),
+            "orientation_images": np.array([self.settings.use_textline_orientation]),
+        }
+        cut = await self.call(contracts.CROP, inputs, STAGE_OUTPUTS[contracts.CROP])
+        return CutLines(
+            images=text_crop.split_lines(cut["pixels"], cut["widths"]),
+            content_widths=cut["content_widths"],
+            box_index=cut["line_index"],
+            part_index=cut["part_index"],
+            starts_word=cut["starts_word"],
+            quads=cut["line_quads"],
+            orientation_images=cut["orientation_images"],
+            box_count=int(cut["polys_done"][0]),
+        )
+
+    async def _turn(self, cut: CutLines) -> NDArray[np.bool_] | None:
+        """Turn the images that are upside down; return which, or None if that is not asked for."""
+        if not self.settings.use_textline_orientation or not cut.images:
+            return None
+        outputs = await self._in_chunks(Role.TEXTLINE_ORIENTATION, cut.orientation_images)
+        probabilities = np.concatenate([chunk["probabilities"] for chunk in outputs])
+        upside_down: NDArray[np.bool_] = probabilities.argmax(axis=1) == 1
+        for i in np.flatnonzero(upside_down):
+            text_crop.turn_upside_down(cut.images[i], int(cut.content_widths[i]))
+        return upside_down
+
+    async def _recognise(self, cut: CutLines, upside_down: NDArray[np.bool_] | None) -> list[Line]:
+        if not cut.images:
+            return []
+        calls = [self._in_chunks(Role.TEXT_RECOGNITION, batch) for batch in cut.equal_width_batches()]
+        chunks = [chunk for chunks in await asyncio.gather(*calls) for chunk in chunks]
+        columns = [chunk["indices"].shape[1] for chunk in chunks for _ in chunk["indices"]]
+        widths = np.array([image.shape[1] for image in cut.images])
+        inputs: Tensors = {
+            "indices": _stack([chunk["indices"] for chunk in chunks]),
+            "confidences": _stack([chunk["confidences"] for chunk in chunks]),
+            "column_counts": (np.array(columns) * cut.content_widths / widths).astype(np.float32),
+            "return_words": np.array([self.settings.return_word_box]),
+            "return_characters": np.array([self.settings.return_char_box]),
+            "exact": np.array([self.settings.exact]),
+            "model_name": np.array([self.settings.networks[Role.TEXT_RECOGNITION]], dtype=object),
+        }
+        decoded = await self.call(contracts.DECODE, inputs, STAGE_OUTPUTS[contracts.DECODE])
+        turned = np.zeros(len(cut.images), dtype=bool) if upside_down is None else upside_down
+        return self._lines(cut, decoded, turned)
+
+    def _lines(self, cut: CutLines, decoded: Tensors, upside_down: NDArray[np.bool_]) -> list[Line]:
+        """Put the decoded rows together to lines, in the order of their boxes."""
+        words = self._placed("word", decoded, cut, upside_down)
+        characters = self._placed("char", decoded, cut, upside_down)
+        parts = np.where(upside_down, -cut.part_index, cut.part_index)
+        order = np.lexsort((parts, cut.box_index)).tolist()
+        lines = []
+        for box_index, rows_of_box in groupby(order, key=lambda row: int(cut.box_index[row])):
+            rows = list(rows_of_box)
+            text, score = _joined(rows, decoded, cut.starts_word)
+            lines.append(
+                Line(
+                    box_index,
+                    text,
+                    score,
+                    tuple(word for row in rows for word in words[row]),
+                    tuple(character for row in rows for character in characters[row]),
+                )
+            )
+        return lines
+
+    def _placed(
+        self, kind: str, decoded: Tensors, cut: CutLines, upside_down: NDArray[np.bool_]
+    ) -> list[list[PlacedText]]:
+        """Return the words or characters of each row, with their quads on the page."""
+        placed: list[list[PlacedText]] = [[] for _ in cut.images]
+        rows = decoded[f"{kind}_line_index"]
+        texts, scores = decoded[f"{kind}_texts"], decoded[f"{kind}_scores"].tolist()
+        for row, span, text, score in zip(rows, decoded[f"{kind}_spans"], texts, scores, strict=True):
+            # A line that is upside down is read from the end of its quad.
+            corners = np.roll(cut.quads[row], 2, axis=0) if upside_down[row] else cut.quads[row]
+            quad = parts_of_line(corners, span[np.newaxis])[0]
+            placed[row].append(PlacedText(str(text), self._whole_pixels(quad), score))
+        return placed
+
+    def _whole_pixels(self, quad: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Round a quad to pixels of the page; `exact` truncates as PaddleX does."""
+        rounded = np.floor(quad + 1e-3) if self.settings.exact else np.rint(quad)
+        height, width = self.page.size
+        return np.clip(rounded, 0, (width, height)).astype(np.int32)
+
+    async def _in_chunks(self, role: Role, batch: NDArray[np.uint8]) -> list[_Outputs]:
+        starts = range(0, len(batch), MAX_LINES_PER_CALL)
+        chunks = [batch[start : start + MAX_LINES_PER_CALL] for start in starts]
+        network = self.settings.networks[role]
+        calls = (self.call(network, {IMAGE: chunk}, NETWORK_OUTPUTS[role]) for chunk in chunks)
+        return await asyncio.gather(*calls)
+
+
+def _joined(
+    rows: Sequence[int], decoded: Mapping[str, NDArray[Any]], starts_word: NDArray[np.bool_]
+) -> tuple[str, float]:
+    """Return the text of a line's parts, and their mean score weighted by length."""
+    if len(rows) == 1:
+        return str(decoded["texts"][rows[0]]), float(decoded["scores"][rows[0]])
+    text = ""
+    for row in rows:
+        part = str(decoded["texts"][row])
+        needs_space = starts_word[row] and text and part and not (text[-1].isspace() or part[0].isspace())
+        text += f" {part}" if needs_space else part
+    lengths = [len(decoded["texts"][row]) for row in rows]
+    score = np.average([decoded["scores"][row] for row in rows], weights=lengths) if any(lengths) else 0.0
+    return text, float(score)
+
+
+def _stack(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Return [n, T] of parts [k, t], filled up with zeros, which are CTC blanks."""
+    columns = max(part.shape[1] for part in parts)
+    return np.concatenate([np.pad(part, ((0, 0), (0, columns - part.shape[1]))) for part in parts])

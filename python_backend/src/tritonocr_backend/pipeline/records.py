@@ -1,0 +1,104 @@
+"""What the pipeline takes and returns: the settings of a page, and the page's lines, words and characters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tritonocr_backend.core.arrays import Ints
+from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.core.page_messages import PageWarning
+from tritonocr_backend.documents.pages import Page
+from tritonocr_backend.pipeline import text_detection
+from tritonocr_backend.pipeline.text_detection import DetectedBoxes, LimitType
+
+
+@dataclass(frozen=True)
+class PageSettings:
+    """How a page is read. Attributes are PaddleX's predict() options, detection's without their prefix.
+
+    `networks` names the network of each role. `exact` follows PaddleX step by step: pages at full size, lines
+    cut in two steps, corners and words as PaddleX orders and cuts them. `detection_only` leaves out
+    everything after detection.
+    """
+
+    networks: dict[Role, str]
+    use_doc_orientation_classify: bool
+    use_doc_unwarping: bool
+    use_textline_orientation: bool
+    limit_side_len: int
+    limit_type: LimitType
+    thresh: float
+    box_thresh: float
+    unclip_ratio: float
+    max_candidates: int
+    score_thresh: float
+    return_word_box: bool = False
+    return_char_box: bool = False
+    exact: bool = False
+    detection_only: bool = False
+
+    def reduction_of(self, size: tuple[int, int]) -> int:
+        """Return how many times smaller a page of (height, width) px is decoded; see text_detection."""
+        if self.exact or self.use_doc_unwarping:  # the unwarped page has the pixels that the network returns
+            return 1
+        return text_detection.page_reduction(size, self.limit_side_len, self.limit_type)
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedText:
+    """A word or a character and its place on the page.
+
+    Attributes:
+        text: one or more characters.
+        quad: int32 [4, 2] along its line's quad, in pixels of the page.
+        score: mean confidence of its characters.
+    """
+
+    text: str
+    quad: NDArray[np.int32]
+    score: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that was read.
+
+    Attributes:
+        box_index: the detected box that holds the line.
+        text: the line's text; "" where nothing was recognised.
+        score: mean confidence of its characters.
+        words: from the line's start to its end; empty unless requested.
+        characters: likewise.
+    """
+
+    box_index: int
+    text: str
+    score: float
+    words: tuple[PlacedText, ...] = ()
+    characters: tuple[PlacedText, ...] = ()
+
+
+@dataclass(frozen=True)
+class PageResult:
+    """The result of one page.
+
+    Attributes:
+        size: (height, width) in pixels of the page as given.
+        page: the page after rotation and unwarping; all coordinates refer to its size.
+        doc_angle: degrees by which the page was turned counter-clockwise; -1 if orientation was off.
+        boxes: detected boxes in PaddleX's reading order.
+        line_angles: int32 [boxes], 1 where a line was upside down; -1 if line orientation was off.
+        lines: in the order of their boxes, those that pass the recognition threshold.
+        warnings: what may have cost text of this page.
+    """
+
+    size: tuple[int, int]
+    page: Page
+    doc_angle: int
+    boxes: DetectedBoxes
+    line_angles: Ints
+    lines: tuple[Line, ...]
+    warnings: tuple[PageWarning, ...] = ()
