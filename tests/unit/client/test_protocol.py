@@ -11,7 +11,7 @@ from kserve_fake import answer_with_lines, blank_answer, decoded, texts
 
 from tritonocr import OPTIONS, InvalidInputError, ProtocolError
 from tritonocr._options import DEFAULTS
-from tritonocr._transport.protocol import OUTPUTS, encode_request, wanted_outputs
+from tritonocr._transport.protocol import OUTPUTS, PER_WORD, encode_request, wanted_outputs
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "BOOL": st.booleans(),
@@ -76,9 +76,9 @@ def test_a_wrong_file_is_named(file: Any, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("options", "absent"),
     [
-        ({}, {"word_texts", "word_boxes", "word_line_index", "input_images", "preprocessed_images"}),
+        ({}, {*PER_WORD, "input_images", "preprocessed_images"}),
         ({"return_word_box": True}, {"input_images", "preprocessed_images"}),
-        ({"return_page_images": True}, {"word_texts", "word_boxes", "word_line_index"}),
+        ({"return_page_images": True}, set(PER_WORD)),
         ({"return_word_box": True, "return_page_images": True}, set()),
     ],
 )
@@ -118,10 +118,14 @@ def test_words_go_to_their_lines_across_pages() -> None:
         "word_line_index": np.array([0, 0, 2], np.int32),
         "word_texts": texts(["a", "b", "c"]),
         "word_boxes": np.arange(12, dtype=np.int32).reshape(3, 4),
+        "word_polys": np.arange(24, dtype=np.int32).reshape(3, 4, 2),
+        "word_scores": np.array([0.25, 0.5, 1], np.float32),
     }
     first, second = decode(tensors, return_word_box=True)
     assert first["text_word"] == [["a", "b"], []]
     assert [boxes.tolist() for boxes in first["text_word_boxes"]] == [[[0, 1, 2, 3], [4, 5, 6, 7]], []]
+    assert first["text_word_polys"][0].tolist() == np.arange(16).reshape(2, 4, 2).tolist()
+    assert first["text_word_scores"] == [[0.25, 0.5], []]
     assert second["text_word"] == [["c"]]
 
 

@@ -26,6 +26,23 @@ class PageMessage:
 
 
 @dataclass(frozen=True, eq=False)
+class PlacedTexts:
+    """The words of one line, from its start to its end.
+
+    Attributes:
+        texts: [k] text of each word.
+        boxes: [k,4] xmin, ymin, xmax, ymax of each word.
+        polys: [k,4,2] corners of each word along its line.
+        scores: [k] score of each word.
+    """
+
+    texts: list[str]
+    boxes: NDArray[np.integer[Any]]
+    polys: NDArray[np.integer[Any]]
+    scores: NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, eq=False)
 class PageRecord:
     """One page of a response. Coordinates are pixels of the page after rotation and unwarping.
 
@@ -41,8 +58,7 @@ class PageRecord:
         rec_scores: [m] score of each of these lines.
         rec_polys: [m,4,2] corners of each of these lines.
         rec_boxes: [m,4] xmin, ymin, xmax, ymax of each of these lines.
-        words: for each of these lines, its words with their boxes [xmin,ymin,xmax,ymax]; None if the request
-            did not ask for words.
+        words: the words of each of these lines; None if the request did not ask for words.
         input_image: encoded picture of the page; None if the request did not ask for pictures.
         preprocessed_image: encoded picture after rotation and unwarping; None if both were off.
         warnings: what may have cost text of this page.
@@ -60,7 +76,7 @@ class PageRecord:
     rec_scores: NDArray[np.floating[Any]]
     rec_polys: NDArray[np.integer[Any]]
     rec_boxes: NDArray[np.integer[Any]]
-    words: list[list[tuple[str, NDArray[np.integer[Any]]]]] | None = None
+    words: list[PlacedTexts] | None = None
     input_image: bytes | None = None
     preprocessed_image: bytes | None = None
     warnings: tuple[PageMessage, ...] = ()
@@ -105,15 +121,20 @@ def result_fields(
         "rec_scores": page.rec_scores.tolist(),
         "rec_polys": list(_narrow(page.rec_polys)),
         "rec_boxes": _narrow(page.rec_boxes),
-        **({} if words is None else _word_fields(words)),
+        **({} if words is None else _placed_fields("text_word", words)),
         **({"warnings": [asdict(warning) for warning in page.warnings]} if page.warnings else {}),
         **({"error": asdict(page.error)} if page.error else {}),
     }
 
 
-def _word_fields(words: Sequence[Sequence[tuple[str, NDArray[Any]]]]) -> dict[str, Any]:
-    boxes = [_narrow(np.array([box for _, box in line], dtype=np.int32).reshape(-1, 4)) for line in words]
-    return {"text_word_boxes": boxes, "text_word": [[text for text, _ in line] for line in words]}
+def _placed_fields(key: str, lines: Sequence[PlacedTexts]) -> dict[str, Any]:
+    """Return PaddleX's keys for the words of each line, and two more: their polygons and scores."""
+    return {
+        f"{key}_boxes": [_narrow(line.boxes) for line in lines],
+        key: [line.texts for line in lines],
+        f"{key}_polys": [_narrow(line.polys) for line in lines],
+        f"{key}_scores": [line.scores.tolist() for line in lines],
+    }
 
 
 def _narrow(coordinates: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:

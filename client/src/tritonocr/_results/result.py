@@ -36,7 +36,7 @@ class OCRResult(dict[str, Any]):
     The values are as in PaddleX: polygons are int16 arrays [4,2] (int32 if a coordinate exceeds int16),
     `rec_boxes` is an array [n,4], scores are floats. `dt_scores` is added, because PaddleX's tutorial
     documents it. `return_word_box`, `text_word_boxes` and `text_word` are present if the request asked for
-    words, as in later PaddleX versions.
+    words, as in later PaddleX versions; TritonOCR adds `text_word_polys` and `text_word_scores`.
 
     Attributes:
         page: the record of the page, with its size and pictures.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .._exceptions import InvalidInputError, ProtocolError
 from .._options import DEFAULTS, OPTIONS
-from .._results.page import PageMessage, PageRecord
+from .._results.page import PageMessage, PageRecord, PlacedTexts
 from .._results.result import OCRResult
 
 NUMPY_DTYPES: dict[str, Any] = {
@@ -64,6 +64,8 @@ PER_WORD = {
     "word_line_index": Output("INT32"),
     "word_texts": Output("BYTES"),
     "word_boxes": Output("INT32", (4,)),
+    "word_polys": Output("INT32", (4, 2)),
+    "word_scores": Output("FP32"),
 }
 PAGE_IMAGES = {"input_images": Output("BYTES"), "preprocessed_images": Output("BYTES")}
 OUTPUTS = {**PER_PAGE, **PER_FILE, **PER_BOX, **PER_LINE, **PER_WORD, **PAGE_IMAGES}
@@ -190,7 +192,7 @@ def decode_response(
     page_count = int(columns["page_count"][0])
     settings = _settings(columns["settings"][0])
     box_pages, line_pages = columns["dt_page_index"], columns["page_index"]
-    words = _words_by_line(columns) if "word_texts" in columns else None
+    words = _placed_by_line(columns, "word") if "word_texts" in columns else None
     has_index = is_pdf or page_count > 1
     return [
         OCRResult.from_page(
@@ -226,13 +228,21 @@ def _column(tensors: _Tensors, name: str) -> NDArray[Any]:
     return array
 
 
-def _words_by_line(columns: _Tensors) -> list[list[tuple[str, NDArray[Any]]]]:
-    words: list[list[tuple[str, NDArray[Any]]]] = [[] for _ in columns["rec_texts"]]
-    for line, text, box in zip(
-        columns["word_line_index"], columns["word_texts"], columns["word_boxes"], strict=True
-    ):
-        words[int(line)].append((_text(text), box))
-    return words
+def _placed_by_line(columns: _Tensors, kind: str) -> list[PlacedTexts]:
+    """Return the words of each line in the response."""
+    line_index = columns[f"{kind}_line_index"]
+    order = np.argsort(line_index, kind="stable")
+    starts = np.searchsorted(line_index[order], np.arange(1, len(columns["rec_texts"])))
+    rows_of_line = np.split(order, starts) if len(columns["rec_texts"]) else []
+    return [
+        PlacedTexts(
+            [_text(columns[f"{kind}_texts"][row]) for row in rows],
+            columns[f"{kind}_boxes"][rows],
+            columns[f"{kind}_polys"][rows],
+            columns[f"{kind}_scores"][rows],
+        )
+        for rows in rows_of_line
+    ]
 
 
 def _page(
@@ -240,7 +250,7 @@ def _page(
     row: int,
     boxes: NDArray[np.bool_],
     lines: NDArray[np.bool_],
-    words: list[list[tuple[str, NDArray[Any]]]] | None,
+    words: list[PlacedTexts] | None,
 ) -> PageRecord:
     height, width = (int(side) for side in columns["page_sizes"][row])
     return PageRecord(

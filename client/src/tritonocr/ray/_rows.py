@@ -37,6 +37,8 @@ SCHEMA = pa.schema(
         ("textline_orientation_angles", pa.list_(pa.int32())),
         ("text_word", pa.list_(pa.list_(pa.string()))),
         ("text_word_boxes", pa.list_(_BOXES)),
+        ("text_word_polys", pa.list_(_POINTS)),
+        ("text_word_scores", pa.list_(pa.list_(pa.float32()))),
         ("error_type", pa.string()),  # null where the page was read
         ("error", pa.string()),
     ]

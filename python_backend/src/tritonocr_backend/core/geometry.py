@@ -74,7 +74,7 @@ def order_corners(corners: Floats) -> Floats:
     if lengths[along] < TALL_RATIO * lengths[1 - along]:
         is_column = abs(x) < abs(y)
     else:
-        is_column = abs(x) < abs(y) * max(MAX_COLUMN_LEAN, lengths[1 - along] / lengths[along])
+        is_column = abs(x) < abs(y) * max(MAX_COLUMN_LEAN, lengths[1 - along] / max(lengths[along], 1e-6))
     top = 1 - along if is_column else along
     start = top if (first, second)[top][0] >= 0 else top + 2
     return np.concatenate([corners[start:], corners[:start]])
