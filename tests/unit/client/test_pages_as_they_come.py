@@ -27,6 +27,8 @@ def whole(inputs: dict[str, Any]) -> Tensors:
         "word_line_index": np.array([0, 2, 4], np.int32),
         "word_texts": np.array([b"one", b"three", b"five"], np.object_),
         "word_boxes": np.arange(12, dtype=np.int32).reshape(3, 4),
+        "word_polys": np.arange(24, dtype=np.int32).reshape(3, 4, 2),
+        "word_scores": np.array([0.25, 0.5, 1], np.float32),
     }
     return {**tensors, **words}
 
@@ -38,7 +40,7 @@ def one_page(tensors: Tensors, index: int) -> Tensors:
     first_line = int(np.argmax(lines))
     of_lines = {name: rows[lines] for name, rows in tensors.items() if name in LINE_COLUMNS}
     of_boxes = {name: rows[boxes] for name, rows in tensors.items() if name in BOX_COLUMNS}
-    of_words = {name: tensors[name][words] for name in ("word_texts", "word_boxes")}
+    of_words = {name: tensors[name][words] for name in ("word_texts", "word_boxes", "word_polys", "word_scores")}
     of_page = {name: tensors[name][index : index + 1] for name in PAGE_COLUMNS}
     index_of_line = {"word_line_index": tensors["word_line_index"][words] - first_line}
     return {
