@@ -40,7 +40,7 @@ def one_page(tensors: Tensors, index: int) -> Tensors:
     first_line = int(np.argmax(lines))
     of_lines = {name: rows[lines] for name, rows in tensors.items() if name in LINE_COLUMNS}
     of_boxes = {name: rows[boxes] for name, rows in tensors.items() if name in BOX_COLUMNS}
-    of_words = {name: tensors[name][words] for name in ("word_texts", "word_boxes", "word_polys", "word_scores")}
+    of_words = {name: tensors[name][words] for name in WORD_COLUMNS}
     of_page = {name: tensors[name][index : index + 1] for name in PAGE_COLUMNS}
     index_of_line = {"word_line_index": tensors["word_line_index"][words] - first_line}
     return {
@@ -53,6 +53,7 @@ def one_page(tensors: Tensors, index: int) -> Tensors:
     }
 
 
+WORD_COLUMNS = ("word_texts", "word_boxes", "word_polys", "word_scores")
 PAGE_COLUMNS = ("page_sizes", "doc_angle", "max_candidates_reached", "page_warnings", "page_errors")
 BOX_COLUMNS = ("dt_page_index", "dt_polys", "dt_scores", "textline_orientation_angles")
 LINE_COLUMNS = ("page_index", "rec_texts", "rec_scores", "rec_polys", "rec_boxes")
