@@ -10,6 +10,7 @@ from ._async_client import AsyncOCRClient
 from ._client import OCRClient
 from ._exceptions import (
     AccessDeniedError,
+    ClientStateError,
     DeadlineExceededError,
     FetchError,
     InvalidInputError,
@@ -38,6 +39,7 @@ __all__ = [
     "TLS",
     "AccessDeniedError",
     "AsyncOCRClient",
+    "ClientStateError",
     "DeadlineExceededError",
     "FetchError",
     "Health",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
+from ._exceptions import ServerUnavailableError
 from ._inputs.content import File, looks_like_pdf, may_have_pages
 from ._options import checked_options, settings_from_model_config
 from ._prediction import AsyncPrediction, prediction_arguments
@@ -18,6 +20,7 @@ from ._transport.base import Health, Transport
 from ._transport.connect import connect
 from ._transport.models import names_by_role
 from ._transport.protocol import decode_response, encode_request
+from ._transport.retrying import MayRetry, responses_with_retries
 from ._transport.tls import TLS
 
 if TYPE_CHECKING:
@@ -71,6 +74,7 @@ class AsyncOCRClient:
         self.model_name = model_name
         self._options = checked_options(options or {})
         self._server_settings: dict[str, Any] | None = None
+        self._has_answered = False
         self._transport = transport or connect(urls, headers, tls)
 
     async def health(self) -> Health:
@@ -100,6 +104,7 @@ class AsyncOCRClient:
         input_path: str | None = None,
         request_id: str | None = None,
         timeout_s: float | None = None,
+        retry: bool = False,
         headers: Mapping[str, str] | None = None,
         **options: Any,
     ) -> list[OCRResult]:
@@ -110,6 +115,7 @@ class AsyncOCRClient:
             input_path=input_path,
             request_id=request_id,
             timeout_s=self.timeout_s if timeout_s is None else timeout_s,
+            retry=retry,
             headers=headers,
         )
         async with aclosing(responses):
@@ -123,6 +129,7 @@ class AsyncOCRClient:
         page_by_page: bool,
         input_path: str | None,
         timeout_s: float | None,
+        retry: bool | None = None,
         request_id: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[list[OCRResult], None]:
@@ -133,7 +140,9 @@ class AsyncOCRClient:
             options: checked ones.
             page_by_page: have a response a page, where the file may have several and the protocol allows it.
             input_path: what the results say they come from.
-            timeout_s: seconds to wait for the server in all.
+            timeout_s: seconds to wait for the server, all attempts included.
+            retry: whether to retry while the server is unavailable or overloaded; None retries an
+                unavailable server only if it accepted a connection before.
             request_id: made up if absent.
             headers: sent beside the client's own.
         """
@@ -147,8 +156,10 @@ class AsyncOCRClient:
             headers=headers,
         )
         is_pdf, count = looks_like_pdf(file), 0
-        async with aclosing(self._transport.responses(request, timeout_s)) as answers:
+        answers = responses_with_retries(self._transport, request, timeout_s, self._retry_policy(retry))
+        async with aclosing(answers):
             async for tensors in answers:
+                self._has_answered = True
                 pages = decode_response(
                     tensors, request, input_path=input_path, is_pdf=is_pdf, first_page=count
                 )
@@ -171,6 +182,7 @@ class AsyncOCRClient:
         raises: bool,
         jobs: int | None = None,
         timeout_s: float | None = None,
+        retry: bool | None = None,
         progress: bool | None = None,
     ) -> AsyncPrediction:
         """Prepare a call of `predict()`; the client's own values stand for None.
@@ -180,10 +192,19 @@ class AsyncOCRClient:
             raises: whether a file's error ends the call; otherwise it stands in the file's place.
             jobs: files in flight.
             timeout_s: seconds per file.
+            retry: whether to retry while the server is unavailable; see `PredictArguments`.
             progress: whether a bar is shown; None: on a terminal.
         """
         own_timeout_s = self.timeout_s if timeout_s is None else timeout_s
-        return AsyncPrediction(self.responses, options, raises, jobs or self.jobs, own_timeout_s, progress)
+        read = functools.partial(self.responses, page_by_page=True, timeout_s=own_timeout_s, retry=retry)
+        return AsyncPrediction(read, options, raises, jobs or self.jobs, progress)
+
+    def _retry_policy(self, retry: bool | None) -> MayRetry:
+        def after_contact(error: ServerUnavailableError) -> bool:
+            self._has_answered |= error.has_answered
+            return self._has_answered
+
+        return after_contact if retry is None else lambda error: retry
 
     def _with_own_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         own = {name: value for name, value in self._options.items() if _EITHER.get(name) not in given}

@@ -19,7 +19,7 @@ from ._read_ahead import AHEAD, ReadAhead, Result, in_turn, log_failures, warn_o
 from ._results.result import OCRFailure, OCRResult
 from ._transport.address import Urls
 from ._transport.base import Health
-from ._transport.loop import LoopThread, wait
+from ._transport.loop import LoopThread
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -94,7 +94,7 @@ class OCRClient:
             DeadlineExceededError: no answer in time.
             ServerError: the server failed.
         """
-        return wait(self.submit(file, **arguments))
+        return self._loop.wait(self.submit(file, **arguments))
 
     def predict(
         self,

@@ -1,30 +1,31 @@
-"""Everything that TritonOCR's client raises.
+"""The exceptions of TritonOCR's client.
 
     TritonOCRError
     ├── InvalidInputError (ValueError)     the request is wrong: the file, an option, a combination
-    │   └── FetchError                     a URL that could not be fetched
-    ├── ServerError                        the server failed; its log says more
-    │   ├── ProtocolError                  the server's answer does not follow the contract
-    │   ├── ModelNotFoundError             the server does not serve that model
-    │   └── ServerUnavailableError (ConnectionError)    no server there, or it is starting or going away
-    │       └── OverloadedError            the server refuses for now: its queue is full
-    ├── DeadlineExceededError (TimeoutError)            no answer within `timeout_s`
-    ├── RequestCancelledError              cancelled by the caller, or by the server
+    │   └── FetchError                     a URL could not be fetched
+    ├── ServerError                        the server failed; its log has the details
+    │   ├── ProtocolError                  the response does not follow the contract
+    │   ├── ModelNotFoundError             the server does not serve the model
+    │   └── ServerUnavailableError (ConnectionError)    no server answers, or it starts or stops
+    │       └── OverloadedError            the server rejects requests for now: its queue is full
+    ├── DeadlineExceededError (TimeoutError)            no response within `timeout_s`
+    ├── RequestCancelledError              cancelled by the caller or by the server
     ├── AccessDeniedError (PermissionError)             the credentials are missing or wrong
-    └── MissingExtraError (ImportError)    an optional part is not installed
+    ├── ClientStateError (RuntimeError)    the client is closed, or a fork made it unusable
+    └── MissingExtraError (ImportError)    an optional package is not installed
 
-Messages are one sentence each, the server's own where it sent one.
+Each message is one sentence; if the server sent a message, it is the server's sentence.
 """
 
 from __future__ import annotations
 
 
 class TritonOCRError(Exception):
-    """Root of all errors that TritonOCR raises on purpose."""
+    """Base class of all errors that TritonOCR raises."""
 
 
 class InvalidInputError(TritonOCRError, ValueError):
-    """The file, an option or their combination is wrong; sending it again does not help."""
+    """The file, an option or their combination is wrong; a retry does not help."""
 
 
 class FetchError(InvalidInputError):
@@ -32,54 +33,71 @@ class FetchError(InvalidInputError):
 
 
 class ServerError(TritonOCRError):
-    """The server failed on its own account."""
+    """The server failed."""
 
 
 class ProtocolError(ServerError):
-    """The server's answer does not follow the contract of the `ocr` model."""
+    """The response does not follow the contract of the `ocr` model."""
 
 
 class ModelNotFoundError(ServerError):
-    """The server does not serve the model that was asked for."""
+    """The server does not serve the requested model."""
 
 
 class ServerUnavailableError(ServerError, ConnectionError):
-    """No server answers, or it is starting or going away.
+    """No server answers, or it starts or stops.
 
     Attributes:
         reason: what happened, without the server's address.
-        may_have_begun: whether the server may have been at work on the request.
+        may_have_begun: whether the server may have started to read the file.
+        has_answered: whether something at the address accepted the connection.
     """
 
-    def __init__(self, message: str, reason: str | None = None, may_have_begun: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        reason: str | None = None,
+        may_have_begun: bool = False,
+        has_answered: bool = True,
+    ) -> None:
         super().__init__(message)
         self.reason = reason or message
         self.may_have_begun = may_have_begun
+        self.has_answered = has_answered
+
+    def with_remark(self, remark: str) -> ServerUnavailableError:
+        """Return the same error with a remark after its message."""
+        message = f"{str(self).rstrip('.')}. {remark}"
+        return type(self)(message, self.reason, self.may_have_begun, self.has_answered)
 
 
 class OverloadedError(ServerUnavailableError):
-    """The server's queue is full: the same request may pass later."""
+    """The server's queue is full; a later retry may succeed."""
 
 
 class DeadlineExceededError(TritonOCRError, TimeoutError):
-    """The answer did not come within the time allowed."""
+    """The response did not arrive within the time limit."""
 
 
 class RequestCancelledError(TritonOCRError):
-    """The request was cancelled before its answer came."""
+    """The request was cancelled before its response arrived."""
 
 
 class AccessDeniedError(TritonOCRError, PermissionError):
-    """The server wants credentials, or other ones."""
+    """The credentials are missing or wrong."""
+
+
+class ClientStateError(TritonOCRError, RuntimeError):
+    """The client is closed, or a fork made it unusable."""
 
 
 class MissingExtraError(TritonOCRError, ImportError):
-    """A part of TritonOCR that needs further packages is used without them."""
+    """An optional package is not installed."""
 
 
-# gRPC's status codes, and the HTTP statuses that Triton maps its own codes to (src/http_server.cc).
+# gRPC's status codes, and the HTTP statuses to which Triton maps its own codes (src/http_server.cc).
 ERROR_BY_STATUS: dict[str, type[TritonOCRError]] = {
-    "StatusCode.OK": ProtocolError,  # an error that claims success
+    "StatusCode.OK": ProtocolError,  # an error with the status of a success
     "StatusCode.CANCELLED": RequestCancelledError,
     "StatusCode.UNKNOWN": ServerError,
     "StatusCode.INVALID_ARGUMENT": InvalidInputError,
@@ -87,7 +105,7 @@ ERROR_BY_STATUS: dict[str, type[TritonOCRError]] = {
     "StatusCode.NOT_FOUND": ModelNotFoundError,
     "StatusCode.ALREADY_EXISTS": ServerError,
     "StatusCode.PERMISSION_DENIED": AccessDeniedError,
-    "StatusCode.RESOURCE_EXHAUSTED": InvalidInputError,  # a message above gRPC's 2 GiB
+    "StatusCode.RESOURCE_EXHAUSTED": OverloadedError,  # a quota of a proxy; the client checks sizes itself
     "StatusCode.FAILED_PRECONDITION": ServerError,
     "StatusCode.ABORTED": ServerError,
     "StatusCode.OUT_OF_RANGE": InvalidInputError,
@@ -103,6 +121,7 @@ ERROR_BY_STATUS: dict[str, type[TritonOCRError]] = {
     "408": DeadlineExceededError,
     "409": ServerError,
     "413": InvalidInputError,
+    "429": OverloadedError,
     "499": RequestCancelledError,
     "500": ServerError,
     "501": ServerError,
@@ -111,52 +130,54 @@ ERROR_BY_STATUS: dict[str, type[TritonOCRError]] = {
     "504": DeadlineExceededError,
 }
 
-# Triton says "overloaded" and "gone" with the same code; only the sentence tells them apart.
+# Triton uses one code for a full queue and for a server that stops; only its message tells them apart.
 _OVERLOAD_PHRASES = ("maximum queue size", "timeout expired", "overloaded")
 
-# What Triton says while it stops, under several codes: a file in work gets INTERNAL, when a model that `ocr`
-# asks is closed before `ocr` itself is done.
+# Triton's messages while it stops, under several codes: a file in progress fails with INTERNAL if a model
+# that `ocr` calls is unloaded before `ocr` has finished.
 _STOPPING_PHRASES = ("server is stopping", "server not ready", "server exiting", "no available versions")
 
 
 def error_from_status(status: str | None, message: str) -> TritonOCRError:
-    """Translate a gRPC status (`StatusCode.X`) or an HTTP status (`"400"`) to an exception.
+    """Return the exception for a gRPC status (`StatusCode.X`) or an HTTP status (`"400"`).
 
     Args:
-        status: what tritonclient reports; None where it reports none, which counts as the server's failure.
-        message: the server's sentence.
+        status: the status that tritonclient reports; None if it reports none, which is a ServerError.
+        message: the server's message.
     """
     kind = ERROR_BY_STATUS.get(status or "", ServerError)
-    if issubclass(kind, ServerError) and says_that_it_stops(message):
+    if issubclass(kind, ServerError) and is_stopping(message):
         return ServerUnavailableError(message)
     if kind is ServerUnavailableError and any(phrase in message.lower() for phrase in _OVERLOAD_PHRASES):
         kind = OverloadedError
     return kind(message)
 
 
-def says_that_it_stops(message: str) -> bool:
-    """Whether a server's sentence means that it is going away, so that the file was not read."""
+def is_stopping(message: str) -> bool:
+    """Return whether a server's message means that it stops and did not read the file."""
     return any(phrase in message.lower() for phrase in _STOPPING_PHRASES)
 
 
-def unreachable(url: object, reason: object, *, may_have_begun: bool = False) -> ServerUnavailableError:
-    """The error of a server that is not there, or was there when the request was sent."""
+def unreachable(
+    url: object, reason: object, *, may_have_begun: bool = False, has_answered: bool = True
+) -> ServerUnavailableError:
+    """Return the error for a server that does not answer, or stopped answering."""
     sentence = f"No TritonOCR server answers at {url}: {reason}"
-    return ServerUnavailableError(sentence, str(reason), may_have_begun)
+    return ServerUnavailableError(sentence, str(reason), may_have_begun, has_answered)
 
 
 def deadline_exceeded(url: object, timeout_s: float | None) -> DeadlineExceededError:
-    """The error of an answer that did not come in time."""
+    """Return the error for a response that did not arrive in time."""
     return DeadlineExceededError(f"The server at {url} did not answer within {timeout_s} s (timeout_s).")
 
 
 def missing_extra(extra: str, purpose: str, cause: ImportError) -> MissingExtraError:
-    """The error of a feature whose extra is not installed.
+    """Return the error for a feature whose extra is not installed.
 
     Args:
-        extra: the name of the extra of the `tritonocr` distribution.
-        purpose: what needs it, as the subject of a sentence: "Drawing results".
-        cause: the failed import, whose module is named.
+        extra: name of the extra of the `tritonocr` distribution.
+        purpose: the feature, as the subject of a sentence: "Drawing results".
+        cause: the failed import, which names the module.
     """
     return MissingExtraError(
         f'{purpose} needs the package {cause.name!r}: pip install "tritonocr[{extra}]".', name=cause.name

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ._exceptions import OverloadedError, ServerUnavailableError, TritonOCRError
+from ._exceptions import ServerUnavailableError, TritonOCRError
 from ._inputs.content import File
 from ._inputs.sources import Source, is_single, sources
 from ._options import checked_options
@@ -27,15 +26,9 @@ class ReadFile(Protocol):
         file: File,
         options: Mapping[str, Any],
         *,
-        page_by_page: bool,
         input_path: str | None,
-        timeout_s: float | None,
     ) -> AsyncGenerator[list[OCRResult], None]:
         """Yield the pages that each response holds."""
-
-
-# Seconds to wait before asking an overloaded server again.
-RETRY_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +40,6 @@ class AsyncPrediction:
         options: checked ones.
         raises: whether a file's error ends the call; otherwise it stands in the file's place.
         jobs: files in flight.
-        timeout_s: seconds per file; None waits forever.
         progress: whether a bar is shown; None: on a terminal.
     """
 
@@ -55,7 +47,6 @@ class AsyncPrediction:
     options: Mapping[str, Any]
     raises: bool
     jobs: int
-    timeout_s: float | None
     progress: bool | None
 
     async def pages(self, files: Iterable[Source]) -> AsyncIterator[Result]:
@@ -89,7 +80,8 @@ class AsyncPrediction:
         async with slots:
             try:
                 file = await asyncio.to_thread(source.load)
-                async with aclosing(self._patiently(source, file)) as responses:
+                responses = self.read(file, self.options, input_path=source.input_path)
+                async with aclosing(responses):
                     async for pages in responses:
                         yield pages
             except ServerUnavailableError:
@@ -99,29 +91,6 @@ class AsyncPrediction:
                     raise
                 yield [OCRFailure(source.input_path, error)]
 
-    async def _patiently(self, source: Source, file: File) -> AsyncGenerator[Sequence[Result], None]:
-        """Ask again where the server is overloaded, within the file's time."""
-        left_s = self.timeout_s
-        for pause_s in (*RETRY_PAUSES_S, None):
-            started_s = time.monotonic()
-            given = False
-            try:
-                async with aclosing(
-                    self.read(
-                        file, self.options, page_by_page=True, input_path=source.input_path, timeout_s=left_s
-                    )
-                ) as responses:
-                    async for pages in responses:
-                        given = True
-                        yield pages
-                return
-            except OverloadedError:
-                if given or pause_s is None:
-                    raise
-            await asyncio.sleep(pause_s)
-            if left_s is not None:
-                left_s -= time.monotonic() - started_s
-
 
 def prediction_arguments(
     data: Any,
@@ -130,6 +99,7 @@ def prediction_arguments(
     raise_on_error: bool | None = None,
     jobs: int | None = None,
     timeout_s: float | None = None,
+    retry: bool | None = None,
     progress: bool | None = None,
     **options: Any,
 ) -> tuple[dict[str, Any], Iterable[Source]]:
@@ -146,6 +116,7 @@ def prediction_arguments(
         "raises": is_single(data) if raise_on_error is None else raise_on_error,
         "jobs": jobs,
         "timeout_s": timeout_s,
+        "retry": retry,
         "progress": progress,
     }
     return arguments, sources(data, recursive=recursive)

@@ -1,14 +1,15 @@
-"""gRPC: KServe's service as tritonclient generates it, over a channel of our own.
+"""gRPC: KServe's service with tritonclient's generated code, over a channel with our own options.
 
-tritonclient's own clients cannot set how soon a lost connection is tried again, which may take two minutes.
+tritonclient's own clients cannot set the time until a lost connection is tried again: up to two minutes.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping
+import os
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.json_format import MessageToDict
@@ -16,11 +17,12 @@ from tritonclient.grpc import InferResult, service_pb2, service_pb2_grpc
 from tritonclient.utils import serialize_byte_tensor
 
 from .._exceptions import (
+    ClientStateError,
     DeadlineExceededError,
     ServerUnavailableError,
     deadline_exceeded,
     error_from_status,
-    says_that_it_stops,
+    is_stopping,
     unreachable,
 )
 from .address import Address
@@ -29,24 +31,32 @@ from .protocol import Request, Tensor
 from .tls import TLS
 
 _CHANNEL_OPTIONS = {
-    "grpc.max_send_message_length": -1,  # gRPC's own limit stays, 2 GiB
+    "grpc.max_send_message_length": -1,  # no limit but gRPC's own of 2 GiB
     "grpc.max_receive_message_length": -1,
-    # A server that comes back is found again within seconds, not after gRPC's two minutes.
+    # Reconnect to a restarted server within seconds; gRPC's default is up to two minutes.
     "grpc.initial_reconnect_backoff_ms": 200,
     "grpc.max_reconnect_backoff_ms": 2000,
-    "grpc.min_reconnect_backoff_ms": 5000,  # how long a connection may take to come about
+    "grpc.min_reconnect_backoff_ms": 5000,  # time limit for a connection attempt
 }
-# Without it Triton writes a stream's errors as messages, which carry no status.
+# Without this header Triton sends the errors of a stream as messages, which have no status.
 _STATUS_IN_STREAMS = ("triton_grpc_error", "true")
 _NOT_CONNECTED = ("failed to connect", "DNS")
+# Our own timer ends a call that gRPC does not end; gRPC's deadline comes first.
+_GRACE_S = 1.0
+
+_T = TypeVar("_T")
+
+# The process that uses gRPC. gRPC's threads do not exist in a forked child, where each call would hang.
+_process_id: int | None = None
 
 
 class GrpcTransport:
-    """A gRPC channel to one server; its messages may be as large as gRPC allows, 2 GiB."""
+    """A gRPC channel to one server, for messages of up to 2 GiB (gRPC's limit)."""
 
     streams = True
 
     def __init__(self, address: Address, headers: Mapping[str, str] | None, tls: TLS | None = None) -> None:
+        _check_process()
         self._url = str(address)
         self._metadata = _metadata(headers or {})
         self._channel = _channel(address, tls)
@@ -54,14 +64,16 @@ class GrpcTransport:
 
     async def responses(self, request: Request, timeout_s: float | None) -> AsyncGenerator[Tensors, None]:
         """Send one request and yield its response, or each response of a decoupled model."""
+        _check_process()
         message = _message(request)
         metadata = [*self._metadata, *_metadata(request.headers)]
         with self._translating(timeout_s):
             if not request.is_streamed:
-                answer = await self._service.ModelInfer(message, timeout=timeout_s, metadata=metadata)
+                call = self._service.ModelInfer(message, timeout=timeout_s, metadata=metadata)
+                answer = await _within(call, timeout_s)
                 yield named_tensors(InferResult(answer), request)
                 return
-            # The deadline is kept here: the server's would go on while the caller works on a page.
+            # gRPC's own deadline would also count the time in which the caller works on a page.
             metadata.append(_STATUS_IN_STREAMS)
             call = self._service.ModelStreamInfer(iter([message]), metadata=metadata)
             allowance = Allowance(timeout_s)
@@ -98,16 +110,16 @@ class GrpcTransport:
         await self._channel.close()
 
     async def _ask(self, method: str, message: Any) -> dict[str, Any]:
+        _check_process()
         with self._translating(CONTROL_TIMEOUT_S):
-            answer = await getattr(self._service, method)(
-                message, timeout=CONTROL_TIMEOUT_S, metadata=self._metadata
-            )
+            call = getattr(self._service, method)(message, timeout=CONTROL_TIMEOUT_S, metadata=self._metadata)
+            answer = await _within(call, CONTROL_TIMEOUT_S)
         fields: dict[str, Any] = MessageToDict(answer, preserving_proto_field_name=True)
         return fields
 
     @contextmanager
     def _translating(self, timeout_s: float | None) -> Iterator[None]:
-        """Turn what gRPC raises into our exceptions."""
+        """Translate gRPC's exceptions to ours."""
         try:
             yield
         except asyncio.TimeoutError as error:
@@ -134,14 +146,48 @@ def _translated(error: grpc.RpcError, url: str, timeout_s: float | None) -> Exce
     if type(translated) is not ServerUnavailableError:
         return translated
     if details.startswith(_NOT_CONNECTED):
-        # Without gRPC's account of who told whom: "…; last error: UNKNOWN: ipv4:…: …: REASON[: OK]".
-        return unreachable(url, details.removesuffix(": OK").rpartition(": ")[2])
-    return unreachable(url, details, may_have_begun=not says_that_it_stops(details))
+        # gRPC's message is "…; last error: UNKNOWN: ipv4:…: …: REASON[: OK]"; only REASON is useful.
+        return unreachable(url, details.removesuffix(": OK").rpartition(": ")[2], has_answered=False)
+    return unreachable(url, details, may_have_begun=not is_stopping(details))
 
 
 async def _next_of(call: Any, allowance: Allowance) -> Any:
     with allowance.spending():
-        return await asyncio.wait_for(call.read(), allowance.left_s)
+        return await _within(call.read(), allowance.left_s, grace_s=0)
+
+
+async def _within(answer: Awaitable[_T], timeout_s: float | None, grace_s: float = _GRACE_S) -> _T:
+    """Wait for an answer, at most for a time; unlike `asyncio.wait_for`, do not wait for its cancellation.
+
+    Raises:
+        asyncio.TimeoutError: the time is over.
+    """
+    task = asyncio.ensure_future(answer)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else may look
+    try:
+        await asyncio.wait({task}, timeout=None if timeout_s is None else max(timeout_s, 0) + grace_s)
+        if not task.done():
+            raise asyncio.TimeoutError
+        return task.result()
+    finally:
+        task.cancel()
+
+
+def _check_process() -> None:
+    """Check that gRPC was not used in the parent of this forked process.
+
+    Raises:
+        ClientStateError: it was, and gRPC does not work here.
+    """
+    global _process_id
+    if _process_id is None:
+        _process_id = os.getpid()
+    if _process_id != os.getpid():
+        raise ClientStateError(
+            "gRPC was used before this process was forked and does not work after a fork; start processes "
+            "with the method 'spawn' or 'forkserver', make the first client after the fork, or use an http://"
+            " address."
+        )
 
 
 def _metadata(headers: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""HTTP. Needs the extra [http]."""
+"""HTTP: KServe's protocol with Triton's binary tensors. Needs the extra [http]."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _JSON_SIZE = "Inference-Header-Content-Length"  # Triton's binary tensor data ex
 
 
 class HttpTransport:
-    """KServe's HTTP protocol with Triton's binary tensors: tritonclient encodes, aiohttp carries.
+    """An HTTP session with one server: tritonclient encodes the messages, aiohttp transfers them.
 
-    tritonclient's own asynchronous client has no timeout a call and hands bodies over in one piece. Decoupled
-    models cannot be called over this protocol.
+    tritonclient's own asynchronous client has no timeout per call and sends each body in one piece. The
+    protocol has no decoupled models.
     """
 
     streams = False
@@ -58,7 +58,7 @@ class HttpTransport:
         yield named_tensors(result, request)
 
     def _call_arguments(self, request: Request) -> dict[str, Any]:
-        """Spell a request in tritonclient's classes."""
+        """Return a request as arguments of tritonclient."""
         inputs = []
         for tensor in request.inputs:
             inputs.append(self._library.InferInput(tensor.name, list(tensor.array.shape), tensor.datatype))
@@ -112,14 +112,14 @@ class HttpTransport:
             raise deadline_exceeded(self._url, timeout_s) from error
         except self._aiohttp.ClientError as error:
             connected = not isinstance(error, self._aiohttp.ClientConnectorError)
-            raise unreachable(self._url, error, may_have_begun=connected) from error
+            raise unreachable(self._url, error, may_have_begun=connected, has_answered=connected) from error
         if response.status != HTTPStatus.OK:
             raise error_from_status(str(response.status), _sentence(content, response.status))
         return content, response.headers
 
 
 def _sentence(content: bytes, status: int) -> str:
-    """The server's sentence in an error's body, `{"error": sentence}`, or the body where it is none."""
+    """Return the message of an error's body `{"error": message}`, or the whole body if it has none."""
     try:
         return str(json.loads(content)["error"])
     except (ValueError, KeyError, TypeError):

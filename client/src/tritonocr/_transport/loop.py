@@ -1,22 +1,29 @@
-"""An event loop in a thread of its own, for callers that block."""
+"""An event loop in its own thread, for callers that block."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, TypeVar
 
-from .._exceptions import RequestCancelledError
+from .._exceptions import ClientStateError, RequestCancelledError
 
 _T = TypeVar("_T")
 
+# How often a waiting caller checks that the event loop still runs, and how long the loop may need to answer.
+CHECK_EVERY_S = 10.0
+LOOP_TIMEOUT_S = 30.0
+
 
 class LoopThread:
-    """Runs coroutines for other threads, so that one asynchronous client serves blocking callers too."""
+    """Run coroutines for blocking callers, so that one asynchronous client serves both kinds of callers."""
 
     def __init__(self) -> None:
+        self._process_id = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="tritonocr", daemon=True)
         self._thread.start()
@@ -25,27 +32,66 @@ class LoopThread:
         """Start a coroutine; cancelling the future cancels it.
 
         Raises:
-            RuntimeError: the loop is closed, or was left behind when this process was forked.
+            ClientStateError: the loop is closed, or it belongs to the parent of this forked process.
         """
-        if not self._thread.is_alive():
+        if os.getpid() != self._process_id or not self._thread.is_alive():
             coroutine.close()
-            state = "closed" if self._loop.is_closed() else "another process's: make one after forking"
-            raise RuntimeError(f"The client is {state}.")
+            raise ClientStateError(self._state())
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine and wait for what it returns."""
-        return wait(self.start(coroutine))
+        """Run a coroutine and wait for its result."""
+        return self.wait(self.start(coroutine))
+
+    def wait(self, future: Future[_T]) -> _T:
+        """Wait for the result of a started coroutine.
+
+        Raises:
+            RequestCancelledError: the caller cancelled the future.
+            ClientStateError: the event loop hangs, whatever blocks it.
+        """
+        try:
+            while True:
+                try:
+                    return future.result(CHECK_EVERY_S)
+                except FutureTimeoutError:
+                    if future.done():
+                        return future.result()  # raises the coroutine's own error
+                    self._check_alive()
+        except CancelledError as error:
+            raise RequestCancelledError("The request was cancelled.") from error
+        except BaseException:
+            future.cancel()  # the caller was interrupted: nobody needs the result
+            raise
 
     def close(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Cancel what still runs, run `last` and end the thread; may be called twice, and from any thread."""
-        if threading.current_thread() is self._thread:  # the garbage collector may be at work anywhere
+        """Cancel all tasks, run `last` and end the thread; may be called twice, and from any thread."""
+        if os.getpid() != self._process_id:
+            return
+        if threading.current_thread() is self._thread:  # the garbage collector may run in any thread
             self._loop.stop()
         elif self._thread.is_alive():
             self.run(_cancel_others())
             self.run(last())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
+
+    def _state(self) -> str:
+        if os.getpid() == self._process_id:
+            return "The client is closed."
+        return (
+            "The client was made before this process was forked and cannot be used here; make a client in "
+            "each process, and start the processes with the method 'spawn' or 'forkserver'."
+        )
+
+    def _check_alive(self) -> None:
+        answered = threading.Event()
+        self._loop.call_soon_threadsafe(answered.set)
+        if not answered.wait(LOOP_TIMEOUT_S):
+            raise ClientStateError(
+                f"The client's event loop did not answer for {LOOP_TIMEOUT_S:g} s; make a new client "
+                "in a new process."
+            )
 
     def _run_loop(self) -> None:
         try:
@@ -59,14 +105,3 @@ async def _cancel_others() -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-
-
-def wait(future: Future[_T]) -> _T:
-    """Wait for an answer; one that the caller cancelled is an error of ours, too."""
-    try:
-        return future.result()
-    except CancelledError as error:
-        raise RequestCancelledError("The request was cancelled.") from error
-    except BaseException:
-        future.cancel()  # an interrupt while waiting: nobody will want the answer
-        raise

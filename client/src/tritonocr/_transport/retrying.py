@@ -1,0 +1,74 @@
+"""Send a request again while a server restarts or is overloaded, within the request's own time limit."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+
+from .._exceptions import OverloadedError, ServerUnavailableError
+from .base import Allowance, Tensors, Transport
+from .protocol import Request
+
+_logger = logging.getLogger("tritonocr")
+
+# Pauses between attempts: doubled each time, and shortened at random so that clients do not return together.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+# Attempts during which a server may have started to read the file: a file that stops servers is given up.
+MAX_BEGUN = 3
+
+MayRetry = Callable[[ServerUnavailableError], bool]
+
+
+async def responses_with_retries(
+    transport: Transport, request: Request, timeout_s: float | None, may_retry: MayRetry
+) -> AsyncGenerator[Tensors, None]:
+    """Send one request until it is answered, and yield the output tensors of each response once.
+
+    Reading has no side effects, so that a request can be sent again. A stream that breaks continues with the
+    first response that was not yielded before.
+
+    Args:
+        transport: the connection.
+        request: the request.
+        timeout_s: time limit of all attempts together, pauses included; None for no limit.
+        may_retry: decides for each error whether the request is sent again.
+
+    Raises:
+        ServerUnavailableError: no attempt succeeded in time, or `may_retry` refused.
+        TritonOCRError: any other error, after the first attempt.
+    """
+    allowance, yielded, begun, pauses = Allowance(timeout_s), 0, 0, _pauses()
+    for attempt in itertools.count(1):
+        received = 0
+        try:
+            async with aclosing(transport.responses(request, allowance.left_s)) as answers:
+                while True:
+                    with allowance.spending():
+                        tensors = await anext(answers, None)
+                    if tensors is None:
+                        return
+                    received += 1
+                    if received > yielded:
+                        yielded = received
+                        yield tensors
+        except ServerUnavailableError as error:
+            begun += error.may_have_begun
+            pause_s = next(pauses)
+            if begun >= MAX_BEGUN or not may_retry(error):
+                raise
+            if allowance.left_s is not None and allowance.left_s <= pause_s:
+                raise error.with_remark(f"Gave up after {attempt} attempts in {timeout_s:g} s.") from error
+            if attempt == 1 and not isinstance(error, OverloadedError):
+                _logger.warning("%s; the request is sent again until its time limit", str(error).rstrip("."))
+        with allowance.spending():
+            await asyncio.sleep(pause_s)
+
+
+def _pauses() -> Iterator[float]:
+    for number in itertools.count():
+        longest_s = min(FIRST_PAUSE_S * 2 ** min(number, 20), LONGEST_PAUSE_S)
+        yield longest_s * random.uniform(0.5, 1)  # noqa: S311 (no secret)
