@@ -51,6 +51,9 @@ $(VENV)/.ray: $(VENV)/.dev client/pyproject.toml
 test-ray: $(VENV)/.ray ## bulk reading on a Ray of two CPUs, with processes killed; installs Ray (0.5 GB)
 	$(BIN)/pytest -m ray tests/bulk
 
+test-integrations: $(VENV)/.dev ## third-party clients on a real server, each in its own environment (0.5 GB)
+	$(BIN)/pytest -m integrations tests/integrations
+
 bench: $(VENV)/.dev ## measure it, its peers and the networks alone; OPTIONS="--workload receipts --subject ours"
 	PYTHONPATH=tests $(BIN)/python -m bench $(OPTIONS)
 
@@ -78,4 +81,4 @@ docker-replay: ## build and run the images with podman, as root on Debian; nothi
 clean: ## remove what was built here (the model cache stays)
 	rm -rf $(VENV) output build dist
 
-.PHONY: help demo env check test test-ray chaos fuzz bench bench-peers bench-scaling lock sbom docker-replay clean
+.PHONY: help demo env check test test-ray test-integrations chaos fuzz bench bench-peers bench-scaling lock sbom docker-replay clean

@@ -18,7 +18,7 @@ from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.documents import pdf_documents, tiff_pages
 from tritonocr_backend.documents.decode import open_document
 from tritonocr_backend.documents.pdf_documents import PdfDocument, PdfError, RenderLimits
-from tritonocr_backend.documents.tiff_pages import find_pages
+from tritonocr_backend.documents.tiff_pages import count_pages
 
 LITTLE = RenderLimits(seconds=1, memory_bytes=256 * bombs.MIB)
 PAGE_PIXELS = 1224 * 1584
@@ -136,10 +136,6 @@ def _own_a_worker(queue: Any) -> None:
     queue.put(_workers().pop())
     multiprocessing.Event().wait(60)
     pdf.close()
-
-
-def count_pages(data: bytes) -> int:
-    return len(find_pages(data).offsets)
 
 
 class TestTiff:

@@ -179,6 +179,15 @@ def test_exif_orientation_is_followed(
     assert difference(read(turned(image_format, orientation, **options)), bgr(PICTURE)) <= tolerance
 
 
+@pytest.mark.parametrize(
+    "mode", [pytest.param("F", id="32-bit floats"), pytest.param("I", id="32-bit integers")]
+)
+def test_pixels_without_a_known_range_are_refused_by_name(mode: str) -> None:
+    values = np.linspace(0, 1, 6).reshape(2, 3).astype(np.float32 if mode == "F" else np.int32)
+    message = refusal(encode(PIL.Image.fromarray(values), "TIFF"))
+    assert message == f"file: got a TIFF of 32-bit pixels (mode {mode}), expected 8 or 16 bits a channel"
+
+
 class TestReduction:
     """A page may be decoded smaller than it is."""
 

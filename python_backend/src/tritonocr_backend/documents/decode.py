@@ -1,7 +1,6 @@
 """Open a document: detect the format of the file and hand it to the reader of that format.
 
-Pixels agree with OpenCV, as PaddleX's do. `image_files`, `tiff_files` and `pdf_pages` are
-the readers.
+Pixels agree with OpenCV, as PaddleX's do. `image_files` reads images and TIFFs, `pdf_pages` reads PDFs.
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ import re
 
 from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.documents.document import READABLE, Document, check_pixels
-from tritonocr_backend.documents.image_files import SIGNATURES, TIFF_SIGNATURES, open_image
+from tritonocr_backend.documents.image_files import SIGNATURES, open_image
 from tritonocr_backend.documents.pdf_documents import RenderLimits
 from tritonocr_backend.documents.pdf_pages import open_pdf
-from tritonocr_backend.documents.tiff_files import open_tiff
 
 __all__ = ["Document", "check_pixels", "open_document"]
 
@@ -38,8 +36,6 @@ def open_document(data: bytes, max_pixels: int, limits: RenderLimits | None = No
     data = _without_base64(data)
     if b"%PDF-" in data[:PDF_HEADER_BYTES] and not data.startswith(tuple(SIGNATURES)):
         return open_pdf(data, max_pixels, limits or RenderLimits())
-    if data.startswith(TIFF_SIGNATURES):
-        return open_tiff(data, max_pixels)
     return open_image(data, max_pixels)
 
 

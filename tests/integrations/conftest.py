@@ -1,0 +1,76 @@
+"""Real third-party clients against a real server: `make test-integrations`.
+
+Each client is installed into an environment of its own in build/integrations, because their requirements
+exclude each other. An environment is reused until its requirements change.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tritonocr import demo_page
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS
+from tritonocr_backend.repository.build import build_repository
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
+from tritonocr_backend.zoo.fetch import fetch_model
+
+CHECKOUT = Path(__file__).parents[2]
+ENVIRONMENTS = CHECKOUT / "build" / "integrations"
+
+Environment = Callable[..., Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test of this folder."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.integrations)
+
+
+@pytest.fixture(scope="session")
+def environment() -> Environment:
+    """Return a function: it installs packages into a named environment and returns its bin folder."""
+    return _installed
+
+
+def _installed(name: str, *requirements: str) -> Path:
+    folder = ENVIRONMENTS / name
+    stamp, wanted = folder / "requirements", "\n".join(requirements)
+    if not stamp.is_file() or stamp.read_text() != wanted:
+        uv = str(Path(sys.executable).with_name("uv"))
+        subprocess.run([uv, "venv", "--quiet", "--clear", str(folder)], check=True)
+        install = [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--no-sources",
+            "--python",
+            str(folder / "bin" / "python"),
+        ]
+        subprocess.run([*install, *requirements], check=True, cwd=CHECKOUT)
+        stamp.write_text(wanted)
+    return folder / "bin"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """Return a running server with the default models."""
+    directory = tmp_path_factory.mktemp("server")
+    models = {name: fetch_model(name) for name in DEFAULT_NETWORKS.values()}
+    repository = build_repository(directory / "repository", models)
+    with EmbeddedServer(repository, ServerOptions(log_file=directory / "server.log")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def page() -> Image.Image:
+    """Return the drawn demo page."""
+    return Image.fromarray(demo_page()[:, :, ::-1])
