@@ -64,6 +64,9 @@ bench-scaling: $(VENV)/.dev ## measure what docs/scaling.md's model needs, and w
 	PYTHONPATH=tests $(BIN)/python -m bench.scaling measure
 	PYTHONPATH=tests $(BIN)/python -m bench.scaling report --write
 
+generate: $(VENV)/.dev ## write the files that are made from the table of options: config.pbtxt, types, tables of the documents
+	$(BIN)/python tests/generated_files.py
+
 lock: $(VENV)/.dev ## write the lock files of the images anew, with the newest versions that fit
 	UV=$(BIN)/uv docker/lock.sh
 
@@ -81,4 +84,4 @@ docker-replay: ## build and run the images with podman, as root on Debian; nothi
 clean: ## remove what was built here (the model cache stays)
 	rm -rf $(VENV) output build dist
 
-.PHONY: help demo env check test test-ray test-integrations chaos fuzz bench bench-peers bench-scaling lock sbom docker-replay clean
+.PHONY: help demo env check test test-ray test-integrations chaos fuzz bench bench-peers bench-scaling generate lock sbom docker-replay clean

@@ -15,7 +15,7 @@ from faults import reads_again
 
 from tritonocr import demo_page
 from tritonocr_backend.core.errors import ServerError, TritonOcrError
-from tritonocr_backend.core.network_metadata import CARD_FILE
+from tritonocr_backend.core.network_metadata import METADATA_FILE
 from tritonocr_backend.repository.build import build_repository
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 from tritonocr_backend.server.restrictions import ADMIN_HEADER
@@ -72,10 +72,10 @@ def sentence(message: str, place: Path) -> str:
         pytest.param(WEIGHTS, garbage, id="garbage for weights"),
         pytest.param(WEIGHTS, empty, id="empty weights"),
         pytest.param(WEIGHTS, Path.unlink, id="no weights"),
-        pytest.param(CARD_FILE, garbage, id="garbage for a card"),
-        pytest.param(CARD_FILE, Path.unlink, id="no card"),
-        pytest.param(CARD_FILE, without_role, id="a card without a role"),
-        pytest.param(CARD_FILE, of_another_role, id="a card of another role"),
+        pytest.param(METADATA_FILE, garbage, id="garbage for a card"),
+        pytest.param(METADATA_FILE, Path.unlink, id="no card"),
+        pytest.param(METADATA_FILE, without_role, id="a card without a role"),
+        pytest.param(METADATA_FILE, of_another_role, id="a card of another role"),
     ],
 )
 def test_a_corrupt_model_is_refused_by_name_and_the_others_go_on(
@@ -88,7 +88,7 @@ def test_a_corrupt_model_is_refused_by_name_and_the_others_go_on(
     spare = repository / "spare"
     before = server.pid
     shutil.copytree(repository / SPARE_OF, spare)
-    for named in (spare / "config.pbtxt", spare / "1" / CARD_FILE):
+    for named in (spare / "config.pbtxt", spare / "1" / METADATA_FILE):
         named.write_text(named.read_text().replace(SPARE_OF, "spare"))
     spoil(spare / "1" / file)
     try:

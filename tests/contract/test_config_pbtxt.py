@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from tritonclient.utils import np_to_triton_dtype
 from tritonocr import OPTIONS
 from tritonocr._transport.protocol import OUTPUTS
 from tritonocr_backend.core.contracts import NETWORK_OUTPUTS, PIPELINE_MODELS, STAGE_OUTPUTS, Role
-from tritonocr_backend.core.settings import DEFAULT_NETWORKS, PAGE_OPTIONS, default_options
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS, default_options
 from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
 from tritonocr_backend.pipeline.records import PageSettings
@@ -22,6 +22,7 @@ from tritonocr_backend.repository import network_config as zoo_network_config
 from tritonocr_backend.repository.build import source_repository
 from tritonocr_backend.repository.network_config import ServingSettings, network_config
 from tritonocr_backend.triton.output_tensors import ReadPage, output_tensors
+from tritonocr_common.option_types import OptionValues
 
 TYPE_OF_KIND = {bool: "TYPE_BOOL", int: "TYPE_INT32", float: "TYPE_FP32", str: "TYPE_STRING"}
 MODELS = sorted([*PIPELINE_MODELS, *DEFAULT_NETWORKS.values()])
@@ -82,7 +83,7 @@ class TestOcr:
         assert configs[name].dynamic_batching.default_queue_policy.max_queue_size > 0
 
     def test_inputs_are_the_document_and_every_option(self, configs: Configs) -> None:
-        options = {o.name: (TYPE_OF_KIND[o.kind], [1]) for o in PAGE_OPTIONS.values()}
+        options = {o.name: (TYPE_OF_KIND[o.kind], [1]) for o in OPTIONS.values()}
         document = {"file": ("TYPE_STRING", [1]), "image": ("TYPE_UINT8", [-1, -1, 3])}
         assert signature(configs["ocr"].input) == {**document, **options}
 
@@ -95,20 +96,11 @@ class TestOcr:
             OcrPipeline(models).read(Page(np.zeros((64, 96, 3), np.uint8), (64, 96)), PAGE_SETTINGS)
         )
         page = ReadPage(0, result, b"given", b"flat")
-        tensors = output_tensors([page, page], 2, default_options())
+        tensors = output_tensors([page, page], 2, PAGE_SETTINGS.options)
         expected = signature(configs["ocr"].output)
         assert set(tensors) == set(expected)
         for name, tensor in tensors.items():
             assert_fits(name, tensor, expected[name])
-
-    def test_the_clients_table_of_options_is_the_servers(self, configs: Configs) -> None:
-        for name, option in PAGE_OPTIONS.items():
-            theirs = OPTIONS[name]
-            assert theirs.datatype.replace("BYTES", "STRING") == TYPE_OF_KIND[option.kind].removeprefix(
-                "TYPE_"
-            )
-            assert (theirs.default if theirs.default is not None else "") == option.default, name
-        assert list(OPTIONS) == list(PAGE_OPTIONS)
 
     def test_the_clients_table_of_outputs_is_the_servers(self, configs: Configs) -> None:
         theirs = {
@@ -121,17 +113,8 @@ class TestOcr:
 
 PAGE_SETTINGS = PageSettings(
     networks={role: role.value for role in Role},
-    use_doc_orientation_classify=True,
-    use_doc_unwarping=True,
-    use_textline_orientation=True,
-    limit_side_len=960,
-    limit_type="max",
-    thresh=0.3,
-    box_thresh=0.6,
-    unclip_ratio=2.0,
+    options=cast(OptionValues, {**default_options(), "return_word_box": True}),
     max_candidates=100,
-    score_thresh=0.0,
-    return_word_box=True,
 )
 
 

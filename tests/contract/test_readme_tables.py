@@ -6,7 +6,6 @@ from collections.abc import Mapping
 import pytest
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
-from tritonocr import OPTIONS, Option
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.repository.build import source_repository
@@ -56,13 +55,6 @@ def pipeline_section() -> str:
 
 def test_the_table_of_ocr_has_its_tensors(configs: Mapping[str, ModelConfig]) -> None:
     assert stated(pipeline_section()) == configured(configs["ocr"])
-
-
-@pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)
-def test_the_table_of_ocr_explains_each_option_as_the_code_does(option: Option) -> None:
-    (text,) = (row[4] for row in ROW.findall(pipeline_section()) if row[1] == option.name)
-    default = f" ({str(option.default).lower()})" if option.default is not None else ""
-    assert text == option.help + default
 
 
 @pytest.mark.parametrize("name", DESCRIBED)

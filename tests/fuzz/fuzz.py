@@ -24,13 +24,13 @@ with atheris.instrument_imports(include=["tritonocr_backend", "tritonocr_gateway
     import tritonocr_gateway.bodies as bodies
     from tritonocr_backend.core.errors import InvalidInputError, TritonOcrError
     from tritonocr_backend.core.limits import parse_limits
-    from tritonocr_backend.core.settings import PAGE_OPTIONS
     from tritonocr_backend.documents.decode import open_document
     from tritonocr_backend.documents.pages import unreduced
     from tritonocr_backend.documents.pdf_documents import RenderLimits
     from tritonocr_backend.repository import pipeline_config
     from tritonocr_backend.triton.requests import _option_value
     from tritonocr_backend.zoo import archive, dictionary, inference_config
+    from tritonocr_common.options import OPTIONS
     from tritonocr_gateway import answers, files
     from tritonocr_gateway.errors import GatewayError
 
@@ -58,7 +58,7 @@ _DTYPES = (np.float32, np.int32, np.bool_, np.object_)
 def option(data: bytes) -> None:
     """A request's tensor for an option, of any type."""
     provider = atheris.FuzzedDataProvider(data)
-    name = provider.PickValueInList(list(PAGE_OPTIONS))
+    name = provider.PickValueInList(list(OPTIONS))
     dtype = provider.PickValueInList(list(_DTYPES))
     content = provider.ConsumeBytes(64)
     if dtype is np.object_:

@@ -202,7 +202,7 @@ DIFFERENCES: dict[str, Difference] = {
     "avif": Difference(200, LINES),
     "pdf_12": Difference(200, '"numPages":12'),
     "textDetThresh=0.0": Difference(200, '"thresh":0.0'),
-    "textDetThresh=2": Difference(422, "text_det_thresh: got 2"),
+    "textDetThresh=2": Difference(422, "body.textDetThresh"),
     "textDetLimitType='foo'": Difference(422, "text_det_limit_type: got 'foo'"),
     "textDetLimitSideLen=-5": Difference(422, "text_det_limit_side_len: got -5"),
     "textDetLimitSideLen=64": Difference(200, LINES),

@@ -144,7 +144,7 @@ def test_a_language_chooses_a_model_that_reads_it(language: str, client: OCRClie
 def test_what_is_not_served_is_answered_with_what_is(
     option: str, value: str, served: str, client: OCRClient
 ) -> None:
-    with pytest.raises(InvalidInputError, match=f"{option}: got '{value}', .* served are .*{served}"):
+    with pytest.raises(InvalidInputError, match=f"{option}: got '{value}', .* expected one of .*{served}"):
         _read(client, "en", **{option: value})
 
 
@@ -213,7 +213,9 @@ class TestComingAndGoing:
         self, zoo_server: EmbeddedServer, client: OCRClient
     ) -> None:
         name = "en_PP-OCRv3_mobile_rec"
-        told = re.compile(f"text_recognition_model_name: got '{name}', which is not served; served are .*v4")
+        told = re.compile(
+            f"text_recognition_model_name: got '{name}', which is not served; expected one of .*v4"
+        )
         with Traffic(client, text_recognition_model_name=name) as traffic:
             for _ in range(3):
                 self._run(zoo_server, "remove", name)

@@ -22,7 +22,7 @@ from tritonclient.grpc import model_config_pb2
 from tritonocr import OCRClient
 from tritonocr_backend.core import devices
 from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.core.network_metadata import read_card
+from tritonocr_backend.core.network_metadata import read_network_metadata
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.repository.build import build_repository
 from tritonocr_backend.repository.network_config import SERVING
@@ -56,7 +56,7 @@ def put_on_cpu(repository: Path) -> None:
         path.write_text(text_format.MessageToString(config))
         version = repository / name / "1"
         (version / "model.py").write_text(SHIM)
-        card = replace(read_card(version), device="cpu", backend="python", tensorrt_options={})
+        card = replace(read_network_metadata(version), device="cpu", backend="python", tensorrt_options={})
         card.write(version)
 
 
@@ -141,7 +141,7 @@ def test_configs_say_what_they_said_before_they_were_put_on_a_cpu(
             for swapped in ("backend", "instance_group", "optimization"):
                 one.ClearField(swapped)
         assert config == after
-        assert read_card(repository / name / "1").engine == "onnxruntime"
+        assert read_network_metadata(repository / name / "1").engine == "onnxruntime"
 
 
 def config_of(repository: Path, name: str) -> Any:

@@ -113,12 +113,12 @@ BAD_REQUESTS = [
     pytest.param({"lang": "klingon"}, "lang: got 'klingon', which no served model reads", id="lang"),
     pytest.param(
         {"text_recognition_model_name": "nope"},
-        "text_recognition_model_name: got 'nope', which is not served; served are PP-OCRv4_mobile_rec",
+        "text_recognition_model_name: got 'nope', which is not served; expected one of PP-OCRv4_mobile_rec",
         id="unknown-model",
     ),
     pytest.param(
         {"text_detection_model_name": "PP-OCRv4_mobile_rec"},
-        "text_detection_model_name: got 'PP-OCRv4_mobile_rec', which is not served; served are PP-OCRv4_mob",
+        "text_detection_model_name: got 'PP-OCRv4_mobile_rec', which is not served; expected one of PP",
         id="model-of-another-role",
     ),
     pytest.param({"text_det_thresh": 1}, "inference input 'text_det_thresh' data-type is 'INT32'", id="type"),

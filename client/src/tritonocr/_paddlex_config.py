@@ -7,24 +7,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from ._exceptions import InvalidInputError, missing_extra
-from ._options import OCROptions, checked_options
+from ._options import OPTIONS, OCROptions, checked_options
 
 PIPELINE_NAME = "OCR"
 
-# Where each option stands in PaddleX's configuration.
-_KEYS: dict[str, tuple[str, ...]] = {
-    "use_doc_orientation_classify": ("SubPipelines", "DocPreprocessor", "use_doc_orientation_classify"),
-    "use_doc_unwarping": ("SubPipelines", "DocPreprocessor", "use_doc_unwarping"),
-    "use_textline_orientation": ("use_textline_orientation",),
-    "text_det_limit_side_len": ("SubModules", "TextDetection", "limit_side_len"),
-    "text_det_limit_type": ("SubModules", "TextDetection", "limit_type"),
-    "text_det_thresh": ("SubModules", "TextDetection", "thresh"),
-    "text_det_box_thresh": ("SubModules", "TextDetection", "box_thresh"),
-    "text_det_unclip_ratio": ("SubModules", "TextDetection", "unclip_ratio"),
-    "text_rec_score_thresh": ("SubModules", "TextRecognition", "score_thresh"),
-    "text_detection_model_name": ("SubModules", "TextDetection", "model_name"),
-    "text_recognition_model_name": ("SubModules", "TextRecognition", "model_name"),
-}
+_KEYS = {name: tuple(option.yaml_key.split(".")) for name, option in OPTIONS.items() if option.yaml_key}
+"""The location of each option in PaddleX's configuration."""
 
 # Keys that say what a section is, or that are judged elsewhere.
 _OTHER_KEYS = {"pipeline_name", "text_type", "use_doc_preprocessor", "module_name", "model_name", "model_dir"}

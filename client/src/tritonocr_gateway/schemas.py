@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, StringConstraints, create_model
 from pydantic.alias_generators import to_camel
 
-from tritonocr import OPTIONS
+from tritonocr import OPTIONS, Option
 
 # A limit on its length also makes pydantic refuse text that is not valid Unicode.
 _Name = Annotated[str, StringConstraints(max_length=200)]
-_PYTHON_TYPES: dict[str, Any] = {"BOOL": bool, "INT32": int, "FP32": float, "BYTES": _Name}
-_OWN_FIELDS = {"return_page_images", "max_pages"}  # the gateway's to decide
 _ONE_PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 )
@@ -23,12 +22,23 @@ class _Model(BaseModel):
     model_config = ConfigDict(alias_generator=_CAMEL, populate_by_name=True, allow_inf_nan=False)
 
 
+def _python_type(option: Option) -> Any:
+    if option.choices:
+        return Literal[option.choices]
+    return _Name if option.kind is str else option.kind
+
+
 def _option_fields() -> dict[str, Any]:
-    """The client's options as fields: each has its type or null, which means the server's own value."""
+    """Return a field for each option with a REST key; null means the server's value."""
     return {
-        option.name: (_PYTHON_TYPES[option.datatype] | None, Field(default=None, description=option.help))
+        option.name: (
+            _python_type(option) | None,
+            Field(
+                default=None, alias=option.rest_key, description=option.help, ge=option.low, le=option.high
+            ),
+        )
         for option in OPTIONS.values()
-        if option.name not in _OWN_FIELDS
+        if option.rest_key
     }
 
 
@@ -49,9 +59,6 @@ class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
         max_length=128,
         pattern=r"^[^\x00-\x1f\x7f]*$",
         description="Identifies the request; else the header `X-Request-ID`, else made up.",
-    )
-    max_pages: int | None = Field(
-        default=None, ge=1, description="Pages to read, at most what the gateway allows."
     )
     return_page_image: bool | None = Field(
         default=None, description="Whether to return `pageImage`, the picture that all coordinates refer to."
@@ -156,10 +163,41 @@ class ServedModels(_Model):
     text_recognition: list[str]
 
 
-class OptionValues(PipelineOptions):  # type: ignore[valid-type,misc]
-    """The value that each option has when a request does not give it."""
+class OptionInfo(_Model):
+    """An option of `POST /ocr`: its value when a request does not give it, and how to show it in a form."""
 
-    max_pages: int = Field(description="Pages read of a file.")
+    value: bool | int | float | str | None = Field(
+        description="The value in force; null: the server chooses."
+    )
+    type: Literal["bool", "int", "float", "str"]
+    title: str = Field(description="A label.")
+    group: str = Field(description="A heading for several options.")
+    description: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: list[str] = Field(description="The allowed texts; empty: any text.")
+
+
+def option_infos(values: Mapping[str, Any]) -> dict[str, OptionInfo]:
+    """Describe each option that has a REST key, by that key.
+
+    Args:
+        values: the options in force, by name; the server chooses an option that is not there.
+    """
+    return {
+        option.rest_key: OptionInfo(
+            value=values.get(option.name),
+            type=cast(Any, option.kind.__name__),
+            title=option.title,
+            group=option.group,
+            description=option.help,
+            minimum=option.low,
+            maximum=option.high,
+            choices=list(option.choices),
+        )
+        for option in OPTIONS.values()
+        if option.rest_key
+    }
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from protocol import Answer, File, Lines, configuration, one_by_one, serve
 from tritonocr_backend.core.arrays import Tensors
 from tritonocr_backend.core.contracts import IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS
-from tritonocr_backend.core.network_metadata import read_card
+from tritonocr_backend.core.network_metadata import read_network_metadata
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.core.settings import read_pipeline_settings
 from tritonocr_backend.documents.pages import Page
@@ -49,7 +49,7 @@ class InProcessCaller:
         """The engine of a network, loaded when first asked for."""
         if name not in self._engines:
             directory = self._directory / name / "1"
-            card = read_card(directory)
+            card = read_network_metadata(directory)
             threads = card.threads if self._threads is None else self._threads
             options = EngineOptions(card.device, card.precision, threads)
             network = Network(directory, card.role, NETWORK_OUTPUTS[card.role], card.normalisation, options)

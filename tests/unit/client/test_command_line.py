@@ -38,8 +38,8 @@ PICTURE = encoded_picture(Image.new("RGB", (40, 60), "white"), ".jpg")
 def answer(inputs: dict[str, Any]) -> Tensors:
     """The file's content as the one line; `bad` files are refused, `slow` ones take a while."""
     text = inputs["file"].item().decode()
-    if inputs.get("text_det_thresh", np.zeros(1)).item() > 1:
-        raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, "text_det_thresh: got 2, expected 0 to 1")
+    if "lang" in inputs:
+        raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, "lang: got 'xx', expected one of ch, en")
     if text.startswith("bad"):
         raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, "file: got a bad one, expected a page")
     if text.startswith("slow"):
@@ -229,10 +229,10 @@ def test_an_option_that_the_server_refuses_ends_the_run(
     for number in range(50):
         Path("in", f"s{number}.png").write_bytes(b"slow")
     server[1].requests.clear()
-    arguments = ["--format", output, "--save_path", "out", "--text_det_thresh", "2", "--url", server[0]]
+    arguments = ["--format", output, "--save_path", "out", "--lang", "xx", "--url", server[0]]
     done = command("predict", "in", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "tritonocr: text_det_thresh: got 2, expected 0 to 1\n"
+    assert done.stderr == "tritonocr: lang: got 'xx', expected one of ch, en\n"
     assert len(server[1].requests) < 54
     assert [path.name for path in Path("out").iterdir()] == [".tritonocr-journal.jsonl"]
 

@@ -36,12 +36,16 @@ def test_none_means_the_pipelines_own() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"use_doc_unwarping": 1}, "'use_doc_unwarping' is 1; expected True or False or None"),
+        ({"use_doc_unwarping": 1}, "'use_doc_unwarping' is 1; expected True or False, or None"),
         ({"use_doc_unwarping": "False"}, "expected True or False"),
         ({"max_pages": True}, "'max_pages' is True; expected an integer"),
         ({"max_pages": 2.5}, "expected an integer"),
-        ({"max_pages": 2**40}, "expected at most 2147483647"),
+        ({"max_pages": 2**40}, "is 1099511627776; expected 1 to 100000"),
         ({"text_det_thresh": "0.3"}, "expected a number"),
+        ({"text_det_thresh": 1.5}, "is 1.5; expected 0 to 1"),
+        ({"text_det_thresh": float("nan")}, "is nan; expected 0 to 1"),
+        ({"text_det_limit_type": "long"}, "is 'long'; expected one of max, min"),
+        ({"x" * 20_000: 1}, "Unknown option 'x{79}…"),
         ({"text_det_thresh": True}, "expected a number"),
         ({"lang": b"ar"}, "expected a string"),
         (

@@ -4,32 +4,18 @@ import re
 from pathlib import Path
 
 import tritonocr
-from tritonocr import OPTIONS, OCRResult
+from tritonocr import OCRResult
 from tritonocr.cli._errors import ExitCode
 from tritonocr.cli._journal import FILE_NAME
 from tritonocr.cli._output import Format
 
 README = (Path(__file__).parents[3] / "client" / "README.md").read_text(encoding="utf-8")
-TYPES = {"BOOL": "bool", "INT32": "int", "FP32": "float", "BYTES": "str"}
 
 
 def table(first_header: str) -> list[list[str]]:
     """The rows of the table whose first column has this header."""
     lines = README[README.index(f"| {first_header} |") :].split("\n\n")[0].splitlines()[2:]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-
-
-def test_the_table_of_options_is_the_options() -> None:
-    expected = [
-        [
-            f"`{option.name}`",
-            TYPES[option.datatype],
-            "" if option.default is None else f"`{option.default}`",
-            option.help,
-        ]
-        for option in OPTIONS.values()
-    ]
-    assert table("option") == expected
 
 
 def test_the_table_of_formats_is_the_formats() -> None:

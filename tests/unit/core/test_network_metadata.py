@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.core.network_metadata import CARD_FILE, NetworkCard, Normalisation, read_card
+from tritonocr_backend.core.network_metadata import (
+    METADATA_FILE,
+    NetworkMetadata,
+    Normalisation,
+    read_network_metadata,
+)
 
 NORMALISATION = Normalisation(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "RGB")
 
@@ -14,9 +19,9 @@ NORMALISATION = Normalisation(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.2
 @pytest.mark.parametrize(
     "card",
     [
-        pytest.param(NetworkCard("det", Role.TEXT_DETECTION, NORMALISATION), id="defaults"),
+        pytest.param(NetworkMetadata("det", Role.TEXT_DETECTION, NORMALISATION), id="defaults"),
         pytest.param(
-            NetworkCard(
+            NetworkMetadata(
                 "我的模型",
                 Role.TEXT_RECOGNITION,
                 Normalisation(1.0, (0, 0, 0), (1, 1, 1), "BGR"),
@@ -37,13 +42,13 @@ NORMALISATION = Normalisation(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.2
         ),
     ],
 )
-def test_comes_back_as_it_was_written(card: NetworkCard, tmp_path: Path) -> None:
+def test_comes_back_as_it_was_written(card: NetworkMetadata, tmp_path: Path) -> None:
     card.write(tmp_path)
-    assert read_card(tmp_path) == card
+    assert read_network_metadata(tmp_path) == card
 
 
 def test_is_json_that_a_person_can_read(tmp_path: Path) -> None:
-    NetworkCard("识别", Role.TEXT_RECOGNITION, NORMALISATION).write(tmp_path)
-    text = (tmp_path / CARD_FILE).read_text(encoding="utf-8")
+    NetworkMetadata("识别", Role.TEXT_RECOGNITION, NORMALISATION).write(tmp_path)
+    text = (tmp_path / METADATA_FILE).read_text(encoding="utf-8")
     assert '"name": "识别"' in text
     assert json.loads(text)["role"] == "text_recognition"

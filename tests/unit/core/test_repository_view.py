@@ -10,10 +10,10 @@ import pytest
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.core.network_metadata import (
-    CARD_FILE,
     CHARACTERS_FILE,
     HIDDEN_FILE,
-    NetworkCard,
+    METADATA_FILE,
+    NetworkMetadata,
     Normalisation,
 )
 from tritonocr_backend.core.repository_view import RepositoryView
@@ -31,7 +31,7 @@ def add(
 ) -> None:
     version = repository / name / "1"
     version.mkdir(parents=True)
-    NetworkCard(name, role, PLAIN, languages, generation=generation).write(version)
+    NetworkMetadata(name, role, PLAIN, languages, generation=generation).write(version)
     if characters:
         (version / CHARACTERS_FILE).write_text(json.dumps(list(characters)), encoding="utf-8")
 
@@ -47,7 +47,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_networks_are_what_has_a_card(repository: Path) -> None:
-    assert set(RepositoryView(repository).cards()) == {"ch_rec", "en_rec", "japan_rec", "det"}
+    assert set(RepositoryView(repository).networks()) == {"ch_rec", "en_rec", "japan_rec", "det"}
 
 
 @pytest.mark.parametrize("text", ["", "\0\1", "[]", '"card"', "{}", '{"name": "broken", "role": "nobody"}'])
@@ -55,10 +55,10 @@ def test_a_broken_card_costs_nobody_else(
     repository: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     add(repository, "broken")
-    path = repository / "broken" / "1" / CARD_FILE
+    path = repository / "broken" / "1" / METADATA_FILE
     path.write_text(text)
-    assert set(RepositoryView(repository).cards()) == {"ch_rec", "en_rec", "japan_rec", "det"}
-    assert f"{path} is no card of a network" in caplog.text
+    assert set(RepositoryView(repository).networks()) == {"ch_rec", "en_rec", "japan_rec", "det"}
+    assert f"{path} is not the metadata of a network" in caplog.text
 
 
 def test_a_copied_folder_does_not_stand_for_the_one_it_was_copied_from(
@@ -66,14 +66,14 @@ def test_a_copied_folder_does_not_stand_for_the_one_it_was_copied_from(
 ) -> None:
     copied = repository / "spare" / "1"
     copied.mkdir(parents=True)
-    NetworkCard("ch_rec", Role.TEXT_DETECTION, PLAIN).write(copied)
-    assert RepositoryView(repository).cards()["ch_rec"].role is Role.TEXT_RECOGNITION
-    assert f"{copied / CARD_FILE} is the card of 'ch_rec', expected that of 'spare'" in caplog.text
+    NetworkMetadata("ch_rec", Role.TEXT_DETECTION, PLAIN).write(copied)
+    assert RepositoryView(repository).networks()["ch_rec"].role is Role.TEXT_RECOGNITION
+    assert f"{copied / METADATA_FILE} is the metadata of 'ch_rec', expected 'spare'" in caplog.text
 
 
 def test_is_found_beside_a_models_folder(repository: Path) -> None:
-    assert set(RepositoryView.beside(str(repository / "text_crop")).cards()) == set(
-        RepositoryView(repository).cards()
+    assert set(RepositoryView.beside(str(repository / "text_crop")).networks()) == set(
+        RepositoryView(repository).networks()
     )
 
 
@@ -93,7 +93,7 @@ class TestFinding:
         with pytest.raises(InvalidInputError) as error:
             RepositoryView(repository).find(name, Role.TEXT_DETECTION, "text_detection_model_name")
         assert str(error.value) == (
-            f"text_detection_model_name: got {name!r}, which is not served; served are det"
+            f"text_detection_model_name: got {name!r}, which is not served; expected one of det"
         )
 
 
@@ -125,7 +125,9 @@ class TestLanguages:
     def test_one_that_no_model_reads_is_refused_with_those_that_are(self, repository: Path) -> None:
         with pytest.raises(InvalidInputError) as error:
             RepositoryView(repository).for_language("ta", "ch_rec")
-        assert str(error.value) == ("lang: got 'ta', which no served model reads; served are ch, en, japan")
+        assert str(error.value) == (
+            "lang: got 'ta', which no served model reads; expected one of ch, en, japan"
+        )
 
 
 class TestDictionaries:
@@ -145,7 +147,9 @@ class TestDictionaries:
     def test_that_go_before_they_are_read_are_refused(self, repository: Path) -> None:
         view = RepositoryView(repository)
         (repository / "en_rec" / "1" / CHARACTERS_FILE).unlink()
-        with pytest.raises(InvalidInputError, match="got 'en_rec', which is not served; served are ch_rec"):
+        with pytest.raises(
+            InvalidInputError, match="got 'en_rec', which is not served; expected one of ch_rec"
+        ):
             view.characters("en_rec")
 
     def test_follow_a_model_that_is_replaced(self, repository: Path) -> None:
@@ -162,16 +166,16 @@ class TestHidden:
     def test_is_not_offered(self, repository: Path) -> None:
         (repository / "en_rec" / HIDDEN_FILE).touch()
         view = RepositoryView(repository)
-        assert "en_rec" not in view.cards()
+        assert "en_rec" not in view.networks()
         assert view.for_language("en", "en_rec").name != "en_rec"
 
     def test_is_seen_once_it_is_hidden_no_more(self, repository: Path) -> None:
         (repository / "en_rec" / HIDDEN_FILE).touch()
         view = RepositoryView(repository)
-        view.cards()
+        view.networks()
         (repository / "en_rec" / HIDDEN_FILE).unlink()
         os.utime(repository)
-        assert "en_rec" in view.cards()
+        assert "en_rec" in view.networks()
 
     def test_still_decodes_what_it_was_given_before(self, repository: Path) -> None:
         (repository / "en_rec" / HIDDEN_FILE).touch()
@@ -181,36 +185,36 @@ class TestHidden:
 class TestChanges:
     def test_a_model_that_comes_is_seen(self, repository: Path) -> None:
         view = RepositoryView(repository)
-        view.cards()
+        view.networks()
         add(repository, "new_rec")
-        assert "new_rec" in view.cards()
+        assert "new_rec" in view.networks()
 
     def test_a_model_that_goes_is_not_offered(self, repository: Path) -> None:
         view = RepositoryView(repository)
-        view.cards()
+        view.networks()
         shutil.rmtree(repository / "en_rec")
-        assert "en_rec" not in view.cards()
+        assert "en_rec" not in view.networks()
 
     def test_two_changes_within_one_tick_of_the_clock_are_both_seen(self, repository: Path) -> None:
         """A folder's time has the clock's ticks (milliseconds): the second change may not move it."""
         view = RepositoryView(repository)
-        view.cards()
+        view.networks()
         add(repository, "first_rec")
         tick = repository.stat().st_mtime_ns
-        view.cards()
+        view.networks()
         add(repository, "second_rec")
         os.utime(repository, ns=(tick, tick))
-        assert "second_rec" in view.cards()
+        assert "second_rec" in view.networks()
 
     def test_a_folder_that_goes_while_it_is_read_is_left_out(
         self, repository: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        listed = list(repository.glob(f"*/1/{CARD_FILE}"))
+        listed = list(repository.glob(f"*/1/{METADATA_FILE}"))
         shutil.rmtree(repository / "en_rec")
         monkeypatch.setattr(Path, "glob", lambda *_: iter(listed))
-        assert set(RepositoryView(repository).cards()) == {"ch_rec", "japan_rec", "det"}
+        assert set(RepositoryView(repository).networks()) == {"ch_rec", "japan_rec", "det"}
 
     def test_cards_are_not_read_for_every_request(self, repository: Path) -> None:
         view = RepositoryView(repository)
         os.utime(repository, ns=(0, 0))
-        assert view.cards() is view.cards()
+        assert view.networks() is view.networks()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tritonocr_backend.core.contracts import NETWORK_OUTPUTS, PADDING_BGR, Role
-from tritonocr_backend.core.network_metadata import Normalisation, read_card
+from tritonocr_backend.core.network_metadata import Normalisation, read_network_metadata
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.engines import Engine, EngineError, EngineOptions, Network, base, create_engine
 from tritonocr_backend.engines.base import choose_engine
@@ -61,7 +61,7 @@ TOLERANCES = {Role.DOC_UNWARPING: 2.0, Role.TEXT_DETECTION: 2e-3}  # grey levels
 
 def engine_of(repository: Path, role: Role, engine: str) -> Engine:
     directory = repository / DEFAULT_NETWORKS[role] / "1"
-    card = read_card(directory)
+    card = read_network_metadata(directory)
     outputs = NETWORK_OUTPUTS[role]
     return create_engine(engine, Network(directory, role, outputs, card.normalisation, F32, card.own_size))
 

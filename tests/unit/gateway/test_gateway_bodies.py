@@ -152,7 +152,7 @@ FORM_WITHOUT_FILE = b'--b\r\nContent-Disposition: form-data; name="lang"\r\n\r\n
         (b'{"file": "AAAA", "lang": "\\ud800"}', JSON, 422, "body.lang"),
         (b'{"file": "AAAA", "textDetThresh": NaN}', JSON, 422, "finite"),
         (b'{"file": "AAAA", "textDetLimitSideLen": 1e30}', JSON, 422, "SideLen"),
-        (b'{"file": "AAAA", "textDetLimitSideLen": 3e9}', JSON, 422, "at most"),
+        (b'{"file": "AAAA", "textDetLimitSideLen": 3e9}', JSON, 422, "less than or equal to 100000"),
         (b'{"file": "AAAA", "maxPages": 11}', JSON, 422, "at most 10"),
         (b'{"file": "AAAA", "maxPages": 0}', JSON, 422, "body.maxPages"),
         (b'{"file": "AAAA", "logId": "a\\nb"}', JSON, 422, "body.logId"),

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tritonocr import OPTIONS
 from tritonocr_gateway.routers.page import STATIC
-from tritonocr_gateway.schemas import PipelineOptions
 
 FILES = sorted(path for path in STATIC.rglob("*") if path.is_file())
 NAMESPACE = "http://www.w3.org/2000/svg"
@@ -74,17 +74,24 @@ def test_the_sample_is_a_picture(serve: Any) -> None:
     assert Image.open(io.BytesIO(serve().get("/sample.png").content)).format == "PNG"
 
 
-def test_the_page_offers_every_option() -> None:
-    html = (STATIC / "index.html").read_text(encoding="utf-8")
-    fields = PipelineOptions.model_json_schema(by_alias=True)["properties"]
-    assert set(fields) | {"maxPages"} <= set(re.findall(r'name="(\w+)"', html))
-
-
-def test_options_are_the_server_s(serve: Any) -> None:
+def test_options_are_described_with_the_servers_values(serve: Any) -> None:
     options = serve().get("/options").json()
-    assert (options["textDetLimitSideLen"], options["useDocUnwarping"], options["maxPages"]) == (
-        960,
-        True,
-        10,
-    )
-    assert serve(max_pages=20).get("/options").json()["maxPages"] == 20
+    assert list(options) == [option.rest_key for option in OPTIONS.values() if option.rest_key]
+    values = {name: option["value"] for name, option in options.items()}
+    assert (values["textDetLimitSideLen"], values["useDocUnwarping"], values["maxPages"]) == (960, True, 10)
+    assert values["textRecognitionModelName"] is None
+    assert options["textDetThresh"] == {
+        "value": 0.3,
+        "type": "float",
+        "title": "Pixel threshold",
+        "group": "Detection",
+        "description": OPTIONS["text_det_thresh"].help,
+        "minimum": 0,
+        "maximum": 1,
+        "choices": [],
+    }
+    assert options["textDetLimitType"]["choices"] == ["max", "min"]
+
+
+def test_the_gateways_own_limit_of_pages_is_the_value_in_force(serve: Any) -> None:
+    assert serve(max_pages=20).get("/options").json()["maxPages"]["value"] == 20

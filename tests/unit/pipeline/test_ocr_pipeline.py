@@ -11,28 +11,28 @@ from numpy.typing import NDArray
 from tritonocr_backend.core import contracts
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.errors import OverloadedError
+from tritonocr_backend.core.settings import default_options
 from tritonocr_backend.documents.pages import Page, unreduced
 from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
 from tritonocr_backend.pipeline.records import PageResult, PageSettings
+from tritonocr_common.options import OPTIONS
 
 HEIGHT, WIDTH = 640, 480
 
 
+OFF = {
+    "use_doc_orientation_classify": False,
+    "use_doc_unwarping": False,
+    "use_textline_orientation": False,
+}
+
+
 def settings(**changes: Any) -> PageSettings:
-    values: dict[str, Any] = {
-        "networks": {role: role.value for role in Role},
-        "use_doc_orientation_classify": False,
-        "use_doc_unwarping": False,
-        "use_textline_orientation": False,
-        "limit_side_len": 960,
-        "limit_type": "max",
-        "thresh": 0.3,
-        "box_thresh": 0.6,
-        "unclip_ratio": 2.0,
-        "max_candidates": 100,
-        "score_thresh": 0.0,
-    }
-    return PageSettings(**{**values, **changes})
+    """Page settings with every step off; `changes` are options or attributes of PageSettings."""
+    options = {**default_options(), **OFF, **{name: changes.pop(name) for name in OPTIONS if name in changes}}
+    networks = {role: role.value for role in Role}
+    values = {"networks": networks, "options": options, "max_candidates": 100, **changes}
+    return PageSettings(**values)
 
 
 def box(x: int, y: int, width: int = 96, height: int = 24) -> list[list[int]]:
@@ -160,7 +160,7 @@ class TestLines:
 
     @pytest.mark.parametrize(("score_thresh", "kept"), [(0.0, 2), (0.5, 2), (0.51, 0)])
     def test_a_threshold_takes_away_texts_and_nothing_else(self, score_thresh: float, kept: int) -> None:
-        result = read(FakeModels([FIRST, THIRD]), PAGE, score_thresh=score_thresh)
+        result = read(FakeModels([FIRST, THIRD]), PAGE, text_rec_score_thresh=score_thresh)
         assert len(result.lines) == kept
         assert len(result.boxes.quads) == len(result.boxes.scores) == len(result.line_angles) == 2
 

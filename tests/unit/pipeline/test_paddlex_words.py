@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 from tritonocr_backend.core.arrays import Tensors
 from tritonocr_backend.core.contracts import IMAGE, STAGE_OUTPUTS
 from tritonocr_backend.core.geometry import bounding_boxes
-from tritonocr_backend.core.network_metadata import read_card
+from tritonocr_backend.core.network_metadata import read_network_metadata
 from tritonocr_backend.core.repository_view import RepositoryView
-from tritonocr_backend.core.settings import DEFAULT_NETWORKS
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS, default_options
 from tritonocr_backend.documents.pages import Page, unreduced
 from tritonocr_backend.engines import Engine, EngineOptions, Network, create_engine
 from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
 from tritonocr_backend.pipeline.records import PageResult, PageSettings
 from tritonocr_backend.pipeline.stages import run_stage
+from tritonocr_common.option_types import OptionValues
+from tritonocr_common.options import OPTIONS
 
 
 class InProcess:
@@ -36,7 +38,7 @@ class InProcess:
             return run_stage(model, inputs, RepositoryView(self._repository))
         if model not in self._engines:
             directory = self._repository / model / "1"
-            card = read_card(directory)
+            card = read_network_metadata(directory)
             options = EngineOptions(precision="f32")
             network = Network(directory, card.role, tuple(outputs), card.normalisation, options)
             self._engines[model] = create_engine("openvino", network)
@@ -53,20 +55,17 @@ def recorded(corpus: Path) -> dict[str, Any]:
 def result(default_repository: Path, corpus: Path, recorded: dict[str, Any]) -> PageResult:
     page = np.asarray(cv2.imread(str(corpus / "edge" / recorded["input_path"])), dtype=np.uint8)
     params = recorded["text_det_params"]
+    options = {
+        **default_options(),
+        **{f"text_det_{name}": params[name] for name in params if f"text_det_{name}" in OPTIONS},
+        "use_doc_orientation_classify": False,
+        "use_doc_unwarping": False,
+        "use_textline_orientation": False,
+        "text_rec_score_thresh": recorded["text_rec_score_thresh"],
+        "return_word_box": True,
+    }
     settings = PageSettings(
-        networks=dict(DEFAULT_NETWORKS),
-        use_doc_orientation_classify=False,
-        use_doc_unwarping=False,
-        use_textline_orientation=False,
-        limit_side_len=params["limit_side_len"],
-        limit_type=params["limit_type"],
-        thresh=params["thresh"],
-        box_thresh=params["box_thresh"],
-        unclip_ratio=params["unclip_ratio"],
-        max_candidates=1000,
-        score_thresh=recorded["text_rec_score_thresh"],
-        return_word_box=True,
-        exact=True,
+        networks=dict(DEFAULT_NETWORKS), options=cast(OptionValues, options), max_candidates=1000, exact=True
     )
     pipeline = OcrPipeline(InProcess(default_repository))
     return asyncio.run(pipeline.read(Page.reduced(page, unreduced), settings))

@@ -14,15 +14,16 @@ from test_engines import IMAGES
 from tritonclient.grpc import model_config_pb2
 
 from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.core.network_metadata import read_card
-from tritonocr_backend.core.settings import DEFAULT_NETWORKS, PAGE_OPTIONS
+from tritonocr_backend.core.network_metadata import read_network_metadata
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.repository.build import add_network, build_repository
 from tritonocr_backend.repository.profiles import Profile, profile_settings
 from tritonocr_backend.server import model_control
 from tritonocr_backend.zoo.fetch import fetch_model
+from tritonocr_common.options import OPTIONS
 
 SIZED = (Role.DOC_ORIENTATION, Role.TEXTLINE_ORIENTATION, Role.TEXT_RECOGNITION)
-THRESH = PAGE_OPTIONS["text_det_thresh"].default
+THRESH = OPTIONS["text_det_thresh"].default
 TENSORRT = profile_settings(Profile.gpu, accelerator="tensorrt")
 
 
@@ -72,7 +73,7 @@ class TestFolder:
         assert all(known in (-1, stated) for known, stated in pairs)
 
     def test_has_a_card_that_the_ocr_model_can_read(self, role: Role, built: dict[Profile, Path]) -> None:
-        card = read_card(built[Profile.gpu] / DEFAULT_NETWORKS[role] / "1")
+        card = read_network_metadata(built[Profile.gpu] / DEFAULT_NETWORKS[role] / "1")
         assert (card.role, card.backend, card.engine, card.device) == (
             role,
             "onnxruntime",

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.core.settings import DEFAULT_NETWORKS, PAGE_OPTIONS, PipelineSettings
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS, PipelineSettings, effective_options
 from tritonocr_backend.repository import pipeline_config
 from tritonocr_backend.repository.pipeline_config import PipelineConfig, default_text
 from tritonocr_backend.zoo.errors import PipelineConfigError
+from tritonocr_common.option_types import OptionValues
+from tritonocr_common.options import OPTIONS
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -53,13 +55,14 @@ def _load(text: str, tmp_path: Path) -> PipelineConfig:
     return pipeline_config.load(path)
 
 
-def test_the_default_without_a_file_is_that_of_the_printed_one(tmp_path: Path) -> None:
-    assert pipeline_config.default().settings() == _load(default_text(), tmp_path).settings()
+def in_force(config: PipelineConfig) -> OptionValues:
+    return effective_options(config.settings(), config.networks, None)
 
 
 def test_the_printed_default_is_the_default(tmp_path: Path) -> None:
     config = _load(default_text(), tmp_path)
-    assert config.settings() == PipelineSettings()
+    assert config.networks == DEFAULT_NETWORKS
+    assert in_force(config) == in_force(pipeline_config.default())
     assert config.warnings == ()
     assert config.model_dirs == {}
 
@@ -113,7 +116,7 @@ def test_own_weights_are_taken_from_their_directory(tmp_path: Path) -> None:
 
 def test_null_leaves_the_default(tmp_path: Path) -> None:
     text = default_text().replace("thresh: 0.3", "thresh: null")
-    assert _load(text, tmp_path).settings() == PipelineSettings()
+    assert in_force(_load(text, tmp_path)) == in_force(pipeline_config.default())
 
 
 @given(thresh=st.floats(0, 1), limit=st.integers(1, 100_000), flag=st.booleans())
@@ -136,10 +139,10 @@ def test_what_is_stated_is_what_is_set(
     ("old", "new", "message"),
     [
         pytest.param("thresh: 0.3", "thresh: 3", "thresh: got 3, expected 0 to 1", id="out of range"),
-        pytest.param("thresh: 0.3", "thresh: low", "thresh: got 'low', expected float", id="a word"),
+        pytest.param("thresh: 0.3", "thresh: low", "thresh: got 'low', expected a number", id="a word"),
         pytest.param("type: max", "type: mid", "got 'mid', expected one of max, min", id="no choice"),
-        pytest.param("len: 960", "len: 9.5", "got 9.5, expected int", id="no integer"),
-        pytest.param("unwarping: True", "unwarping: 2", "got 2, expected bool", id="no boolean"),
+        pytest.param("len: 960", "len: 9.5", "got 9.5, expected an integer", id="no integer"),
+        pytest.param("unwarping: True", "unwarping: 2", "got 2, expected True or False", id="no boolean"),
         pytest.param("general", "seal", "text_type: got 'seal', expected 'general'", id="other text"),
         pytest.param("name: OCR", "name: seal", "pipeline_name: got 'seal', expected 'OCR'", id="pipeline"),
         pytest.param("pipeline_name: OCR", "", "pipeline_name is missing", id="no pipeline"),
@@ -190,9 +193,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_every_option_that_paddlex_has_in_its_file_is_in_ours() -> None:
-    of_requests = {"lang", "max_pages", "text_detection_model_name", "text_recognition_model_name"}
-    answered = {"return_word_box", "return_page_images"}
-    for name in PAGE_OPTIONS.keys() - of_requests - answered:
-        key = name.removeprefix("text_det_").removeprefix("text_rec_")
-        assert f"{key}: {PAGE_OPTIONS[name].default}" in default_text()
+    for option in OPTIONS.values():
+        if option.yaml_key and option.default is not None:
+            assert f"{option.yaml_key.split('.')[-1]}: {option.default}" in default_text()
     assert all(f"model_name: {name}\n" in default_text() for name in DEFAULT_NETWORKS.values())

@@ -7,7 +7,8 @@ import networks
 import pytest
 
 from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.core.network_metadata import read_card
+from tritonocr_backend.core.network_metadata import read_network_metadata
+from tritonocr_backend.core.settings import effective_options, read_pipeline_settings
 from tritonocr_backend.repository import pipeline_config
 from tritonocr_backend.repository.network_config import ServingSettings
 from tritonocr_backend.repository.prepare import prepare_repository
@@ -49,8 +50,8 @@ def test_files_of_an_archive_stand_in_where_no_others_are_to_be_had(engine: str,
     put_into_cache(RECOGNISER, Role.TEXT_RECOGNITION, "onnx")
     config = replace(CONFIG, networks={**CONFIG.networks, Role.TEXT_DETECTION: "PP-OCRv4_server_det"})
     repository = prepare_repository(tmp_path / "built", config, serving=ServingSettings(engine=engine))
-    assert read_card(repository / "PP-OCRv4_server_det" / "1").engine == "paddle"
-    assert read_card(repository / RECOGNISER / "1").engine == engine
+    assert read_network_metadata(repository / "PP-OCRv4_server_det" / "1").engine == "paddle"
+    assert read_network_metadata(repository / RECOGNISER / "1").engine == engine
 
 
 def test_onnx_files_come_before_paddles_but_for_its_own_engine(tmp_path: Path) -> None:
@@ -81,8 +82,10 @@ def test_stated_thresholds_go_to_the_pipelines_detector_alone(tmp_path: Path) ->
         options={"text_det_thresh": 0.35, "text_rec_score_thresh": 0.5},
     )
     built = prepare_repository(tmp_path / "built", config, more_models=["PP-OCRv6_tiny_det"])
-    stated, other = (
-        read_card(built / name / "1").options for name in ("PP-OCRv6_small_det", "PP-OCRv6_tiny_det")
-    )
-    assert (stated["text_det_thresh"], other["text_det_thresh"]) == (0.35, 0.2)
-    assert "text_rec_score_thresh" not in stated
+    settings = read_pipeline_settings(built / "ocr" / "1")
+    thresholds = [
+        effective_options(settings, {Role.TEXT_DETECTION: name}, read_network_metadata(built / name / "1"))
+        for name in ("PP-OCRv6_small_det", "PP-OCRv6_tiny_det")
+    ]
+    assert [options["text_det_thresh"] for options in thresholds] == [0.35, 0.2]
+    assert [options["text_det_box_thresh"] for options in thresholds] == [0.45, 0.4]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2
 
 from tritonocr_backend.core.contracts import IMAGE, IMAGE_SIZES, NETWORK_OUTPUTS, Role
-from tritonocr_backend.core.network_metadata import NetworkCard, read_card
+from tritonocr_backend.core.network_metadata import NetworkMetadata, read_network_metadata
 from tritonocr_backend.core.settings import PipelineSettings, default_options
 from tritonocr_backend.repository.build import add_network, build_repository, remove_network
 from tritonocr_backend.repository.network_config import ServingSettings, network_config
@@ -106,11 +106,11 @@ class TestAnotherSize:
         self, model_dir: Path, repository: Path
     ) -> None:
         add_network(repository, "old", model_dir)
-        assert read_card(repository / "old" / "1").own_size == OLD_SIZE
+        assert read_network_metadata(repository / "old" / "1").own_size == OLD_SIZE
 
 
 class TestCards:
-    def _card(self, tmp_path: Path, name: str, architecture: str, **serving: Any) -> NetworkCard:
+    def _card(self, tmp_path: Path, name: str, architecture: str, **serving: Any) -> NetworkMetadata:
         role = registry.find(architecture).role
         network = networks.detection() if role is Role.TEXT_DETECTION else networks.recognition(5)
         content = inference_config.compose(role, architecture, characters="abc")
@@ -144,11 +144,6 @@ class TestCards:
             "text_det_box_thresh": 0.45,
             "text_det_unclip_ratio": 1.4,
         }
-
-    def test_what_is_stated_for_it_comes_before_them(self, tmp_path: Path) -> None:
-        stated = {"v6": {"text_det_thresh": 0.25}, "another": {"text_det_thresh": 0.9}}
-        options = self._card(tmp_path, "v6", "PP-OCRv6_small_det", options=stated).options
-        assert (options["text_det_thresh"], options["text_det_box_thresh"]) == (0.25, 0.45)
 
 
 def test_the_pipelines_own_values_are_parameters_of_its_models(tmp_path: Path) -> None:

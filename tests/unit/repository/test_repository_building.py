@@ -11,7 +11,7 @@ from onnx_networks import network
 from tritonclient.grpc import model_config_pb2
 
 from tritonocr_backend.core.contracts import IMAGE_SIZES, PIPELINE_MODELS, Role
-from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, read_card
+from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, read_network_metadata
 from tritonocr_backend.core.settings import PipelineSettings, default_options, read_pipeline_settings
 from tritonocr_backend.repository.build import (
     add_network,
@@ -120,7 +120,7 @@ class TestNetwork:
     def test_is_described_by_its_roles_contract(self, role: Role, tmp_path: Path) -> None:
         card = add_network(tmp_path, "mine", model_dir(tmp_path, role))
         assert (card.name, card.role) == ("mine", role)
-        assert read_card(tmp_path / "mine" / "1") == card
+        assert read_network_metadata(tmp_path / "mine" / "1") == card
         config = parsed(tmp_path / "mine")
         assert list(config.input[0].dims) == [*(size or -1 for size in IMAGE_SIZES[role]), 3]
         assert (tmp_path / "mine" / "1" / "model.onnx").is_file()
@@ -203,12 +203,12 @@ class TestWholeOrNotAtAll:
     def test_what_fails_leaves_the_earlier_one_and_nothing_beside_it(
         self, broken: str, message: str, repository: Path, tmp_path: Path
     ) -> None:
-        before = read_card(repository / "mine" / "1")
+        before = read_network_metadata(repository / "mine" / "1")
         source = model_dir(tmp_path, Role.TEXT_RECOGNITION)
         (source / broken).write_bytes(b"\x00nonsense")
         with pytest.raises(ModelFormatError, match=message):
             add_network(repository, "mine", source)
-        assert read_card(repository / "mine" / "1") == before
+        assert read_network_metadata(repository / "mine" / "1") == before
         assert not list(tmp_path.glob(".repository-*"))
 
     @pytest.mark.parametrize("missing", ["inference.onnx", "inference.yml"])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tritonocr_backend.core.arrays import Tensors
 from tritonocr_backend.core.contracts import DECODE, STAGE_OUTPUTS, Role
 from tritonocr_backend.core.errors import InvalidInputError, StageError
-from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, NetworkCard, Normalisation
+from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, NetworkMetadata, Normalisation
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.pipeline.stages import run_stage
 from tritonocr_backend.triton.bls import ORIGIN, BlsCaller
@@ -26,7 +26,7 @@ PLAIN = Normalisation(1.0, (0, 0, 0), (1, 1, 1), "BGR")
 def repository(tmp_path: Path) -> RepositoryView:
     version = tmp_path / "rec" / "1"
     version.mkdir(parents=True)
-    NetworkCard("rec", Role.TEXT_RECOGNITION, PLAIN).write(version)
+    NetworkMetadata("rec", Role.TEXT_RECOGNITION, PLAIN).write(version)
     (version / CHARACTERS_FILE).write_text('["a", "b"]', encoding="utf-8")
     return RepositoryView(tmp_path)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tritonocr_backend.core.errors import OverloadedError
-from tritonocr_backend.triton.drain_gate import VARIABLE, Door, drain
+from tritonocr_backend.triton.drain_gate import VARIABLE, DrainGate, drain
 
 
 @pytest.fixture
@@ -19,38 +19,38 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_idle_server_is_drained_at_once(file: Path) -> None:
-    door = Door()
-    with door.at_work():
+    door = DrainGate()
+    with door.working():
         door.check()
     assert drain(file, timeout_s=0)
     door.close()
 
 
 def test_work_is_waited_for_and_new_work_refused(file: Path) -> None:
-    busy, other = Door(), Door()
+    busy, other = DrainGate(), DrainGate()
     drained: list[bool] = []
-    with busy.at_work():
+    with busy.working():
         thread = threading.Thread(target=lambda: drained.append(drain(file, timeout_s=20)))
         thread.start()
         while not file.stat().st_size:
             time.sleep(0.001)
-        with other.at_work(), pytest.raises(OverloadedError, match="the server is stopping"):
+        with other.working(), pytest.raises(OverloadedError, match="the server is stopping"):
             other.check()
         assert drained == []
     thread.join()
     assert drained == [True]
-    with busy.at_work(), pytest.raises(OverloadedError):
+    with busy.working(), pytest.raises(OverloadedError):
         busy.check()
 
 
 def test_patience_ends(file: Path) -> None:
-    with Door().at_work():
+    with DrainGate().working():
         assert not drain(file, timeout_s=0.1)
 
 
 def test_without_an_owner_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    door = Door()
-    with door.at_work():
+    door = DrainGate()
+    with door.working():
         door.check()
     door.close()

@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.errors import InvalidInputError
-from tritonocr_backend.core.network_metadata import NetworkCard, Normalisation
+from tritonocr_backend.core.network_metadata import NetworkMetadata, Normalisation
 from tritonocr_backend.core.repository_view import RepositoryView
-from tritonocr_backend.core.settings import DEFAULT_NETWORKS, PAGE_OPTIONS, PipelineSettings, default_options
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS, PipelineSettings, default_options
 from tritonocr_backend.documents.pages import unreduced
 from tritonocr_backend.pipeline.records import PageSettings
 from tritonocr_backend.triton.requests import AFTER_DETECTION, OcrRequest, parse_request
+from tritonocr_common.options import OPTIONS
 
 PLAIN = Normalisation(1.0, (0, 0, 0), (1, 1, 1), "BGR")
 FILE = encode(picture(), "PNG")
 NETWORKS = [
-    *(NetworkCard(name, role, PLAIN) for role, name in DEFAULT_NETWORKS.items()),
-    NetworkCard("v6_det", Role.TEXT_DETECTION, PLAIN, options={"text_det_thresh": 0.2}),
-    NetworkCard("japan_rec", Role.TEXT_RECOGNITION, PLAIN, languages=("japan",)),
+    *(NetworkMetadata(name, role, PLAIN) for role, name in DEFAULT_NETWORKS.items()),
+    NetworkMetadata("v6_det", Role.TEXT_DETECTION, PLAIN, options={"text_det_thresh": 0.2}),
+    NetworkMetadata("japan_rec", Role.TEXT_RECOGNITION, PLAIN, languages=("japan",)),
 ]
 NUMPY_TYPES = {bool: np.bool_, int: np.int32, float: np.float32, str: object}
 
@@ -57,7 +58,7 @@ def tensor(*values: bytes) -> NDArray[np.object_]:
 
 def option(name: str, value: Any) -> NDArray[Any]:
     value = value.encode() if isinstance(value, str) else value
-    return np.array([value], dtype=NUMPY_TYPES[PAGE_OPTIONS[name].kind])
+    return np.array([value], dtype=NUMPY_TYPES[OPTIONS[name].kind])
 
 
 def refused(parse: Parse, *arguments: Any, **options: Any) -> str:
@@ -70,52 +71,47 @@ class TestOptions:
     """Each option that a request names is the one its page is read with."""
 
     @pytest.mark.parametrize(
-        ("name", "value", "attribute"),
+        ("name", "value"),
         [
-            ("use_doc_orientation_classify", False, "use_doc_orientation_classify"),
-            ("use_doc_unwarping", False, "use_doc_unwarping"),
-            ("use_textline_orientation", False, "use_textline_orientation"),
-            ("text_det_limit_side_len", 736, "limit_side_len"),
-            ("text_det_limit_type", "min", "limit_type"),
-            ("text_det_thresh", 0.0, "thresh"),
-            ("text_det_box_thresh", 0.0, "box_thresh"),
-            ("text_det_unclip_ratio", 0.0, "unclip_ratio"),
-            ("text_rec_score_thresh", 0.5, "score_thresh"),
-            ("return_word_box", True, "return_word_box"),
+            ("use_doc_orientation_classify", False),
+            ("use_doc_unwarping", False),
+            ("use_textline_orientation", False),
+            ("text_det_limit_side_len", 736),
+            ("text_det_limit_type", "min"),
+            ("text_det_thresh", 0.0),
+            ("text_det_box_thresh", 0.0),
+            ("text_det_unclip_ratio", 0.0),
+            ("text_rec_score_thresh", 0.5),
+            ("return_word_box", True),
+            ("return_page_images", True),
+            ("max_pages", 3),
         ],
     )
-    def test_reaches_the_page_settings(self, parse: Parse, name: str, value: Any, attribute: str) -> None:
-        default = getattr(parse().page_settings, attribute)
-        given = getattr(parse(**{name: value}).page_settings, attribute)
+    def test_of_a_request_are_in_force(self, parse: Parse, name: str, value: Any) -> None:
+        default = dict(parse().options)[name]
+        given = dict(parse(**{name: value}).page_settings.options)[name]
         assert given == value != default
-        assert type(given) is PAGE_OPTIONS[name].kind
-
-    @pytest.mark.parametrize(
-        ("name", "value", "attribute"),
-        [("max_pages", 3, "max_pages"), ("return_page_images", True, "return_page_images")],
-    )
-    def test_reaches_the_request(self, parse: Parse, name: str, value: Any, attribute: str) -> None:
-        assert getattr(parse(**{name: value}), attribute) == value != getattr(parse(), attribute)
+        assert type(given) is OPTIONS[name].kind
 
     def test_left_out_is_the_pipelines_own(self, parse: Parse) -> None:
         settings = PipelineSettings(
-            options={**default_options(), "text_det_thresh": 0.0, "max_pages": 2},
+            options={"text_det_thresh": 0.0, "max_pages": 2},
             exact=True,
             max_candidates=7,
         )
-        asked = parse(settings=settings)
-        assert asked.max_pages == 2
-        assert (asked.page_settings.thresh, asked.page_settings.max_candidates) == (0.0, 7)
-        assert asked.page_settings.exact
+        request = parse(settings=settings)
+        assert request.options["max_pages"] == 2
+        assert (request.options["text_det_thresh"], request.page_settings.max_candidates) == (0.0, 7)
+        assert request.page_settings.exact
 
-    @pytest.mark.parametrize("name", PAGE_OPTIONS)
+    @pytest.mark.parametrize("name", OPTIONS)
     def test_two_values_are_refused(self, parse: Parse, name: str) -> None:
-        both = np.repeat(option(name, PAGE_OPTIONS[name].default), 2)
+        both = np.repeat(option(name, default_options()[name]), 2)
         assert refused(parse, {"file": tensor(FILE), name: both}) == f"{name}: got 2 values, expected 1"
 
-    @pytest.mark.parametrize("name", PAGE_OPTIONS)
+    @pytest.mark.parametrize("name", OPTIONS)
     def test_no_value_is_refused(self, parse: Parse, name: str) -> None:
-        none = np.empty(0, NUMPY_TYPES[PAGE_OPTIONS[name].kind])
+        none = np.empty(0, NUMPY_TYPES[OPTIONS[name].kind])
         assert refused(parse, {"file": tensor(FILE), name: none}) == f"{name}: got 0 values, expected 1"
 
     @pytest.mark.parametrize(
@@ -160,11 +156,11 @@ class TestModels:
         assert networks == {**DEFAULT_NETWORKS, role: name}
 
     def test_a_detection_model_brings_its_own_thresholds(self, parse: Parse) -> None:
-        assert parse(text_detection_model_name="v6_det").page_settings.thresh == 0.2
+        assert parse(text_detection_model_name="v6_det").options["text_det_thresh"] == 0.2
 
     def test_which_the_request_may_override(self, parse: Parse) -> None:
         options = {"text_detection_model_name": "v6_det", "text_det_thresh": 0.0}
-        assert parse(**options).page_settings.thresh == 0.0
+        assert parse(**options).options["text_det_thresh"] == 0.0
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -172,17 +168,18 @@ class TestModels:
             (
                 {"text_detection_model_name": "japan_rec"},
                 "text_detection_model_name: got 'japan_rec', which is not served; "
-                "served are PP-OCRv4_mobile_det, v6_det",
+                "expected one of PP-OCRv4_mobile_det, v6_det",
             ),
             (
                 {"text_recognition_model_name": "nobody"},
                 "text_recognition_model_name: got 'nobody', which is not served; "
-                "served are PP-OCRv4_mobile_rec, japan_rec",
+                "expected one of PP-OCRv4_mobile_rec, japan_rec",
             ),
-            ({"lang": "xx"}, "lang: got 'xx', which no served model reads; served are japan"),
+            ({"lang": "xx"}, "lang: got 'xx', which no served model reads; expected one of japan"),
             (
                 {"lang": "japan", "text_recognition_model_name": "japan_rec"},
-                "lang: got 'japan' together with text_recognition_model_name 'japan_rec', expected one",
+                "lang: got 'japan' together with text_recognition_model_name 'japan_rec', "
+                "expected one of the two",
             ),
         ],
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from tritonocr_backend.core.contracts import STAGE_OUTPUTS, Role
-from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, NetworkCard, Normalisation
+from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, NetworkMetadata, Normalisation
 from tritonocr_backend.core.settings import PipelineSettings, default_options, write_pipeline_settings
 from tritonocr_backend.triton.network import NetworkModel
 from tritonocr_backend.triton.ocr import Ocr, OcrStream
@@ -56,7 +56,7 @@ class TestNetworkModel:
     def model(self, tmp_path: Path) -> NetworkModel:
         folder = tmp_path / "det"
         (folder / "1").mkdir(parents=True)
-        card = NetworkCard("det", Role.TEXT_DETECTION, PLAIN, engine="onnxruntime")
+        card = NetworkMetadata("det", Role.TEXT_DETECTION, PLAIN, engine="onnxruntime")
         card.write(folder / "1")
         nodes = [
             helper.make_node("Cast", ["image"], ["values"], to=TensorProto.FLOAT),
@@ -122,7 +122,7 @@ class TestStageModel:
     def decode(self, tmp_path: Path) -> StageModel:
         network = tmp_path / "rec" / "1"
         network.mkdir(parents=True)
-        NetworkCard("rec", Role.TEXT_RECOGNITION, PLAIN).write(network)
+        NetworkMetadata("rec", Role.TEXT_RECOGNITION, PLAIN).write(network)
         (network / CHARACTERS_FILE).write_text('["中", "b"]', encoding="utf-8")
         folder = tmp_path / "text_recognition_decode"
         folder.mkdir()
@@ -154,7 +154,7 @@ class TestStageModel:
             "indices: got 9 to 9, expected 0 to 3",
         )
         assert failure(unknown)[0] == pb_utils.TritonError.INVALID_ARG
-        assert "got 'nobody', which is not served; served are rec" in failure(unknown)[1]
+        assert "got 'nobody', which is not served; expected one of rec" in failure(unknown)[1]
 
     def test_a_name_that_is_no_text_is_the_requests_fault(self, decode: StageModel) -> None:
         (answer,) = decode.execute([self.line([1], b"\xff")])
@@ -174,7 +174,7 @@ def ocr_folder(tmp_path: Path) -> Path:
     for role, name in NETWORKS.items():
         version = tmp_path / name / "1"
         version.mkdir(parents=True)
-        NetworkCard(name, role, PLAIN).write(version)
+        NetworkMetadata(name, role, PLAIN).write(version)
     folder = tmp_path / "ocr"
     (folder / "1").mkdir(parents=True)
     settings = PipelineSettings(networks=NETWORKS, options={**default_options(), **OFF})

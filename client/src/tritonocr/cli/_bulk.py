@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from tritonocr_common.options import OptionValueError
+
 from .._arguments import DEFAULT_TIMEOUT_S
 from .._bulk_defaults import FILES_IN_FLIGHT, FILES_PER_PART, PATIENCE_S
 from .._exceptions import InvalidInputError
@@ -15,8 +17,6 @@ from .._options import OPTIONS
 from ._connection import Headers, TlsCa, TlsCertificate, TlsKey, connection
 from ._errors import ExitCode, say
 from ._summary import summary
-
-_FROM_TEXT = {"INT32": int, "FP32": float, "BYTES": str}
 
 
 def bulk(
@@ -93,13 +93,6 @@ def parsed_option(text: str) -> tuple[str, Any]:
             f"--option is {text!r}; expected NAME=VALUE with one of {', '.join(OPTIONS)}."
         )
     try:
-        return name, _value(OPTIONS[name].datatype, value)
-    except (KeyError, ValueError):
-        kind = {"BOOL": "True or False", "INT32": "an integer", "FP32": "a number"}[OPTIONS[name].datatype]
-        raise InvalidInputError(f"--option {name} is {value!r}; expected {kind}.") from None
-
-
-def _value(datatype: str, text: str) -> Any:
-    if datatype == "BOOL":
-        return {"true": True, "false": False}[text.lower()]
-    return _FROM_TEXT[datatype](text)
+        return name, OPTIONS[name].parse(value)
+    except OptionValueError as error:
+        raise InvalidInputError(f"--option {name} is {error.got}; expected {error.expected}.") from None

@@ -8,15 +8,16 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from tritonocr_common.options import OptionValue
+
 from .._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from .._client import Prediction
-from .._options import OPTIONS, checked_options, refuses_an_option
+from .._options import refuses_an_option
 from .._pipeline import OCRPipeline, create_pipeline
 from .._read_ahead import skipped_pages
 from .._results.result import OCRFailure, OCRResult
@@ -24,31 +25,12 @@ from ._connection import Headers, TlsCa, TlsCertificate, TlsKey, connection
 from ._errors import ExitCode, fail, say
 from ._jobs import InputJob, jobs
 from ._journal import Journal
+from ._option_flags import with_option_flags
 from ._output import Format, check_printable, needs_pictures, save, show, write_pdf
 from ._summary import counted, summary
 
 
-class Switch(str, Enum):
-    """A flag that takes its value, as PaddleX's do."""
-
-    on = "True"
-    off = "False"
-
-
-def _option(name: str) -> Any:
-    """The flag of a pipeline option, spelled and explained as the table says."""
-    option = OPTIONS[name]
-    default = "" if option.default is None else f" (pipeline's default: {option.default})"
-    return typer.Option(
-        f"--{name}",
-        help=option.help + default,
-        show_default=False,
-        case_sensitive=False,
-        metavar="True|False" if option.datatype == "BOOL" else None,
-    )
-
-
-def predict(
+def _predict(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(metavar="[INPUT]...", help="As --input.", show_default=False),
@@ -109,20 +91,8 @@ def predict(
         bool, typer.Option("--resume", help="Go on with an interrupted run into the same --save_path.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
-    use_doc_orientation_classify: Annotated[Switch | None, _option("use_doc_orientation_classify")] = None,
-    use_doc_unwarping: Annotated[Switch | None, _option("use_doc_unwarping")] = None,
-    use_textline_orientation: Annotated[Switch | None, _option("use_textline_orientation")] = None,
-    text_det_limit_side_len: Annotated[int | None, _option("text_det_limit_side_len")] = None,
-    text_det_limit_type: Annotated[str | None, _option("text_det_limit_type")] = None,
-    text_det_thresh: Annotated[float | None, _option("text_det_thresh")] = None,
-    text_det_box_thresh: Annotated[float | None, _option("text_det_box_thresh")] = None,
-    text_det_unclip_ratio: Annotated[float | None, _option("text_det_unclip_ratio")] = None,
-    text_rec_score_thresh: Annotated[float | None, _option("text_rec_score_thresh")] = None,
-    text_detection_model_name: Annotated[str | None, _option("text_detection_model_name")] = None,
-    text_recognition_model_name: Annotated[str | None, _option("text_recognition_model_name")] = None,
-    lang: Annotated[str | None, _option("lang")] = None,
-    return_word_box: Annotated[Switch | None, _option("return_word_box")] = None,
-    max_pages: Annotated[int | None, _option("max_pages")] = None,
+    *,
+    options: dict[str, OptionValue],
 ) -> None:
     """Read the text of images and PDFs.
 
@@ -138,8 +108,6 @@ def predict(
     Exit codes: 0 all files were read; 1 some failed, each is named on standard error; 2 the command is wrong,
     which ends it at once also where only the server can tell; 3 there is no server; 130 interrupted.
     """
-    given = locals()
-    options = checked_options({name: _value(given.get(name)) for name in OPTIONS})
     reached_by = connection(header, tls_ca, tls_certificate, tls_key)
     names = [*(input or []), *(inputs or [])]
     if not names or not all(names):
@@ -170,10 +138,6 @@ def predict(
         work.say_summary(len(planned) - len(todo))
     if failed:
         raise typer.Exit(int(ExitCode.FILES_FAILED))
-
-
-def _value(given: object) -> object:
-    return given is Switch.on if isinstance(given, Switch) else given
 
 
 class _FileFailedError(Exception):
@@ -283,3 +247,6 @@ def _pipeline(
 def _say_warnings() -> None:
     """Print warnings as the command's own lines, without Python's line numbers."""
     warnings.showwarning = lambda message, *_, **__: say(str(message))
+
+
+predict = with_option_flags(_predict, leave_out=frozenset({"return_page_images"}))

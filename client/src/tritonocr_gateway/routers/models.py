@@ -1,4 +1,4 @@
-"""What a request may choose: `GET /models` and `GET /options`."""
+"""`GET /models` and `GET /options`: the models and options that a request can name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends
 
-from tritonocr_gateway.schemas import Failure, OptionValues, ServedModels
+from tritonocr_gateway.schemas import Failure, OptionInfo, ServedModels, option_infos
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import ServiceDependency
 
@@ -21,8 +21,8 @@ async def models(service: ServiceDependency) -> ServedModels:
     return ServedModels(**await service.client.models())
 
 
-@router.get("/options", summary="The options' values when nobody gives them", responses=_ERRORS)
-async def options(service: ServiceDependency) -> OptionValues:
-    """Ask Triton how the pipeline is set."""
+@router.get("/options", summary="The options, with their values in force", responses=_ERRORS)
+async def options(service: ServiceDependency) -> dict[str, OptionInfo]:
+    """Describe the options of `POST /ocr`, with the values that Triton's pipeline is set to."""
     values, stated = await service.client.settings(), service.settings.stated_max_pages
-    return OptionValues(**values if stated is None else {**values, "max_pages": stated})
+    return option_infos(values if stated is None else {**values, "max_pages": stated})

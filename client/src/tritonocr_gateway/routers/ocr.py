@@ -74,9 +74,8 @@ async def _answer(service: Service, asked: Asked, request: Request, media_type: 
         content,
         request_id=log_id,
         headers=trace_headers(request),
-        max_pages=_max_pages(fields.max_pages, service.settings),
         return_page_images=visualize or with_page_image or media_type == PDF,
-        **fields.options(),
+        **{**fields.options(), "max_pages": _max_pages(fields.max_pages, service.settings)},
     )
     service.metrics.pages.inc(len(results))
     read = Read(

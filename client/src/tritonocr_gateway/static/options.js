@@ -1,30 +1,65 @@
-// The form of options: filled from what the server says, read as the fields of a request.
+// The form of options: made from `GET /options`, and read as the fields of a request.
 
 import * as api from "./api.js";
 
 const form = document.getElementById("options");
 const toggle = document.getElementById("show-options");
+const actions = form.querySelector(".actions");
 
 export async function load() {
-  const [values, models] = await Promise.all([api.options(), api.models()]);
-  values.useDocUnwarping = false; // it is for photographs: of a flat page it loses the margins
-  for (const input of form.elements) fill(input, values[input.name]);
-  form.elements.maxPages.max = values.maxPages;
-  offer(form.elements.textDetectionModelName, models.textDetection);
-  offer(form.elements.textRecognitionModelName, models.textRecognition);
+  const [options, models] = await Promise.all([api.options(), api.models()]);
+  options.useDocUnwarping.value = false; // it is for photographs: it cuts the margins of a flat page
+  options.maxPages.maximum = options.maxPages.value;
+  options.textDetectionModelName.choices = models.textDetection;
+  options.textRecognitionModelName.choices = models.textRecognition;
+  for (const fieldset of form.querySelectorAll("fieldset")) fieldset.remove();
+  const sections = new Map();
+  for (const [name, option] of Object.entries(options)) {
+    if (!sections.has(option.group)) sections.set(option.group, section(option.group));
+    sections.get(option.group).append(field(name, option));
+  }
+  actions.before(...sections.values());
 }
 
-/** Make a value the one that "Reset" goes back to. */
-function fill(input, value) {
-  if (value === undefined || value === null) return;
-  if (input.type === "checkbox") input.checked = input.defaultChecked = value;
-  else if (input.type === "select-one") {
-    for (const option of input.options) option.selected = option.defaultSelected = option.value === value;
-  } else input.value = input.defaultValue = Number.isInteger(value) ? value : Number(value.toPrecision(6));
+function section(title) {
+  const fieldset = element("fieldset", {});
+  fieldset.append(element("legend", { textContent: title }));
+  return fieldset;
 }
 
-function offer(select, names) {
-  select.replaceChildren(select.options[0], ...names.map((name) => new Option(name, name)));
+function field(name, option) {
+  const label = element("label", { title: option.description });
+  const input = control(option);
+  input.name = name;
+  if (option.type === "bool") {
+    label.className = "switch";
+    label.append(input, ` ${option.title}`);
+  } else label.append(`${option.title} `, input);
+  return label;
+}
+
+/** Make the control of an option; "Reset" goes back to the option's value. */
+function control({ type, value, minimum, maximum, choices }) {
+  if (type === "bool") return element("input", { type: "checkbox", checked: value, defaultChecked: value });
+  if (choices.length) return choice(choices, value);
+  if (type === "str") return element("input", { autocomplete: "off", spellcheck: false, maxLength: 20 });
+  const shown = type === "int" ? value : Number(value.toPrecision(6));
+  const input = element("input", { type: "number", step: type === "int" ? 1 : "any" });
+  input.min = minimum;
+  input.max = maximum;
+  input.value = input.defaultValue = shown;
+  return input;
+}
+
+function choice(choices, value) {
+  const select = element("select", {});
+  if (value === null) select.append(new Option("server’s default", "", true, true));
+  for (const name of choices) select.append(new Option(name, name, name === value, name === value));
+  return select;
+}
+
+function element(tag, properties) {
+  return Object.assign(document.createElement(tag), properties);
 }
 
 export function fields() {

@@ -1,6 +1,6 @@
-"""`network.json`: what is known of a network that is served, written beside its weights.
+"""`network.json`: the metadata of a served network, stored beside its weights.
 
-`zoo` writes it; the network's own process, the `ocr` model and the decoder read it.
+`repository` writes the file; the network's own process, the `ocr` model and the decoder read it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any, Literal
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.errors import TritonOcrError
 
-CARD_FILE = "network.json"
+METADATA_FILE = "network.json"
 CHARACTERS_FILE = "characters.json"
 HIDDEN_FILE = "hidden"
-"""In a network's folder: loaded or not, requests must not be given to it (yet, or any more)."""
+"""A file in a network's folder: while it is there, no request is sent to the network."""
 
 
 @dataclass(frozen=True)
@@ -30,25 +30,25 @@ class Normalisation:
 
 
 @dataclass(frozen=True)
-class NetworkCard:
-    """A served network.
+class NetworkMetadata:
+    """Metadata of a served network.
 
     Attributes:
-        name: the name it is served under.
-        role: what it does.
-        normalisation: what the network's own input wants; the contract graph contains it.
-        languages: codes of `lang`, the one it is made for first; recognition only.
+        name: name under which the network is served.
+        role: its role in the pipeline.
+        normalisation: normalisation of its input; the exported graph contains it.
+        languages: codes of `lang`, the main language first; recognition only.
         engine: openvino, onnxruntime, paddle or auto.
         precision: f32, bf16, f16 or auto.
         threads: threads of one instance; 0 lets the engine choose.
-        device: PaddleX's device name, cpu, gpu:0 or gpu:0,1; of several, each instance takes its own.
-        right_to_left: whether it reads a script that runs from right to left; recognition only.
-        generation: the N of PP-OCRvN; of two that read a language, the newer is taken. 0 is unknown.
-        own_size: (height, width) that Paddle files want their images resized to; None: as they come.
-        options: the network's own values of `predict()` options (thresholds), under their names.
-        backend: Triton's backend that runs it: python (our engines) or onnxruntime (the engine is its own).
-        tensorrt_options: ONNX Runtime's options for TensorRT; empty where it does not compile the network.
-        engine_cache: directory that TensorRT keeps what it has compiled in.
+        device: PaddleX's name of the device: cpu, gpu:0 or gpu:0,1; the instances share several devices.
+        right_to_left: whether the network reads a right-to-left script; recognition only.
+        generation: the N of PP-OCRvN, 0 if unknown; the newest network of a language is preferred.
+        own_size: (height, width) in px to which Paddle files resize their images; None: no resizing.
+        options: the network's own thresholds, by the name of the option.
+        backend: Triton's backend of the network: python (our engines) or onnxruntime.
+        tensorrt_options: ONNX Runtime's options for TensorRT; empty without TensorRT.
+        engine_cache: directory of TensorRT's compiled engines.
     """
 
     name: str
@@ -68,30 +68,32 @@ class NetworkCard:
     engine_cache: str = ""
 
     def write(self, directory: Path) -> None:
-        """Write the card into a model's version directory."""
+        """Write the metadata into a model's version directory."""
         text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
-        (directory / CARD_FILE).write_text(text + "\n", encoding="utf-8")
+        (directory / METADATA_FILE).write_text(text + "\n", encoding="utf-8")
 
 
-class CardError(TritonOcrError, ValueError):
-    """A card that cannot be read; the message names it."""
+class NetworkMetadataError(TritonOcrError, ValueError):
+    """A metadata file cannot be read; the message names the file."""
 
 
-def read_card(directory: Path) -> NetworkCard:
-    """Read the card in a model's version directory.
+def read_network_metadata(directory: Path) -> NetworkMetadata:
+    """Read the metadata in a model's version directory.
 
     Raises:
-        CardError: it is no card of a network.
+        NetworkMetadataError: the file is not the metadata of a network.
     """
-    path = directory / CARD_FILE
+    path = directory / METADATA_FILE
     text = path.read_bytes()
     try:
-        return _card(json.loads(text))
+        return _parsed(json.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CardError(f"{path} is no card of a network: {type(error).__name__}: {error}") from None
+        raise NetworkMetadataError(
+            f"{path} is not the metadata of a network: {type(error).__name__}: {error}"
+        ) from None
 
 
-def _card(values: dict[str, Any]) -> NetworkCard:
+def _parsed(values: dict[str, Any]) -> NetworkMetadata:
     norm = values.pop("normalisation")
     normalisation = Normalisation(
         norm["scale"], tuple(norm["mean"]), tuple(norm["std"]), norm["channel_order"]
@@ -99,4 +101,4 @@ def _card(values: dict[str, Any]) -> NetworkCard:
     values["role"] = Role(values["role"])
     values["languages"] = tuple(values["languages"])
     values["own_size"] = tuple(values["own_size"]) if values["own_size"] else None
-    return NetworkCard(**values, normalisation=normalisation)
+    return NetworkMetadata(**values, normalisation=normalisation)

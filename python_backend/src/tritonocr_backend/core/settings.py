@@ -1,8 +1,8 @@
-"""Everything that someone may tune, declared once: name, type, default and range.
+"""The settings of the pipeline, and the value of each option that is in force for a request.
 
-`PAGE_OPTIONS` are the optional inputs of the `ocr` model, PaddleX's `predict()` options among them, which
-the client's table (`tritonocr.OPTIONS`) explains;
-`PipelineSettings` is what a repository sets for all requests.
+`tritonocr_common.options` declares the options. `PipelineSettings` is what a repository sets for all
+requests. `effective_options` is the only place that combines the defaults, `OCR.yaml`, a network's own
+thresholds and a request.
 """
 
 from __future__ import annotations
@@ -11,111 +11,45 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, cast
 
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.errors import InvalidInputError
+from tritonocr_backend.core.network_metadata import NetworkMetadata
+from tritonocr_common.option_types import OptionValues
+from tritonocr_common.options import OPTIONS, OptionValue, OptionValueError
 
 PIPELINE_FILE = "pipeline.json"
 
-OptionValue = bool | int | float | str
-
-
-@dataclass(frozen=True)
-class Option:
-    """A per-request option.
-
-    Attributes:
-        name: input tensor of the `ocr` model, and PaddleX's own name where it has one.
-        kind: bool, int, float or str.
-        default: value in a new pipeline; "" means "chosen by the server".
-        low: smallest allowed value.
-        high: largest allowed value.
-        choices: allowed strings.
-    """
-
-    name: str
-    kind: type
-    default: OptionValue
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-
-    def check(self, value: Any) -> OptionValue:
-        """Return the value as this option's kind.
-
-        Raises:
-            InvalidInputError: it is of the wrong type, not finite or out of range.
-        """
-        fits = isinstance(value, self.kind) or (self.kind is float and type(value) is int)
-        if not fits or (self.kind is int and isinstance(value, bool)):
-            raise InvalidInputError(f"{self.name}: got {value!r}, expected {self.kind.__name__}")
-        if self.choices and value not in self.choices:
-            raise InvalidInputError(f"{self.name}: got {value!r}, expected one of {', '.join(self.choices)}")
-        if self.kind in (int, float):
-            self._check_range(value)
-        return self.kind(value)  # type: ignore[no-any-return]
-
-    def _check_range(self, value: float) -> None:
-        too_low = self.low is not None and not value >= self.low
-        too_high = self.high is not None and not value <= self.high
-        if too_low or too_high or not np.isfinite(value):
-            # A float arrives with 32 bits: 0.1 would show all its digits.
-            got = f"{value:g}" if self.kind is float else value
-            raise InvalidInputError(f"{self.name}: got {got}, expected {self._range()}")
-
-    def _range(self) -> str:
-        if self.high is None:
-            return f"at least {self.low:g}"
-        return f"{self.low:g} to {self.high:g}"
-
-
-PAGE_OPTIONS: Mapping[str, Option] = {
-    option.name: option
-    for option in (
-        Option("use_doc_orientation_classify", bool, True),
-        Option("use_doc_unwarping", bool, True),
-        Option("use_textline_orientation", bool, True),
-        Option("text_det_limit_side_len", int, 960, 1, 100_000),
-        Option("text_det_limit_type", str, "max", choices=("max", "min")),
-        Option("text_det_thresh", float, 0.3, 0, 1),
-        Option("text_det_box_thresh", float, 0.6, 0, 1),
-        Option("text_det_unclip_ratio", float, 2.0, 0, 100),
-        Option("text_rec_score_thresh", float, 0.0, 0, 1),
-        Option("text_detection_model_name", str, ""),
-        Option("text_recognition_model_name", str, ""),
-        Option("lang", str, ""),
-        Option("return_word_box", bool, False),
-        Option("return_page_images", bool, False),
-        Option("max_pages", int, 10, 1, 100_000),
-    )
+OPTION_OF_ROLE: Mapping[Role, str] = {
+    Role.TEXT_DETECTION: "text_detection_model_name",
+    Role.TEXT_RECOGNITION: "text_recognition_model_name",
 }
+"""The option that names the network of a role."""
 
 
 @dataclass(frozen=True)
 class PipelineSettings:
-    """What the `ocr` model of a repository is set to.
+    """Settings of the `ocr` model of a repository. `limits.LIMITS` explains the limits.
 
     Attributes:
         networks: the network of each role, unless a request names another.
-        options: defaults of PAGE_OPTIONS.
-        exact: PaddleX's own steps one by one, at batch size 1: slower, and no better (see text_crop).
-        max_pixels: the largest page that is decoded.
-        max_candidates: the largest number of contours that detection looks at on a page.
-        pages_in_flight: how many pages of one file are read at the same time.
-        max_file_bytes: the largest file; this and what follows is explained in `limits.LIMITS`.
-        max_pages: the largest `max_pages` that a request may ask for.
-        max_seconds: for reading a file.
-        max_render_seconds: of computing, for rendering a page of a PDF.
-        max_render_bytes: of memory, likewise.
-        max_queue_size: requests that wait.
-        max_queue_seconds: that a request waits.
+        options: options that `OCR.yaml` or the operator states; the table's default holds for the others.
+        exact: use PaddleX's own steps at batch size 1, which is slower (see text_crop).
+        max_pixels: largest page in pixels.
+        max_candidates: largest number of contours that detection examines per page.
+        pages_in_flight: pages of one file that are read at the same time.
+        max_file_bytes: largest file in bytes.
+        max_pages: largest `max_pages` of a request.
+        max_seconds: seconds of work per file.
+        max_render_seconds: CPU seconds to render a page of a PDF.
+        max_render_bytes: memory in bytes to render a page of a PDF, not counting the page image.
+        max_queue_size: requests that wait in the queue.
+        max_queue_seconds: seconds that a request waits in the queue.
     """
 
     networks: dict[Role, str] = field(default_factory=lambda: dict(DEFAULT_NETWORKS))
-    options: dict[str, Any] = field(default_factory=lambda: default_options())
+    options: dict[str, OptionValue] = field(default_factory=dict)
     exact: bool = False
     max_pixels: int = 134_217_728
     max_candidates: int = 20_000
@@ -139,18 +73,57 @@ DEFAULT_NETWORKS: Mapping[Role, str] = {
 
 
 def default_options() -> dict[str, OptionValue]:
-    """The tutorial's defaults of all options."""
-    return {option.name: option.default for option in PAGE_OPTIONS.values()}
+    """Return the default of every option; "" where the server chooses."""
+    return {name: "" if option.default is None else option.default for name, option in OPTIONS.items()}
+
+
+def check_option(name: str, value: Any) -> OptionValue:
+    """Return an option's value as the option's type.
+
+    Raises:
+        InvalidInputError: the value has another type or is out of range.
+    """
+    try:
+        return OPTIONS[name].check(value)
+    except OptionValueError as error:
+        raise InvalidInputError(str(error)) from None
+
+
+def effective_options(
+    settings: PipelineSettings,
+    networks: Mapping[Role, str],
+    detection: NetworkMetadata | None,
+    request: Mapping[str, OptionValue] | None = None,
+) -> OptionValues:
+    """Return the value of each option that is in force.
+
+    The later of these wins: the table's default, the thresholds of the detection network, the pipeline's
+    settings (`OCR.yaml`), the request. The pipeline's thresholds are meant for its own detection network: if
+    the request names another one, the thresholds of that network win over the pipeline's.
+
+    Args:
+        settings: the pipeline's settings.
+        networks: the network of each role that reads the request.
+        detection: metadata of the detection network; None if the network is not known.
+        request: checked options of the request.
+    """
+    own = detection.options if detection else {}
+    is_pipelines = networks.get(Role.TEXT_DETECTION) == settings.networks.get(Role.TEXT_DETECTION)
+    layers = (own, settings.options) if is_pipelines else (settings.options, own)
+    values = {**default_options(), **layers[0], **layers[1], **(request or {})}
+    values["max_pages"] = min(int(values["max_pages"]), settings.max_pages)
+    values |= {option: networks[role] for role, option in OPTION_OF_ROLE.items() if role in networks}
+    return cast(OptionValues, values)
 
 
 def write_pipeline_settings(settings: PipelineSettings, directory: Path) -> None:
-    """Write the settings into the `ocr` model's version directory."""
+    """Write the settings into the version directory of the `ocr` model."""
     text = json.dumps(asdict(settings), indent=2, ensure_ascii=False)
     (directory / PIPELINE_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def read_pipeline_settings(directory: Path) -> PipelineSettings:
-    """Read the settings in the `ocr` model's version directory."""
+    """Read the settings in the version directory of the `ocr` model."""
     values = json.loads((directory / PIPELINE_FILE).read_text(encoding="utf-8"))
     values["networks"] = {Role(role): name for role, name in values["networks"].items()}
     return PipelineSettings(**values)

@@ -102,7 +102,7 @@ class LineReader:
             "polys": quads,
             "reduction": np.array([self.page.reduction], dtype=np.int32),
             "exact": np.array([self.settings.exact]),
-            "orientation_images": np.array([self.settings.use_textline_orientation]),
+            "orientation_images": np.array([self.settings.options["use_textline_orientation"]]),
         }
         cut = await self.call(contracts.CROP, inputs, STAGE_OUTPUTS[contracts.CROP])
         return CutLines(
@@ -118,7 +118,7 @@ class LineReader:
 
     async def _turn(self, cut: CutLines) -> NDArray[np.bool_] | None:
         """Turn the images that are upside down; return which, or None if that is not asked for."""
-        if not self.settings.use_textline_orientation or not cut.images:
+        if not self.settings.options["use_textline_orientation"] or not cut.images:
             return None
         outputs = await self._in_chunks(Role.TEXTLINE_ORIENTATION, cut.orientation_images)
         probabilities = np.concatenate([chunk["probabilities"] for chunk in outputs])
@@ -138,7 +138,7 @@ class LineReader:
             "indices": _stack([chunk["indices"] for chunk in chunks]),
             "confidences": _stack([chunk["confidences"] for chunk in chunks]),
             "column_counts": (np.array(columns) * cut.content_widths / widths).astype(np.float32),
-            "return_words": np.array([self.settings.return_word_box]),
+            "return_words": np.array([self.settings.options["return_word_box"]]),
             "return_characters": np.array([self.settings.return_char_box]),
             "exact": np.array([self.settings.exact]),
             "model_name": np.array([self.settings.networks[Role.TEXT_RECOGNITION]], dtype=object),

@@ -35,32 +35,32 @@ class OcrPipeline:
         lines: list[Line] = []
         if not settings.detection_only:
             lines, angles = await LineReader(self._call, page, settings).read(boxes.quads)
-        kept = (line for line in lines if line.score >= settings.score_thresh)
+        kept = (line for line in lines if line.score >= settings.options["text_rec_score_thresh"])
         return PageResult(size, page, doc_angle, boxes, angles, tuple(kept), warnings)
 
     async def _preprocess(self, page: Page, settings: PageSettings) -> tuple[Page, int]:
         angle = NOT_CLASSIFIED
-        if settings.use_doc_orientation_classify:
+        if settings.options["use_doc_orientation_classify"]:
             image = doc_preprocessing.resize_for_doc_orientation(page.pixels)
             outputs = await self._network(Role.DOC_ORIENTATION, image[np.newaxis], settings)
             angle = doc_preprocessing.doc_angle(outputs["probabilities"][0])
             page = doc_preprocessing.rotate(page, angle)
-        if settings.use_doc_unwarping:
+        if settings.options["use_doc_unwarping"]:
             outputs = await self._network(Role.DOC_UNWARPING, page.pixels[np.newaxis], settings)
             page = Page.reduced(outputs["unwarped"][0], unreduced)
         return page, angle
 
     async def _detect(self, page: Page, settings: PageSettings) -> DetectedBoxes:
-        image = text_detection.resize_for_detection(
-            page.pixels, page.size, settings.limit_side_len, settings.limit_type
-        )
+        options = settings.options
+        limit, limit_type = options["text_det_limit_side_len"], options["text_det_limit_type"]
+        image = text_detection.resize_for_detection(page.pixels, page.size, limit, limit_type)
         outputs = await self._network(Role.TEXT_DETECTION, image[np.newaxis], settings)
         inputs = {
             "probability": outputs["probability"][0],
             "page_size": np.array(page.size, dtype=np.int32),
-            "thresh": np.array([settings.thresh], dtype=np.float32),
-            "box_thresh": np.array([settings.box_thresh], dtype=np.float32),
-            "unclip_ratio": np.array([settings.unclip_ratio], dtype=np.float32),
+            "thresh": np.array([options["text_det_thresh"]], dtype=np.float32),
+            "box_thresh": np.array([options["text_det_box_thresh"]], dtype=np.float32),
+            "unclip_ratio": np.array([options["text_det_unclip_ratio"]], dtype=np.float32),
             "max_candidates": np.array([settings.max_candidates], dtype=np.int32),
             "exact": np.array([settings.exact]),
         }

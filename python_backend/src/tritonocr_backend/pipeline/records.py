@@ -12,39 +12,38 @@ from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.page_messages import PageWarning
 from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.pipeline import text_detection
-from tritonocr_backend.pipeline.text_detection import DetectedBoxes, LimitType
+from tritonocr_backend.pipeline.text_detection import DetectedBoxes
+from tritonocr_common.option_types import OptionValues
 
 
 @dataclass(frozen=True)
 class PageSettings:
-    """How a page is read. Attributes are PaddleX's predict() options, detection's without their prefix.
+    """How a page is read.
 
-    `networks` names the network of each role. `exact` follows PaddleX step by step: pages at full size, lines
-    cut in two steps, corners and words as PaddleX orders and cuts them. `detection_only` leaves out
-    everything after detection.
+    Attributes:
+        networks: the network of each role.
+        options: the value of each option in force (`tritonocr_common.options` has the table).
+        max_candidates: largest number of contours that detection examines.
+        return_char_box: return the characters of each line with their boxes.
+        exact: follow PaddleX step by step: pages at full size, lines cut in two steps, corners and words as
+            PaddleX orders and cuts them.
+        detection_only: leave out everything after detection.
     """
 
     networks: dict[Role, str]
-    use_doc_orientation_classify: bool
-    use_doc_unwarping: bool
-    use_textline_orientation: bool
-    limit_side_len: int
-    limit_type: LimitType
-    thresh: float
-    box_thresh: float
-    unclip_ratio: float
+    options: OptionValues
     max_candidates: int
-    score_thresh: float
-    return_word_box: bool = False
     return_char_box: bool = False
     exact: bool = False
     detection_only: bool = False
 
     def reduction_of(self, size: tuple[int, int]) -> int:
         """Return how many times smaller a page of (height, width) px is decoded; see text_detection."""
-        if self.exact or self.use_doc_unwarping:  # the unwarped page has the pixels that the network returns
+        # The unwarped page has the pixels that the network returns.
+        if self.exact or self.options["use_doc_unwarping"]:
             return 1
-        return text_detection.page_reduction(size, self.limit_side_len, self.limit_type)
+        limit, limit_type = self.options["text_det_limit_side_len"], self.options["text_det_limit_type"]
+        return text_detection.page_reduction(size, limit, limit_type)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,10 +16,10 @@ from tritonocr_backend.core import contracts
 from tritonocr_backend.core.arrays import Floats, Image, Quads, Tensors
 from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.core.repository_view import RepositoryView
-from tritonocr_backend.core.settings import PAGE_OPTIONS
 from tritonocr_backend.pipeline import text_crop, text_detection, text_recognition
 from tritonocr_backend.pipeline.line_geometry import line_rectangle
 from tritonocr_backend.pipeline.words import TextSpan, split_characters, split_paddlex_words, split_words
+from tritonocr_common.options import OPTIONS, OptionValueError
 
 MAX_MAP_SIDE_PX = 65_536
 MAX_MAP_PIXELS = 4096 * 4096
@@ -114,8 +114,10 @@ def _check_probability(probability: Floats) -> None:
 
 def _detection_option(name: str, inputs: Tensors) -> float:
     """Check an input that is a `predict()` option without its prefix, as that option is checked."""
-    option = replace(PAGE_OPTIONS[f"text_det_{name}"], name=name)
-    return float(option.check(float(inputs[name][0])))
+    try:
+        return float(replace(OPTIONS[f"text_det_{name}"], name=name).check(float(inputs[name][0])))
+    except OptionValueError as error:
+        raise InvalidInputError(str(error)) from None
 
 
 def text_crop_lines(inputs: Tensors, checkpoint: Checkpoint = _never_stop) -> dict[str, NDArray[Any]]:

@@ -19,8 +19,8 @@ from tritonclient.grpc import model_config_pb2
 
 from tritonocr_backend.core import contracts, devices
 from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, NetworkCard
-from tritonocr_backend.core.settings import OptionValue, PipelineSettings, write_pipeline_settings
+from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, NetworkMetadata
+from tritonocr_backend.core.settings import PipelineSettings, effective_options, write_pipeline_settings
 from tritonocr_backend.engines.base import ONNX_FILE
 from tritonocr_backend.graphs.export import export_contract_graph
 from tritonocr_backend.graphs.graph_outputs import output_dims
@@ -37,6 +37,7 @@ from tritonocr_backend.zoo import inference_config, layout, registry
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
 from tritonocr_backend.zoo.inference_config import InferenceConfig
 from tritonocr_backend.zoo.registry import Model
+from tritonocr_common.option_types import OptionValues
 
 # Clients send their PDFs to the one and their pictures to the other: as many files at a time for both.
 _COUNTED_AS = {"ocr_stream": "ocr"}
@@ -85,16 +86,17 @@ def build_repository(
     pipeline, serving = pipeline or PipelineSettings(), serving or ServingSettings()
     target.mkdir(parents=True, exist_ok=True)
     _remove_others(target, {*contracts.PIPELINE_MODELS, *models})
+    networks = {name: add_network(target, name, directory, serving) for name, directory in models.items()}
+    detection = networks.get(pipeline.networks.get(Role.TEXT_DETECTION, ""))
+    options = effective_options(pipeline, pipeline.networks, detection)
     for stage in contracts.PIPELINE_MODELS:
-        _add_stage(target, stage, pipeline, serving)
-    for name, directory in models.items():
-        add_network(target, name, directory, serving)
+        _add_stage(target, stage, pipeline, serving, options)
     return target
 
 
 def add_network(
     repository: Path, name: str, model_dir: Path, serving: ServingSettings | None = None
-) -> NetworkCard:
+) -> NetworkMetadata:
     """Write one network's folder into a repository; it replaces one of the same name.
 
     Raises:
@@ -139,10 +141,10 @@ def _engine(model_dir: Path, serving: ServingSettings) -> str:
     return devices.engine_for(device, "paddle")
 
 
-def _card(name: str, model_dir: Path, config: InferenceConfig, serving: ServingSettings) -> NetworkCard:
+def _card(name: str, model_dir: Path, config: InferenceConfig, serving: ServingSettings) -> NetworkMetadata:
     model = _known(name, config)
     profile = tensorrt_profile(config.role) if uses_tensorrt(config.role, serving) else None
-    return NetworkCard(
+    return NetworkMetadata(
         name=name,
         role=config.role,
         normalisation=config.normalisation,
@@ -154,7 +156,7 @@ def _card(name: str, model_dir: Path, config: InferenceConfig, serving: ServingS
         right_to_left=model.right_to_left if model else False,
         generation=model.generation if model else 0,
         own_size=config.own_size,
-        options={**(_own_options(model) if model else {}), **serving.options.get(name, {})},
+        options=_own_options(model) if model else {},
         backend=serving.backend,
         tensorrt_options=profile_options(profile) if profile else {},
         engine_cache=serving.engine_cache if profile else "",
@@ -185,7 +187,7 @@ def _own_options(model: Model) -> dict[str, Any]:
 
 
 def _write_weights(
-    model_dir: Path, config: InferenceConfig, version: Path, serving: ServingSettings, card: NetworkCard
+    model_dir: Path, config: InferenceConfig, version: Path, serving: ServingSettings, card: NetworkMetadata
 ) -> None:
     if layout.file_format(model_dir) == "onnx":
         tensorrt = uses_tensorrt(config.role, serving)
@@ -202,7 +204,9 @@ def _write_weights(
         shutil.copyfile(path, version / path.name)
 
 
-def _add_stage(repository: Path, name: str, pipeline: PipelineSettings, serving: ServingSettings) -> None:
+def _add_stage(
+    repository: Path, name: str, pipeline: PipelineSettings, serving: ServingSettings, options: OptionValues
+) -> None:
     source = source_repository() / name
     with _Folder(repository, name) as folder:
         text = (source / "config.pbtxt").read_text(encoding="utf-8")
@@ -211,16 +215,15 @@ def _add_stage(repository: Path, name: str, pipeline: PipelineSettings, serving:
         if count := serving.instances.get(name) or serving.instances.get(counted_as, default):
             text = _with_instances(text, count)
         if name.startswith("ocr"):
-            max_pages = min(pipeline.options["max_pages"], pipeline.max_pages)
-            text = _with_queue(text, pipeline) + _parameters({**pipeline.options, "max_pages": max_pages})
+            text = _with_queue(text, pipeline) + _parameters(options)
         (folder / "config.pbtxt").write_text(text, encoding="utf-8")
         shutil.copytree(source / "1", folder / "1", ignore=shutil.ignore_patterns("__pycache__"))
         if name.startswith("ocr"):
             write_pipeline_settings(pipeline, folder / "1")
 
 
-def _parameters(options: Mapping[str, OptionValue]) -> str:
-    """The pipeline's own values of the options, so that clients can ask Triton for them."""
+def _parameters(options: OptionValues) -> str:
+    """Write the options in force as parameters, so that clients can ask Triton for them."""
     return "".join(
         f'parameters {{ key: "{name}" value: {{ string_value: {json.dumps(str(value))} }} }}\n'
         for name, value in options.items()

@@ -20,7 +20,6 @@ from tritonocr_backend.core.contracts import (
     Role,
 )
 from tritonocr_backend.core.devices import Device
-from tritonocr_backend.core.settings import OptionValue
 from tritonocr_backend.pipeline.text_crop import MAX_WIDTH_PX, MIN_EXACT_WIDTH_PX, WIDTH_STEP_PX
 from tritonocr_backend.repository.cpu_sharing import available_cores, share
 
@@ -46,7 +45,6 @@ class ServingSettings:
         instances: instance count by model name or role, on each device; others share the CPU's cores
             (cpu_sharing), or have on a GPU what SERVING states.
         threads: threads of one network instance, by role; 0 lets the engine choose, and none shares cores.
-        options: by a model's name, values of `predict()` options that come before the network's own.
         backend: who runs the networks: our Python engines, or Triton's own onnxruntime backend.
         accelerator: what runs a network on NVIDIA GPUs; tensorrt for those whose sizes are known beforehand.
         batch_delay_us: how long lines wait for others to be batched with, in microseconds; None: not at all
@@ -60,7 +58,6 @@ class ServingSettings:
     precision_of_role: Mapping[Role, str] = field(default_factory=dict)
     instances: Mapping[str, int] = field(default_factory=dict)
     threads: Mapping[Role, int] = field(default_factory=dict)
-    options: Mapping[str, Mapping[str, OptionValue]] = field(default_factory=dict)
     backend: Backend = "python"
     accelerator: Accelerator = "cuda"
     batch_delay_us: int | None = None

@@ -10,23 +10,23 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.core.errors import InvalidInputError
-from tritonocr_backend.core.settings import DEFAULT_NETWORKS, PAGE_OPTIONS, OptionValue, PipelineSettings
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS, OPTION_OF_ROLE, PipelineSettings
 from tritonocr_backend.zoo import layout, registry, yaml_text
 from tritonocr_backend.zoo.errors import PipelineConfigError, ZooError
 from tritonocr_backend.zoo.validation import describe
 from tritonocr_backend.zoo.yaml_text import YamlProblem
+from tritonocr_common.options import OPTIONS, Option, OptionValue, OptionValueError
 
 
 @dataclass(frozen=True)
 class PipelineConfig:
-    """What an `OCR.yaml` asks for.
+    """The content of an `OCR.yaml`.
 
     Attributes:
         networks: The model of each role that is switched on; a role that is off needs no model.
         model_dirs: Directories in PaddleX's layout with the weights of a model, by its name; a model
             without one is fetched.
-        options: The options that the file states, under the names of PAGE_OPTIONS.
+        options: The options that the file states, by name.
         warnings: A sentence for each key that has no meaning here.
     """
 
@@ -36,37 +36,27 @@ class PipelineConfig:
     warnings: tuple[str, ...] = ()
 
     def settings(self) -> PipelineSettings:
-        """The settings of the `ocr` model: what the file states, over the defaults."""
-        defaults = PipelineSettings()
-        return PipelineSettings(networks=dict(self.networks), options={**defaults.options, **self.options})
+        """Return the settings of the `ocr` model."""
+        return PipelineSettings(networks=dict(self.networks), options=dict(self.options))
 
 
 def default() -> PipelineConfig:
-    """The tutorial's pipeline, where no file states anything."""
+    """Return the tutorial's pipeline, for which no file states anything."""
     return PipelineConfig(networks=DEFAULT_NETWORKS, model_dirs={}, options={})
 
 
+OPTION_KEYS: Mapping[tuple[str, ...], Option] = {
+    tuple(option.yaml_key.split(".")): option
+    for option in OPTIONS.values()
+    if option.yaml_key and option.name not in OPTION_OF_ROLE.values()  # `_Module` reads the models' names
+}
+"""The option at each location of the file."""
+
+
 class _Section(BaseModel):
-    """A mapping of the file. Its keys that are options of `ocr`, given a prefix, are checked as those."""
+    """A mapping of the file. Keys that are no field are options (OPTION_KEYS), or have no meaning."""
 
     model_config = ConfigDict(strict=True, extra="allow", protected_namespaces=())
-    option_prefix: ClassVar[str] = ""
-
-    @field_validator("*")
-    @classmethod
-    def _check_option(cls, value: Any, info: ValidationInfo) -> Any:
-        option = PAGE_OPTIONS.get(f"{cls.option_prefix}{info.field_name}")
-        if option is None or value is None:
-            return value
-        try:
-            return option.check(value)
-        except InvalidInputError as error:
-            raise ValueError(str(error).removeprefix(f"{option.name}: ")) from None
-
-    def options(self) -> dict[str, OptionValue]:
-        """The options that this section states."""
-        names = {f"{self.option_prefix}{name}": getattr(self, name) for name in type(self).model_fields}
-        return {name: value for name, value in names.items() if name in PAGE_OPTIONS and value is not None}
 
 
 class _Module(_Section):
@@ -106,13 +96,7 @@ class _DocUnwarping(_Module):
 
 class _TextDetection(_Module):
     role = Role.TEXT_DETECTION
-    option_prefix = "text_det_"
     module_name: Literal["text_detection"] = "text_detection"
-    limit_side_len: Any = None
-    limit_type: Any = None
-    thresh: Any = None
-    box_thresh: Any = None
-    unclip_ratio: Any = None
 
 
 class _TextLineOrientation(_Module):
@@ -122,9 +106,7 @@ class _TextLineOrientation(_Module):
 
 class _TextRecognition(_Module):
     role = Role.TEXT_RECOGNITION
-    option_prefix = "text_rec_"
     module_name: Literal["text_recognition"] = "text_recognition"
-    score_thresh: Any = None
 
 
 class _DocModules(_Section):
@@ -134,8 +116,6 @@ class _DocModules(_Section):
 
 class _DocPreprocessor(_Section):
     pipeline_name: Literal["doc_preprocessor"] = "doc_preprocessor"
-    use_doc_orientation_classify: Any = None
-    use_doc_unwarping: Any = None
     SubModules: _DocModules = _DocModules()
 
 
@@ -153,7 +133,6 @@ class _File(_Section):
     pipeline_name: Literal["OCR"]
     text_type: Literal["general"] = "general"
     use_doc_preprocessor: bool = True
-    use_textline_orientation: Any = None
     SubPipelines: _SubPipelines = Field(default_factory=_SubPipelines)
     SubModules: _Modules = Field(default_factory=_Modules)
 
@@ -182,13 +161,33 @@ def load(path: Path) -> PipelineConfig:
         raise PipelineConfigError(
             f"{path}:1: a text in it holds a lone surrogate, which is no character"
         ) from None
-    return _config(file, _warnings(file, content, path))
+    return _config(file, _options(content, path), _warnings(file, content, path))
 
 
-def _config(file: _File, warnings: tuple[str, ...]) -> PipelineConfig:
+def _options(content: Any, path: Path) -> dict[str, OptionValue]:
+    """Return the options that the file states."""
+    options = {}
+    for location, option in OPTION_KEYS.items():
+        if (value := _value(content, location)) is None:
+            continue
+        try:
+            options[option.name] = option.check(value)
+        except OptionValueError as error:
+            key, line = ".".join(location), _line(content, location)
+            raise PipelineConfigError(
+                f"{path}:{line}: {key}: got {error.got}, expected {error.expected}"
+            ) from None
+    return options
+
+
+def _value(content: Any, location: Sequence[str]) -> Any:
+    for key in location:
+        content = content.get(key) if isinstance(content, Mapping) else None
+    return content
+
+
+def _config(file: _File, options: dict[str, OptionValue], warnings: tuple[str, ...]) -> PipelineConfig:
     preprocessor, modules = file.SubPipelines.DocPreprocessor, file.SubModules
-    options = {**file.options(), **preprocessor.options()}
-    options |= {**modules.TextDetection.options(), **modules.TextRecognition.options()}
     if not file.use_doc_preprocessor:
         options |= {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
     switched = {
@@ -197,7 +196,7 @@ def _config(file: _File, warnings: tuple[str, ...]) -> PipelineConfig:
         "use_textline_orientation": modules.TextLineOrientation,
     }
     used: list[_Module] = [
-        module for flag, module in switched.items() if options.get(flag, PAGE_OPTIONS[flag].default)
+        module for flag, module in switched.items() if options.get(flag, OPTIONS[flag].default)
     ]
     used += [modules.TextDetection, modules.TextRecognition]
     names = {module.role: module.model_name or DEFAULT_NETWORKS[module.role] for module in used}
@@ -213,7 +212,8 @@ def _warnings(file: _File, content: Any, path: Path) -> tuple[str, ...]:
 
 
 def _unknown_keys(section: _Section, location: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    yield from ((*location, str(key)) for key in section.model_extra or {})
+    here = ((*location, str(key)) for key in section.model_extra or {})
+    yield from (key for key in here if key not in OPTION_KEYS)
     for name in type(section).model_fields:
         value = getattr(section, name)
         if isinstance(value, _Section):
@@ -221,7 +221,7 @@ def _unknown_keys(section: _Section, location: tuple[str, ...] = ()) -> Iterator
 
 
 def _line(content: Any, location: Sequence[int | str]) -> int:
-    """The line (from 1) of the last key of `location` that stands in the file."""
+    """Return the line (from 1) of the last key of `location` that is in the file."""
     line = 1
     for key in location:
         if not isinstance(content, Mapping) or key not in content:
@@ -231,52 +231,34 @@ def _line(content: Any, location: Sequence[int | str]) -> int:
     return line
 
 
-_DEFAULT = """\
-pipeline_name: OCR
-
-text_type: general
-
-use_doc_preprocessor: True
-use_textline_orientation: {use_textline_orientation}
-
-SubPipelines:
-  DocPreprocessor:
-    pipeline_name: doc_preprocessor
-    use_doc_orientation_classify: {use_doc_orientation_classify}
-    use_doc_unwarping: {use_doc_unwarping}
-    SubModules:
-      DocOrientationClassify:
-        module_name: doc_text_orientation
-        model_name: {doc_orientation}
-        model_dir: null  # a directory with inference.yml and your own weights; null: they are fetched
-      DocUnwarping:
-        module_name: image_unwarping
-        model_name: {doc_unwarping}
-        model_dir: null
-
-SubModules:
-  TextDetection:
-    module_name: text_detection
-    model_name: {text_detection}
-    model_dir: null
-    limit_side_len: {text_det_limit_side_len}
-    limit_type: {text_det_limit_type}
-    thresh: {text_det_thresh}
-    box_thresh: {text_det_box_thresh}
-    unclip_ratio: {text_det_unclip_ratio}
-  TextLineOrientation:
-    module_name: textline_orientation
-    model_name: {textline_orientation}
-    model_dir: null
-  TextRecognition:
-    module_name: text_recognition
-    model_name: {text_recognition}
-    model_dir: null
-    score_thresh: {text_rec_score_thresh}
-"""
+_MODEL_DIR_NOTE = "  # a directory with inference.yml and your own weights; null: they are fetched"
 
 
 def default_text() -> str:
-    """The default pipeline's configuration, as an `OCR.yaml` to edit."""
-    models = {role.value: name for role, name in DEFAULT_NETWORKS.items()}
-    return _DEFAULT.format(**models, **PipelineSettings().options)
+    """Return the configuration of the default pipeline, as an `OCR.yaml` to edit."""
+    content = _content(_File(pipeline_name="OCR"))
+    for location, option in OPTION_KEYS.items():
+        section = content
+        for key in location[:-1]:
+            section = section[key]
+        section[location[-1]] = option.default
+    text = "\n".join(_yaml_lines(content)) + "\n"
+    return text.replace("model_dir: null", "model_dir: null" + _MODEL_DIR_NOTE, 1)
+
+
+def _content(section: _Section) -> dict[str, Any]:
+    """Return the section's fields, with the default model's name in each module."""
+    fields = {name: getattr(section, name) for name in type(section).model_fields}
+    if isinstance(section, _Module):
+        name = DEFAULT_NETWORKS[section.role]
+        return {"module_name": fields["module_name"], "model_name": name, "model_dir": None}
+    return {name: _content(value) if isinstance(value, _Section) else value for name, value in fields.items()}
+
+
+def _yaml_lines(content: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    for key, value in sorted(content.items(), key=lambda item: isinstance(item[1], dict)):  # sections last
+        if isinstance(value, dict):
+            yield f"{indent}{key}:"
+            yield from _yaml_lines(value, indent + "  ")
+        else:
+            yield f"{indent}{key}: {'null' if value is None else value}"

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from tritonocr_backend.core import devices
-from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.engines import availability
 from tritonocr_backend.repository.build import build_repository
 from tritonocr_backend.repository.network_config import ServingSettings, instances
@@ -63,7 +62,7 @@ def prepare_repository(
                 models[name] = _fetch_for(serving.engine, name, progress)
     settings = replace(config.settings(), exact=exact)
     settings = replace(settings, **dict[str, Any](limits or {}))
-    return build_repository(target, models, settings, _with_stated_options(serving, config))
+    return build_repository(target, models, settings, serving)
 
 
 def _on_device(serving: ServingSettings, config: PipelineConfig, run_here: bool) -> ServingSettings:
@@ -74,12 +73,6 @@ def _on_device(serving: ServingSettings, config: PipelineConfig, run_here: bool)
         count = sum(instances(name, role, serving) for role, name in config.networks.items())
         availability.require(device, serving.engine, count)
     return serving
-
-
-def _with_stated_options(serving: ServingSettings, config: PipelineConfig) -> ServingSettings:
-    """What a configuration states for detection comes before the values that its network brings along."""
-    stated = {name: value for name, value in config.options.items() if name.startswith("text_det_")}
-    return replace(serving, options={config.networks[Role.TEXT_DETECTION]: stated})
 
 
 def _fetch_for(engine: str, name: str, progress: Progress | None) -> Path:

@@ -22,7 +22,7 @@ from tritonclient.utils import InferenceServerException
 
 from tritonocr_backend.core.contracts import LOAD_TIME_METRIC
 from tritonocr_backend.core.errors import ServerError
-from tritonocr_backend.core.network_metadata import HIDDEN_FILE, NetworkCard, read_card
+from tritonocr_backend.core.network_metadata import HIDDEN_FILE, NetworkMetadata, read_network_metadata
 from tritonocr_backend.core.settings import read_pipeline_settings
 from tritonocr_backend.repository.build import add_network, remove_network
 from tritonocr_backend.repository.network_config import ServingSettings
@@ -242,9 +242,9 @@ def _drain(client: tritonclient.grpc.InferenceServerClient, name: str) -> None:
         time.sleep(_QUIET_S / 10)
 
 
-def _cards(repository: Path) -> dict[str, NetworkCard]:
+def _cards(repository: Path) -> dict[str, NetworkMetadata]:
     paths = sorted(repository.glob("*/1/network.json"))
-    return {card.name: card for card in (read_card(path.parent) for path in paths)}
+    return {card.name: card for card in (read_network_metadata(path.parent) for path in paths)}
 
 
 def _serving_settings(repository: Path) -> ServingSettings:
@@ -252,7 +252,7 @@ def _serving_settings(repository: Path) -> ServingSettings:
     if not cards:
         return ServingSettings()
     compiled = [card for card in cards if card.tensorrt_options]
-    first, used = cards[0], read_pipeline_settings(repository / "ocr" / "1").networks.values()
+    first = cards[0]
     return replace(
         ServingSettings(),
         engine=first.engine,
@@ -262,7 +262,6 @@ def _serving_settings(repository: Path) -> ServingSettings:
         engine_cache=compiled[0].engine_cache if compiled else ServingSettings().engine_cache,
         precision_of_role={card.role: card.precision for card in cards},
         threads={card.role: card.threads for card in cards},
-        options={card.name: card.options for card in cards if card.name in used},  # OCR.yaml's among them
     )
 
 

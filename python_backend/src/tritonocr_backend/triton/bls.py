@@ -70,7 +70,7 @@ class BlsCaller:
         with self._loading:
             if pb_utils.is_model_ready(model):
                 return True
-            if model not in self._repository.cards():  # removed, or on its way
+            if model not in self._repository.networks():  # removed, or on its way
                 return False
             try:
                 pb_utils.load_model(model_name=model)

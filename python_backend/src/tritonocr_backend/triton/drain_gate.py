@@ -22,7 +22,7 @@ VARIABLE = "TRITONOCR_DRAIN_FILE"
 _POLL_S = 0.05
 
 
-class Door:
+class DrainGate:
     """An instance's view: whether it may take on work, and that it is at work."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Door:
         self._file = os.open(path, os.O_RDONLY) if path else None
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
+    def working(self) -> Iterator[None]:
         """Keep the server from ending meanwhile; requests that came too late are for `check` to refuse."""
         if self._file is None:
             yield

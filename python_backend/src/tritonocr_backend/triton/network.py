@@ -12,7 +12,7 @@ from tritonocr_backend.core import devices, logs
 from tritonocr_backend.core.arrays import Image
 from tritonocr_backend.core.contracts import IMAGE, NETWORK_OUTPUTS, STRIDE_PX, Role
 from tritonocr_backend.core.errors import InvalidInputError
-from tritonocr_backend.core.network_metadata import read_card
+from tritonocr_backend.core.network_metadata import read_network_metadata
 from tritonocr_backend.engines import EngineOptions, Network, create_engine
 from tritonocr_backend.engines.batching import Batcher
 from tritonocr_backend.triton.errors import error_response
@@ -27,7 +27,7 @@ class NetworkModel:
         """See Triton's Python backend."""
         logs.configure()
         directory = Path(args["model_repository"], args["model_version"])
-        card = read_card(directory)
+        card = read_network_metadata(directory)
         cache = os.environ.get("TRITONOCR_ENGINE_CACHE", card.engine_cache)
         options = EngineOptions(
             device=str(devices.of_instance(card.device, args)),

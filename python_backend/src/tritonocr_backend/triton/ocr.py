@@ -21,7 +21,7 @@ from tritonocr_backend.pipeline.doc_preprocessing import rotate
 from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
 from tritonocr_backend.pipeline.records import PageResult, PageSettings
 from tritonocr_backend.triton.bls import ORIGIN, BlsCaller
-from tritonocr_backend.triton.drain_gate import Door
+from tritonocr_backend.triton.drain_gate import DrainGate
 from tritonocr_backend.triton.errors import error_response
 from tritonocr_backend.triton.metrics import InstanceMetrics
 from tritonocr_backend.triton.output_tensors import ReadPage, encode_picture, output_tensors
@@ -55,11 +55,11 @@ class Ocr:
         self._pipeline = OcrPipeline(TimedCaller(BlsCaller(self._threads, self._repository)))
         self._loop = asyncio.new_event_loop()
         self._metrics, self._reporter = InstanceMetrics(args), Reporter(args)
-        self._door = Door()
+        self._door = DrainGate()
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> Any:
         """See Triton's Python backend."""
-        with self._door.at_work():
+        with self._door.working():
             answers = self._loop.run_until_complete(_all(map(self._answer, requests)))
         self._metrics.executed()
         return answers
@@ -157,7 +157,7 @@ class Ocr:
         except (StageError, OverloadedError):
             check_served(asked.page_settings.networks, self._repository)
             raise
-        if not asked.return_page_images:
+        if not asked.options["return_page_images"]:
             return ReadPage(index, result)
         if page.reduction > 1:  # pictures have all pixels
             async with decoding:
@@ -175,7 +175,7 @@ class OcrStream(Ocr):
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> None:
         """See Triton's Python backend."""
-        with self._door.at_work():
+        with self._door.working():
             self._loop.run_until_complete(_all(map(self._stream, requests)))
         self._metrics.executed()
 
@@ -201,9 +201,9 @@ class OcrStream(Ocr):
 def _with_pictures(index: int, page: Page, result: PageResult, settings: PageSettings) -> ReadPage:
     """A page read, with pictures of it as given and as preprocessed."""
     preprocessed = None
-    if settings.use_doc_unwarping:
+    if settings.options["use_doc_unwarping"]:
         preprocessed = encode_picture(result.page.pixels)
-    elif settings.use_doc_orientation_classify:
+    elif settings.options["use_doc_orientation_classify"]:
         preprocessed = encode_picture(rotate(page, result.doc_angle).pixels)
     return ReadPage(index, result, encode_picture(page.pixels), preprocessed)
 

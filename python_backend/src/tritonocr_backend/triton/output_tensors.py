@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from tritonocr_backend.core.arrays import Image
 from tritonocr_backend.core.geometry import bounding_boxes
 from tritonocr_backend.core.page_messages import PageError
-from tritonocr_backend.core.settings import OptionValue
 from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.pipeline.records import PageResult
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
+from tritonocr_common.option_types import OptionValues
 
 JPEG_QUALITY = 95
 JPEG_MAX_SIDE_PX = 65_500
@@ -58,7 +58,7 @@ def encode_picture(page: Image) -> bytes:
 
 
 def output_tensors(
-    pages: Sequence[ReadPage], page_count: int, options: Mapping[str, OptionValue]
+    pages: Sequence[ReadPage], page_count: int, options: OptionValues
 ) -> dict[str, NDArray[Any]]:
     """All outputs of `ocr` for pages in order; README.md has the table.
 
@@ -69,7 +69,7 @@ def output_tensors(
     """
     return {
         "page_count": np.array([page_count], dtype=np.int32),
-        "settings": _objects([json.dumps(dict(options))]),
+        "settings": _objects([json.dumps(options)]),
         **_page_columns(pages),
         **_box_columns(pages),
         **_line_columns(pages),

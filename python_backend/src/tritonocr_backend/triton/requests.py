@@ -1,10 +1,10 @@
-"""What a request to `ocr` asks for: its file or image, and its options over the pipeline's settings."""
+"""Parsing a request to `ocr` or `ocr_stream`: its document, and the options in force."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,22 +13,24 @@ from tritonocr_backend.core.arrays import Image, Tensors
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.core.repository_view import RepositoryView
-from tritonocr_backend.core.settings import PAGE_OPTIONS, OptionValue, PipelineSettings
+from tritonocr_backend.core.settings import (
+    OPTION_OF_ROLE,
+    PipelineSettings,
+    check_option,
+    effective_options,
+)
 from tritonocr_backend.documents.decode import Document, check_pixels, open_document
 from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.documents.pdf_documents import RenderLimits
 from tritonocr_backend.pipeline.records import PageSettings
-from tritonocr_backend.pipeline.text_detection import LimitType
+from tritonocr_common.option_types import OptionValues
+from tritonocr_common.options import OPTIONS, OptionValue
+from tritonocr_common.quoting import quoted
 
 _ROLE_OF_FLAG = {
     "use_doc_orientation_classify": Role.DOC_ORIENTATION,
     "use_doc_unwarping": Role.DOC_UNWARPING,
     "use_textline_orientation": Role.TEXTLINE_ORIENTATION,
-}
-
-_OPTION_OF_ROLE = {
-    Role.TEXT_DETECTION: "text_detection_model_name",
-    Role.TEXT_RECOGNITION: "text_recognition_model_name",
 }
 
 AFTER_DETECTION = frozenset(
@@ -46,63 +48,74 @@ AFTER_DETECTION = frozenset(
 )
 
 
+"""Outputs that need more than detection."""
+
+
 @dataclass(frozen=True)
 class OcrRequest:
-    """A request, checked.
+    """A parsed and checked request.
 
     Attributes:
-        document: the opened file; of an `image`, its only page.
+        document: the opened file; an `image` is a document of one page.
         page_settings: how each page is read.
-        max_pages: how many pages are read.
-        return_page_images: whether pictures of the pages are asked for.
-        options: every option's value in force, and the models chosen, under their names.
     """
 
     document: Document
     page_settings: PageSettings
-    max_pages: int
-    return_page_images: bool
-    options: Mapping[str, OptionValue]
+
+    @property
+    def options(self) -> OptionValues:
+        """The value of each option in force."""
+        return self.page_settings.options
 
     @property
     def page_indices(self) -> range:
-        """The pages to read."""
-        return range(min(self.document.page_count, self.max_pages))
+        """The indices of the pages to read."""
+        return range(min(self.document.page_count, self.options["max_pages"]))
 
 
 def parse_request(
     inputs: Tensors, requested: Collection[str], settings: PipelineSettings, repository: RepositoryView
 ) -> OcrRequest:
-    """Check a request's tensors.
+    """Check the tensors of a request and open its document.
 
     Args:
-        inputs: `file` STRING [1] or `image` UINT8 [H, W, 3], and any of PAGE_OPTIONS.
-        requested: the outputs that are wanted; what only others need is not computed.
-        settings: the pipeline's own.
-        repository: where model names and languages are looked up.
+        inputs: `file` STRING [1] or `image` UINT8 [H, W, 3], and any option of the table.
+        requested: names of the requested outputs; what only other outputs need is not computed.
+        settings: the pipeline's settings.
+        repository: where the names of models and languages are looked up.
 
     Raises:
         InvalidInputError: the file or an option is wrong.
     """
-    given = {name: _option_value(name, inputs[name]) for name in PAGE_OPTIONS if name in inputs}
+    given = {name: _option_value(name, inputs[name]) for name in OPTIONS if name in inputs}
+    if given.get("max_pages", 0) > settings.max_pages:  # type: ignore[operator]  # an int by the table
+        raise InvalidInputError(
+            f"max_pages: got {given['max_pages']}, expected at most {settings.max_pages} (limit max_pages)"
+        )
     networks = _networks(given, settings, repository)
     detection = repository.find(
-        networks[Role.TEXT_DETECTION], Role.TEXT_DETECTION, _OPTION_OF_ROLE[Role.TEXT_DETECTION]
+        networks[Role.TEXT_DETECTION], Role.TEXT_DETECTION, OPTION_OF_ROLE[Role.TEXT_DETECTION]
     )
-    options: dict[str, Any] = {**settings.options, **detection.options, **given}
-    options["max_pages"] = _max_pages(options["max_pages"], settings.max_pages, is_given="max_pages" in given)
-    options |= {option: networks[role] for role, option in _OPTION_OF_ROLE.items()}
+    options = effective_options(settings, networks, detection, given)
     _check_networks(options, networks)
-    page_settings = _page_settings(options, networks, settings, requested)
-    document = _document(inputs, settings)
-    return OcrRequest(
-        document, page_settings, int(options["max_pages"]), bool(options["return_page_images"]), options
+    page_settings = PageSettings(
+        networks=networks,
+        options=options,
+        max_candidates=settings.max_candidates,
+        exact=settings.exact,
+        detection_only=AFTER_DETECTION.isdisjoint(requested),
     )
+    return OcrRequest(_document(inputs, settings), page_settings)
 
 
 def check_served(networks: Mapping[Role, str], repository: RepositoryView) -> None:
-    """Raise InvalidInputError where a network that a request chose has been removed since it was parsed."""
-    for role, option in _OPTION_OF_ROLE.items():
+    """Check that the networks of a request are still served.
+
+    Raises:
+        InvalidInputError: a network was removed after the request was parsed.
+    """
+    for role, option in OPTION_OF_ROLE.items():
         repository.find(networks[role], role, option)
 
 
@@ -113,18 +126,19 @@ def _option_value(name: str, tensor: NDArray[Any]) -> OptionValue:
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     elif isinstance(value, np.float32):
-        value = float(str(value))  # 0.3 and not 0.30000001192092896, which was never meant
-    return PAGE_OPTIONS[name].check(value.item() if isinstance(value, np.generic) else value)
+        value = float(str(value))  # the shortest decimal number: 0.3 instead of 0.30000001192092896
+    return check_option(name, value.item() if isinstance(value, np.generic) else value)
 
 
 def _networks(
     given: Mapping[str, OptionValue], settings: PipelineSettings, repository: RepositoryView
 ) -> dict[Role, str]:
     networks = dict(settings.networks)
-    detection, recognition, lang = (str(given.get(name, "")) for name in (*_OPTION_OF_ROLE.values(), "lang"))
+    detection, recognition, lang = (str(given.get(name, "")) for name in (*OPTION_OF_ROLE.values(), "lang"))
     if recognition and lang:
         raise InvalidInputError(
-            f"lang: got {lang!r} together with text_recognition_model_name {recognition!r}, expected one"
+            f"lang: got {quoted(lang)} together with text_recognition_model_name {quoted(recognition)}, "
+            "expected one of the two"
         )
     if detection:
         networks[Role.TEXT_DETECTION] = detection
@@ -136,43 +150,13 @@ def _networks(
     return networks
 
 
-def _check_networks(options: Mapping[str, Any], networks: Mapping[Role, str]) -> None:
-    """Raise InvalidInputError where a step is asked for whose network the server does not have."""
+def _check_networks(options: OptionValues, networks: Mapping[Role, str]) -> None:
+    """Raise InvalidInputError if an option needs a network that the server does not have."""
     for name, role in _ROLE_OF_FLAG.items():
-        if options[name] and role not in networks:
+        if options[name] and role not in networks:  # type: ignore[literal-required]
             raise InvalidInputError(
                 f"{name}: got true, but this server has no {role.value} model; expected false"
             )
-
-
-def _page_settings(
-    options: Mapping[str, Any],
-    networks: dict[Role, str],
-    settings: PipelineSettings,
-    requested: Collection[str],
-) -> PageSettings:
-    return PageSettings(
-        networks=networks,
-        use_doc_orientation_classify=options["use_doc_orientation_classify"],
-        use_doc_unwarping=options["use_doc_unwarping"],
-        use_textline_orientation=options["use_textline_orientation"],
-        limit_side_len=options["text_det_limit_side_len"],
-        limit_type=cast(LimitType, options["text_det_limit_type"]),
-        thresh=options["text_det_thresh"],
-        box_thresh=options["text_det_box_thresh"],
-        unclip_ratio=options["text_det_unclip_ratio"],
-        max_candidates=settings.max_candidates,
-        score_thresh=options["text_rec_score_thresh"],
-        return_word_box=options["return_word_box"],
-        exact=settings.exact,
-        detection_only=AFTER_DETECTION.isdisjoint(requested),
-    )
-
-
-def _max_pages(asked: int, allowed: int, *, is_given: bool) -> int:
-    if is_given and asked > allowed:
-        raise InvalidInputError(f"max_pages: got {asked}, expected at most {allowed} (limit max_pages)")
-    return min(asked, allowed)
 
 
 def _document(inputs: Tensors, settings: PipelineSettings) -> Document:

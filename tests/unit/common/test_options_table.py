@@ -1,41 +1,29 @@
-"""Every option of a request: its range is checked, 0 means 0, and settings survive being written."""
+"""The table of options: types, ranges and choices of every option."""
 
-import dataclasses
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic.alias_generators import to_camel
 
-from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.core.errors import InvalidInputError
-from tritonocr_backend.core.settings import (
-    DEFAULT_NETWORKS,
-    PAGE_OPTIONS,
-    PIPELINE_FILE,
-    Option,
-    PipelineSettings,
-    default_options,
-    read_pipeline_settings,
-    write_pipeline_settings,
-)
+from tritonocr_common.options import OPTIONS, Option, OptionValueError
 
-NUMBERS = [option for option in PAGE_OPTIONS.values() if option.kind in (int, float)]
-FLAGS = [option for option in PAGE_OPTIONS.values() if option.kind is bool]
+NUMBERS = [option for option in OPTIONS.values() if option.kind in (int, float)]
+FLAGS = [option for option in OPTIONS.values() if option.kind is bool]
 WRONG_TYPES: dict[type, list[Any]] = {
     bool: [0, 1, 1.0, "true", "", None],
     int: [True, 1.5, 10.0, "10", None],
     float: [True, "0.3", None, [0.3]],
     str: [1, 0.5, True, None, b"max"],
 }
+EXPECTED = {bool: "True or False", int: "an integer", float: "a number", str: "a string"}
 
 
 def refused(option: Option, value: Any) -> str:
-    with pytest.raises(InvalidInputError) as error:
+    with pytest.raises(OptionValueError) as error:
         option.check(value)
     return str(error.value)
 
@@ -44,16 +32,30 @@ def ids(option: Option) -> str:
     return option.name
 
 
-@pytest.mark.parametrize("option", PAGE_OPTIONS.values(), ids=ids)
+@pytest.mark.parametrize("option", OPTIONS.values(), ids=ids)
 class TestEveryOption:
     def test_its_default_passes_its_own_check(self, option: Option) -> None:
-        value = option.check(option.default)
-        assert value == option.default
+        default = "" if option.default is None else option.default
+        value = option.check(default)
+        assert value == default
         assert type(value) is option.kind
 
     def test_another_type_is_refused_by_name(self, option: Option) -> None:
         for value in WRONG_TYPES[option.kind]:
-            assert refused(option, value) == f"{option.name}: got {value!r}, expected {option.kind.__name__}"
+            assert refused(option, value) == f"{option.name}: got {value!r}, expected {EXPECTED[option.kind]}"
+
+    def test_its_default_reads_back_from_text(self, option: Option) -> None:
+        if option.default is not None:
+            assert option.parse(str(option.default)) == option.default
+
+    def test_its_rest_key_is_its_name_in_camel_case(self, option: Option) -> None:
+        assert option.rest_key in (None, to_camel(option.name))
+
+    def test_its_paddlex_key_is_its_name(self, option: Option) -> None:
+        assert option.paddlex_key in (None, option.name)
+
+    def test_only_a_text_may_be_left_to_the_server(self, option: Option) -> None:
+        assert option.default is not None or option.kind is str
 
 
 @pytest.mark.parametrize("option", NUMBERS, ids=ids)
@@ -101,7 +103,7 @@ def test_false_means_false(option: Option) -> None:
 
 
 def test_a_choice_names_the_choices() -> None:
-    option = PAGE_OPTIONS["text_det_limit_type"]
+    option = OPTIONS["text_det_limit_type"]
     assert option.check("min") == "min"
     assert refused(option, "MAX") == "text_det_limit_type: got 'MAX', expected one of max, min"
 
@@ -115,57 +117,29 @@ def test_a_choice_names_the_choices() -> None:
     ],
 )
 def test_what_was_got_is_shown_as_the_user_knows_it(name: str, value: float, got: str) -> None:
-    assert refused(PAGE_OPTIONS[name], value).startswith(f"{name}: got {got}, expected")
+    assert refused(OPTIONS[name], value).startswith(f"{name}: got {got}, expected")
 
 
-def test_defaults_are_the_tutorials() -> None:
-    assert default_options() == {
-        "use_doc_orientation_classify": True,
-        "use_doc_unwarping": True,
-        "use_textline_orientation": True,
-        "text_det_limit_side_len": 960,
-        "text_det_limit_type": "max",
-        "text_det_thresh": 0.3,
-        "text_det_box_thresh": 0.6,
-        "text_det_unclip_ratio": 2.0,
-        "text_rec_score_thresh": 0.0,
-        "text_detection_model_name": "",
-        "text_recognition_model_name": "",
-        "lang": "",
-        "return_word_box": False,
-        "return_page_images": False,
-        "max_pages": 10,
-    }
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        pytest.param("use_doc_unwarping", "FALSE", False, id="a boolean in any case"),
+        pytest.param("use_doc_unwarping", "0", None, id="no other word for a boolean"),
+        pytest.param("max_pages", "7", 7, id="an integer"),
+        pytest.param("max_pages", "7.0", None, id="no fraction for an integer"),
+        pytest.param("max_pages", "0", None, id="an integer out of range"),
+        pytest.param("text_det_thresh", "0", 0.0, id="0 means 0"),
+        pytest.param("text_det_thresh", "nan", None, id="not a number"),
+        pytest.param("lang", "ar", "ar", id="a text"),
+    ],
+)
+def test_text_is_read_as_the_options_type(name: str, text: str, expected: Any) -> None:
+    if expected is None:
+        with pytest.raises(OptionValueError, match=f"^{name}: got "):
+            OPTIONS[name].parse(text)
+    else:
+        assert OPTIONS[name].parse(text) == expected
 
 
-def test_every_role_has_a_default_network() -> None:
-    assert set(DEFAULT_NETWORKS) == set(Role)
-
-
-class TestSettingsFile:
-    @pytest.mark.parametrize(
-        "settings",
-        [
-            pytest.param(PipelineSettings(), id="defaults"),
-            pytest.param(
-                PipelineSettings(
-                    networks={Role.TEXT_DETECTION: "det", Role.TEXT_RECOGNITION: "识别"},
-                    options={**default_options(), "text_det_thresh": 0.0, "lang": ""},
-                    exact=True,
-                    max_pixels=1,
-                    max_candidates=2,
-                    pages_in_flight=3,
-                ),
-                id="everything set",
-            ),
-        ],
-    )
-    def test_comes_back_as_it_was_written(self, settings: PipelineSettings, tmp_path: Path) -> None:
-        write_pipeline_settings(settings, tmp_path)
-        assert read_pipeline_settings(tmp_path) == settings
-
-    def test_holds_every_setting_by_name(self, tmp_path: Path) -> None:
-        write_pipeline_settings(PipelineSettings(), tmp_path)
-        written = json.loads((tmp_path / PIPELINE_FILE).read_text(encoding="utf-8"))
-        assert set(written) == {field.name for field in dataclasses.fields(PipelineSettings)}
-        assert written["networks"]["text_detection"] == "PP-OCRv4_mobile_det"
+def test_a_long_value_is_shortened() -> None:
+    assert len(refused(OPTIONS["text_det_limit_type"], "x" * 20_000)) < 200
