@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -13,15 +14,18 @@ from tritonocr import (
     DeadlineExceededError,
     InvalidInputError,
     OCRFailure,
+    OCRResult,
     OverloadedError,
+    PageRecord,
     ServerError,
     ServerUnavailableError,
 )
+from tritonocr._options import DEFAULTS
 from tritonocr.ray import SCHEMA
-from tritonocr.ray._plan import check_same_run, plan, undone
-from tritonocr.ray._reader import RETRIES, BlockReader, Job, persistently
-from tritonocr.ray._rows import as_jsonl, as_parquet, rows
-from tritonocr.ray._storage import Directory, StoredFile, list_files, read
+from tritonocr.ray._plan import Block, check_same_run, earlier_failures, only, plan, undone
+from tritonocr.ray._reader import RETRIES, BlockReader, ReaderJob, persistently
+from tritonocr.ray._rows import FORMATS, as_jsonl, as_parquet, rows
+from tritonocr.ray._storage import Directory, StoredFile, _uri_before_path, list_files, read
 
 
 def store(directory: Path, *names: str) -> list[StoredFile]:
@@ -66,7 +70,7 @@ def test_a_file_that_changed_since_is_not_taken_for_the_one_listed(tmp_path: Pat
     """Its row would have the size and time of the other."""
     (file,) = store(tmp_path, "a.jpg")
     (tmp_path / "a.jpg").write_bytes(b"longer than before")
-    with pytest.raises(InvalidInputError, match="18 bytes, but had 5"):
+    with pytest.raises(InvalidInputError, match=r"has 18 bytes; it had 5 bytes"):
         read(file)
     (tmp_path / "a.jpg").unlink()
     with pytest.raises(InvalidInputError, match="Cannot read"):
@@ -171,14 +175,94 @@ def test_pauses_grow_and_are_bounded() -> None:
 def test_a_reader_without_a_server_says_so_and_writes_nothing(tmp_path: Path) -> None:
     """As its result: Ray would hand on an exception's text alone."""
     (file,) = store(tmp_path / "in", "a.jpg")
-    job = Job(str(tmp_path / "out"), "parquet", ("127.0.0.1:1",), None, None, None, {}, 1, 5, patience_s=0)
+    job = ReaderJob(
+        str(tmp_path / "out"), "parquet", ("127.0.0.1:1",), None, None, None, {}, 1, 5, patience_s=0
+    )
     block = {
         "name": "00000-000000",
         "uris": [file.uri],
         "sizes_bytes": [file.size_bytes],
         "mtimes_ns": [file.mtime_ns],
+        "is_retry": False,
     }
     done = BlockReader(job)(block)
     assert (done["ended_by"], done["files"]) == ("ServerUnavailableError", 0)
     assert "127.0.0.1:1" in done["reason"]
     assert not list((tmp_path / "out").glob("part-*"))
+
+
+def columns(block: Block) -> dict[str, object]:
+    """What Ray hands to a reader."""
+    return {
+        "name": block.name,
+        "uris": [file.uri for file in block.files],
+        "sizes_bytes": [file.size_bytes for file in block.files],
+        "mtimes_ns": [file.mtime_ns for file in block.files],
+        "is_retry": block.is_retry,
+    }
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "jsonl"])
+def test_failed_files_are_known_later_and_a_retry_replaces_their_rows(
+    tmp_path: Path, file_format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows of the other files stay as they are."""
+    files = store(tmp_path / "in", "a.jpg", "bad.jpg", "c.jpg")
+    output = Directory(str(tmp_path / "out"))
+    job = ReaderJob(output.uri, file_format, ("h:1",), None, None, None, {}, 1, 5, patience_s=0)
+    asked: list[str] = []
+    is_mended = False
+
+    def read_or_fail(reader: BlockReader, client: object, file: StoredFile) -> list[OCRFailure | OCRResult]:
+        asked.append(Path(file.uri).name)
+        if "bad" in file.uri and not is_mended:
+            return [OCRFailure(file.uri, InvalidInputError("it is cut"))]
+        return [page_of(file.uri)]
+
+    monkeypatch.setattr(BlockReader, "_read", read_or_fail)
+    (block,) = plan(output, files, files_per_part=9)
+    done = BlockReader(job)(columns(block))
+    bad = files[1].uri
+    assert (done["files"], done["pages"], json.loads(done["failed"])) == (3, 2, {bad: "it is cut"})
+    failed = earlier_failures(output, [block], [], files)
+    assert failed == {bad: "it is cut"}
+    assert earlier_failures(output, [block], [], [files[0], files[2]]) == {}, "a file that is gone"
+    assert earlier_failures(output, [block], [block], files) == {}, "a block that is not done"
+
+    asked, is_mended = [], True
+    done = BlockReader(job)(columns(only(failed, block)))
+    assert (asked, done["files"], json.loads(done["failed"])) == (["bad.jpg"], 1, {})
+    assert earlier_failures(output, [block], [], files) == {}
+    part = FORMATS[file_format].read(output.read(f"part-{block.name}.{file_format}"))
+    assert [(Path(row["input_path"]).name, row["text"]) for row in part] == [
+        ("a.jpg", "a.jpg"), ("bad.jpg", "bad.jpg"), ("c.jpg", "c.jpg")
+    ]  # fmt: skip
+
+
+def page_of(uri: str) -> OCRResult:
+    """A page whose one line is the file's name."""
+    nothing = np.empty((0,), np.int32)
+    quads, boxes = np.zeros((1, 4, 2), np.int32), np.zeros((1, 4), np.int32)
+    page = PageRecord(
+        10, 20, -1, False, quads, np.ones(1), nothing, [Path(uri).name], np.ones(1), quads, boxes
+    )
+    return OCRResult.from_page(page, DEFAULTS, input_path=uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "path", "before"),
+    [
+        ("hdfs://namenode:8020/scans", "/scans", "hdfs://namenode:8020"),
+        ("hdfs://user@namenode:8020/scans", "/scans", "hdfs://user@namenode:8020"),
+        ("hdfs:///scans", "/scans", "hdfs://"),
+        ("hdfs://data/data2", "/data2", "hdfs://data"),
+        ("s3://bucket/scans", "bucket/scans", "s3://"),
+        ("s3://bucket", "bucket", "s3://"),
+        ("s3://key:secret@bucket/scans", "bucket/scans", "s3://"),
+        ("memory://inputs", "/inputs", "memory://"),
+        ("/local/path", "/local/path", ""),
+    ],
+)
+def test_the_uri_of_a_file_keeps_the_host(uri: str, path: str, before: str) -> None:
+    """Where the path in the filesystem lacks it; and no password goes into the results."""
+    assert _uri_before_path(uri, path) == before

@@ -1,4 +1,4 @@
-"""Defaults of bulk reading, apart from it so that the command line can tell them without loading Ray."""
+"""Defaults of bulk reading, in their own module so that the command line need not load Ray for its help."""
 
 FILES_PER_PART = 64
 FILES_IN_FLIGHT = 8

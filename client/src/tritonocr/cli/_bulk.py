@@ -1,9 +1,11 @@
-"""`tritonocr bulk`: `read_files()` from the shell."""
+"""`tritonocr bulk`: the command line of `read_files()`."""
 
 from __future__ import annotations
 
 import logging
+import os
 import time
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -20,46 +22,58 @@ from ._summary import summary
 
 
 def bulk(
-    inputs: Annotated[list[str], typer.Argument(help="Directories or files, or URIs of them (s3://…).")],
-    output: Annotated[str, typer.Option(help="Directory or URI for the results.")],
+    inputs: Annotated[
+        list[str], typer.Argument(help="Directories or files, or their URIs (s3://…, hdfs://host:port/…).")
+    ],
+    output: Annotated[str, typer.Option(help="Directory or URI of the results.")],
     url: Annotated[
         list[str] | None,
-        typer.Option(help="A server; repeatable. Without one, each node starts its own.", show_default=False),
+        typer.Option(
+            help="Address of a server; repeatable. Without it, each node starts its own server.",
+            show_default=False,
+        ),
     ] = None,
     header: Headers = None,
     tls_ca: TlsCa = None,
     tls_certificate: TlsCertificate = None,
     tls_key: TlsKey = None,
     device: Annotated[
-        str | None, typer.Option(help="Of the servers started here.", show_default=False)
+        str | None, typer.Option(help="Device of the nodes' own servers: cpu, gpu:0 …", show_default=False)
     ] = None,
     file_format: Annotated[str, typer.Option("--format", help="parquet or jsonl.")] = "parquet",
     option: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=VALUE of a predict() option; repeatable.", show_default=False),
+        typer.Option(help="NAME=VALUE: an option of predict(); repeatable.", show_default=False),
     ] = None,
     readers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that read.", show_default="2 a server, or 1 a node")
+        int | None, typer.Option(min=1, help="Reading processes.", show_default="2 per server, or 1 per node")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Files in flight, each reader.")] = FILES_IN_FLIGHT,
-    files_per_part: Annotated[int, typer.Option(min=1, help="Files of one output part.")] = FILES_PER_PART,
-    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds a file.")] = DEFAULT_TIMEOUT_S,
+    jobs: Annotated[int, typer.Option(min=1, help="Files in flight per reader.")] = FILES_IN_FLIGHT,
+    files_per_part: Annotated[int, typer.Option(min=1, help="Files per output part.")] = FILES_PER_PART,
+    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds per file.")] = DEFAULT_TIMEOUT_S,
     patience_s: Annotated[
         float, typer.Option("--patience", help="Seconds that all servers may be away.")
     ] = PATIENCE_S,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Read the files again that failed in earlier runs.")
+    ] = False,
 ) -> None:
-    """Read many files on a Ray cluster; start it again to go on after a crash.
+    """Read many files on a Ray cluster; the same command continues a run that stopped.
 
     Example:
         tritonocr bulk s3://bucket/scans --output s3://bucket/text --url gpu-1:8001 --url gpu-2:8001
 
     Every node must have the files of --tls-ca, --tls-certificate and --tls-key.
 
-    Exit codes: those of `tritonocr predict`.
+    Each file that could not be read is named on standard error with its error, also if an earlier run read
+    it; the exit code is then 1. The other exit codes are those of `tritonocr predict`.
     """
     from ..ray import read_files
 
-    logging.getLogger("ray.data").setLevel(logging.ERROR)  # its plan and its progress are not our output
+    logging.getLogger("ray").setLevel(logging.ERROR)  # Ray logs its plan and hints about its own settings
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"ray\.")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # no hint about future versions of Ray
     started_s = time.monotonic()
     read = read_files(
         inputs,
@@ -72,20 +86,25 @@ def bulk(
         files_per_part=files_per_part,
         timeout_s=timeout_s,
         patience_s=patience_s,
+        retry_failed=retry_failed,
         **connection(header, tls_ca, tls_certificate, tls_key),
         **dict(map(parsed_option, option or ())),
     )
     seconds = time.monotonic() - started_s
-    say(summary(read.files, read.files_done_before, read.pages, read.failures, seconds))
-    if read.failures:
+    for uri, error in read.failed.items():
+        say(f"{uri}: {error}")
+    say(summary(read.files, read.files_done_before, read.pages, len(read.failed), seconds))
+    if read.failed and not retry_failed:
+        say("add --retry-failed to read the failed files again")
+    if read.failed:
         raise typer.Exit(int(ExitCode.FILES_FAILED))
 
 
 def parsed_option(text: str) -> tuple[str, Any]:
-    """Turn `NAME=VALUE` into an option's name and value.
+    """Parse `NAME=VALUE` to an option's name and value.
 
     Raises:
-        InvalidInputError: there is no such option, or the value is not of its type.
+        InvalidInputError: no option has that name, or the value has another type.
     """
     name, equals, value = text.partition("=")
     if not equals or name not in OPTIONS:

@@ -1,6 +1,7 @@
-"""Bulk reading on a Ray cluster: many files in, a table of pages out, in parts that survive a crash.
+"""Bulk reading on a Ray cluster: from many files to a table of pages, in parts that survive a crash.
 
-Needs the extra [ray]. `docs/scaling.md` says when it pays; for one machine `tritonocr predict --resume` does.
+Needs the extra [ray]. `docs/scaling.md` says when it pays off; one machine needs only
+`tritonocr predict --resume`.
 """
 
 from .._exceptions import missing_extra

@@ -1,9 +1,12 @@
-"""`read_files()`: the plan, the Ray Data pipeline over it, and what it did."""
+"""`read_files()`: plan the parts, run a Ray Data pipeline over them, and report the failures."""
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -17,8 +20,8 @@ from .._options import checked_options
 from .._progress import progress_bar
 from .._transport.connect import checked_addresses
 from .._transport.tls import TLS
-from ._plan import Block, check_same_run, plan, undone
-from ._reader import BlockReader, Job
+from ._plan import Block, check_same_run, earlier_failures, only, plan, undone
+from ._reader import BlockReader, ReaderJob
 from ._rows import FORMATS
 from ._storage import Directory, list_files
 
@@ -27,24 +30,24 @@ if TYPE_CHECKING:
 
     from .._options import OCROptions
 
-# A client waits more than it works: this many of them share a core.
+# A client mostly waits; four of them share a core.
 CPUS_OF_A_CLIENT = 0.25
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
-        files: files read now, failures included.
-        pages: their pages.
-        failures: files of them that could not be read.
-        files_done_before: files that an earlier run had done.
+        files: files read in this run, failures included.
+        pages: pages of these files.
+        failed: the error of each file that could not be read, by URI; failures of earlier runs are included.
+        files_done_before: files that an earlier run read.
     """
 
     files: int = 0
     pages: int = 0
-    failures: int = 0
+    failed: Mapping[str, str] = field(default_factory=dict)
     files_done_before: int = 0
 
 
@@ -64,42 +67,44 @@ def read_files(
     files_per_part: int = FILES_PER_PART,
     timeout_s: float | None = DEFAULT_TIMEOUT_S,
     patience_s: float = PATIENCE_S,
+    retry_failed: bool = False,
     progress: bool | None = None,
     **options: Unpack[OCROptions],
 ) -> Summary:
     """Read all files of directories or object stores on a Ray cluster, into a directory of parts.
 
-    A part holds the pages of `files_per_part` files and appears whole. A run that was ended by anything goes
-    on where it stopped when it is started again; new files in the inputs are then read, too. A file that
-    cannot be read is a row with `error_type` and `error`, so that each file is there exactly once. One run at
-    a time should write to an output.
+    A part holds the pages of `files_per_part` files and appears only when it is complete. A run that stopped
+    for any reason continues when it is started again, and then reads new files too. A file that cannot be
+    read is a row with `error_type` and `error`; each file has its rows exactly once. Only one run at a time
+    may write to an output.
 
-    Uses the Ray cluster that the process is connected to, that `RAY_ADDRESS` names, or one on this machine.
+    The run uses the Ray cluster of this process, the cluster that `RAY_ADDRESS` names, or a new local one.
 
     Args:
         inputs: directories or files: local paths, or URIs of pyarrow (`s3://`, `gs://`, `hdfs://`) or fsspec.
-            All nodes must see them; likewise the output.
-        output: directory or URI; columns of its parts: `SCHEMA`.
-        urls: servers, as for `OCRClient`, over which files are spread. Empty: every
-            reader starts a server of its own, one a node.
-        device: of such servers: `cpu`, `gpu:0` and so on.
+            All nodes must have access to them and to the output.
+        output: directory or URI; the columns of its parts are `SCHEMA`.
+        urls: servers, as for `OCRClient`; the files are distributed over them. If empty, each reader starts
+            its own server, one per node.
+        device: device of these own servers: `cpu`, `gpu:0` and so on.
         headers: sent with every request.
         tls: certificates, for `grpcs://` and `https://`; every node must have their files.
-        recursive: search directories below the given ones, too.
+        recursive: search the subdirectories of directories too.
         file_format: `parquet` or `jsonl`.
-        readers: processes that read; by default two a server given, or one a node.
-        cpus_per_reader: what Ray sets aside for each; by default 0.25, or, with servers of their own, all
-            CPUs of the smallest node.
-        jobs: files that a reader has in flight.
-        files_per_part: how much is done again after a crash, at most, by each reader.
+        readers: processes that read; by default two per server in `urls`, or one per node.
+        cpus_per_reader: CPUs that Ray reserves per reader; by default 0.25, or all CPUs of the smallest node
+            if readers have their own servers.
+        jobs: files in flight per reader.
+        files_per_part: files per part; a crash repeats at most one part per reader.
         timeout_s: seconds that one file may take.
-        patience_s: how long all servers may be away or overloaded before the run ends with their error.
+        patience_s: seconds that all servers may be away or overloaded before the run ends with their error.
+        retry_failed: read the files again that failed in earlier runs.
         progress: show a progress bar; by default on a terminal.
         **options: see `OCROptions`.
 
     Raises:
-        InvalidInputError: an input, an address, an option or the format is wrong; or the output holds results
-            of others.
+        InvalidInputError: an input, an address, an option or the format is wrong; or the output holds the
+            results of other options.
         ServerUnavailableError: no server answered for `patience_s`.
         AccessDeniedError: the credentials are missing or wrong.
         ModelNotFoundError: the servers do not serve the model.
@@ -114,7 +119,11 @@ def read_files(
     directory.remove_temporary()
     blocks = plan(directory, listed, files_per_part)
     todo = undone(directory, blocks, file_format)
-    job = Job(
+    failed = earlier_failures(directory, blocks, todo, listed)
+    if retry_failed:
+        todo += [block for block in map(partial(only, failed), blocks) if block.files]
+        failed = {}
+    job = ReaderJob(
         output=directory.uri,
         file_format=file_format,
         urls=tuple(urls),
@@ -127,16 +136,14 @@ def read_files(
         patience_s=patience_s,
     )
     before = sum(len(block.files) for block in blocks) - sum(len(block.files) for block in todo)
-    if not todo:
-        return Summary(files_done_before=before)
     files = [file for block in todo for file in block.files]
-    pages = failures = 0
+    pages = 0
     with progress_bar(files, progress) as advance:
-        for done in _results(todo, job, readers, cpus_per_reader):
-            failures += int(done["failures"])
+        for done in _results(todo, job, readers, cpus_per_reader) if todo else ():
+            failed |= json.loads(done["failed"])
             pages += int(done["pages"])
             advance(files=int(done["files"]), pages=int(done["pages"]))
-    return Summary(len(files), pages, failures, before)
+    return Summary(len(files), pages, failed, before)
 
 
 def _several(inputs: str | Sequence[str]) -> Sequence[str]:
@@ -144,15 +151,15 @@ def _several(inputs: str | Sequence[str]) -> Sequence[str]:
 
 
 def _results(
-    blocks: Sequence[Block], job: Job, readers: int | None, cpus: float | None
+    blocks: Sequence[Block], job: ReaderJob, readers: int | None, cpus: float | None
 ) -> Iterator[dict[str, Any]]:
-    """Run the pipeline; yields what BlockReader returns, as blocks are done.
+    """Run the pipeline and yield what BlockReader returns for each finished block.
 
-    Ray restarts a reader that died and gives its block to it or to another; blocks wait in the driver, and
-    a reader has two at most, so that memory does not grow with their number.
+    Ray restarts a reader that died and assigns its block to a reader again. Blocks wait in the driver, and a
+    reader has at most two of them, so that memory does not grow with their number.
     """
     if not ray.is_initialized():
-        ray.init(logging_level="warning", log_to_driver=False)
+        ray.init(logging_level=logging.ERROR, log_to_driver=False)
     context = ray.data.DataContext.get_current().copy()
     context.enable_progress_bars = False
     with ray.data.DataContext.current(context):
@@ -175,14 +182,15 @@ def _row(block: Block) -> dict[str, Any]:
         "uris": [file.uri for file in block.files],
         "sizes_bytes": [file.size_bytes for file in block.files],
         "mtimes_ns": [file.mtime_ns for file in block.files],
+        "is_retry": block.is_retry,
     }
 
 
-def _reader_count(job: Job) -> int:
+def _reader_count(job: ReaderJob) -> int:
     return READERS_PER_SERVER * len(job.urls) or len(_nodes())
 
 
-def _cpus(job: Job) -> float:
+def _cpus(job: ReaderJob) -> float:
     return CPUS_OF_A_CLIENT if job.urls else min(node["Resources"].get("CPU", 1.0) for node in _nodes())
 
 

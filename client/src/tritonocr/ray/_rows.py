@@ -1,9 +1,10 @@
-"""The output's rows: one a page, or one for a file that could not be read; and their two file formats."""
+"""The rows of the output: one per page or failed file; and their two file formats."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from ._storage import StoredFile
 _POINTS = pa.list_(pa.list_(pa.list_(pa.int32())))  # n, 4, 2
 _BOXES = pa.list_(pa.list_(pa.int32()))  # n, 4
 
-# Stated, not inferred: a part of empty pages must have the types of all others.
+# Not inferred: a part of empty pages must have the same types as all other parts.
 SCHEMA = pa.schema(
     [
         ("input_path", pa.string()),
@@ -47,7 +48,7 @@ _OF_PADDLEX = set(SCHEMA.names) - {"input_path", "page_index"}
 
 
 def rows(file: StoredFile, results: Sequence[OCRResult | OCRFailure]) -> list[dict[str, Any]]:
-    """The rows of one file, each with every column of SCHEMA; there is always at least one."""
+    """Return the rows of one file, at least one, each with every column of SCHEMA."""
     known = {"input_path": file.uri, "size_bytes": file.size_bytes, "mtime_ns": file.mtime_ns}
     empty = dict.fromkeys(SCHEMA.names)
     return [{**empty, **known, **_fields(result)} for result in results]
@@ -77,7 +78,7 @@ def _error_fields(error: TritonOCRError | None) -> dict[str, str | None]:
 
 
 def as_parquet(found: Sequence[dict[str, Any]]) -> bytes:
-    """Rows as a Parquet file."""
+    """Encode rows as a Parquet file."""
     sink = pa.BufferOutputStream()
     parquet.write_table(pa.Table.from_pylist(list(found), SCHEMA), sink, compression="zstd")
     content: bytes = sink.getvalue().to_pybytes()
@@ -85,8 +86,27 @@ def as_parquet(found: Sequence[dict[str, Any]]) -> bytes:
 
 
 def as_jsonl(found: Sequence[dict[str, Any]]) -> bytes:
-    """Rows as JSON, one object a line."""
+    """Encode rows as JSON, one object per line."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found).encode()
 
 
-FORMATS: dict[str, Callable[[Sequence[dict[str, Any]]], bytes]] = {"parquet": as_parquet, "jsonl": as_jsonl}
+def from_parquet(content: bytes) -> list[dict[str, Any]]:
+    """Decode the rows of a Parquet file."""
+    found: list[dict[str, Any]] = parquet.read_table(pa.BufferReader(content)).to_pylist()
+    return found
+
+
+def from_jsonl(content: bytes) -> list[dict[str, Any]]:
+    """Decode rows of JSON, one object per line."""
+    return [json.loads(line) for line in content.decode("utf-8").splitlines()]
+
+
+@dataclass(frozen=True)
+class PartFormat:
+    """A file format of parts: its writer and its reader."""
+
+    write: Callable[[Sequence[dict[str, Any]]], bytes]
+    read: Callable[[bytes], list[dict[str, Any]]]
+
+
+FORMATS = {"parquet": PartFormat(as_parquet, from_parquet), "jsonl": PartFormat(as_jsonl, from_jsonl)}

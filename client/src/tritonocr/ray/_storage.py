@@ -1,4 +1,4 @@
-"""Files by URI, wherever they are: local, what pyarrow speaks (s3, gs, hdfs), and the rest through fsspec."""
+"""Files by URI: local paths, the filesystems of pyarrow (s3, gs, hdfs), and all others through fsspec."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ TEMPORARY = "_temporary"
 
 @dataclass(frozen=True, order=True)
 class StoredFile:
-    """A file as the listing shows it; another size or time is another file.
+    """A file of a listing; a file with another size or time counts as another file.
 
     Attributes:
-        uri: where it is, as it goes into the results.
+        uri: the URI, as in the results.
         size_bytes: its size.
-        mtime_ns: when it was changed, in ns since 1970; 0 where the storage does not tell.
+        mtime_ns: time of its last change in ns since 1970; 0 if the storage does not report it.
     """
 
     uri: str
@@ -35,7 +35,7 @@ def open_filesystem(uri: str) -> tuple[Any, str]:
     """Return the filesystem of a URI or a local path, and the path in it.
 
     Raises:
-        InvalidInputError: nothing here speaks that scheme, or it wants a package that is not installed.
+        InvalidInputError: no filesystem has that scheme, or its package is not installed.
     """
     if "://" not in uri:
         return fs.LocalFileSystem(), str(Path(uri).absolute())
@@ -56,13 +56,13 @@ def _through_fsspec(uri: str) -> tuple[Any, str]:
 
 
 def list_files(uri: str, *, recursive: bool) -> Iterator[StoredFile]:
-    """List the images and PDFs of a directory, or the one file that a URI names.
+    """List the images and PDFs of a directory, or the one file of a URI.
 
     Raises:
-        InvalidInputError: there is nothing, or the storage cannot be reached.
+        InvalidInputError: no such file exists, or the storage cannot be reached.
     """
     filesystem, path = open_filesystem(uri)
-    prefix = uri.split("://")[0] + "://" if "://" in uri else ""
+    prefix = _uri_before_path(uri, path)
     try:
         found = filesystem.get_file_info(path)
         if found.type is fs.FileType.Directory:
@@ -79,11 +79,27 @@ def list_files(uri: str, *, recursive: bool) -> Iterator[StoredFile]:
         yield StoredFile(prefix + info.path, info.size, info.mtime_ns or 0)
 
 
+def _uri_before_path(uri: str, path: str) -> str:
+    """Return the scheme of a URI and, if the path in the filesystem lacks it, the host.
+
+    The path in an object store begins with the bucket; the path in hdfs does not contain the host and port.
+    A password is left out, because the URI goes into the results.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return ""
+    authority = rest.partition("/")[0]
+    user, _, host = authority.rpartition("@")
+    if f"{path}/".lstrip("/").startswith(f"{host}/") or ":" in user:
+        authority = ""
+    return f"{scheme}://{authority}"
+
+
 def read(file: StoredFile) -> bytes:
     """Read a file that was listed before.
 
     Raises:
-        InvalidInputError: it has gone, has changed or cannot be read.
+        InvalidInputError: the file is gone, has changed or cannot be read.
     """
     try:
         filesystem, path = open_filesystem(file.uri)
@@ -93,39 +109,39 @@ def read(file: StoredFile) -> bytes:
         raise InvalidInputError(f"Cannot read {file.uri!r}: {error}.") from error
     if len(content) != file.size_bytes:
         raise InvalidInputError(
-            f"{file.uri!r} has {len(content)} bytes, but had {file.size_bytes} when it was listed: "
-            "start again to read it as it is now."
+            f"{file.uri!r} has {len(content)} bytes; it had {file.size_bytes} bytes when it was listed. "
+            "Start the run again to read the new file."
         )
     return content
 
 
 class Directory:
-    """The output directory: files in it are there whole or not at all.
+    """The output directory; each file in it is complete or absent.
 
     Args:
-        uri: where it is; it is made.
+        uri: path or URI; the directory is made if absent.
     """
 
     def __init__(self, uri: str) -> None:
-        # A worker's own directory may be another one.
+        # A worker's current directory may be another one.
         self.uri = uri if "://" in uri else str(Path(uri).absolute())
         self._filesystem, self._path = open_filesystem(uri)
         self._filesystem.create_dir(self._path, recursive=True)
 
     def names(self, folder: str = "") -> list[str]:
-        """The names of the files in a folder of it, sorted."""
+        """Return the sorted names of the files in a folder of the directory."""
         selector = fs.FileSelector(f"{self._path}/{folder}".rstrip("/"), allow_not_found=True)
         infos: Iterable[Any] = self._filesystem.get_file_info(selector)
         return sorted(info.base_name for info in infos if info.type is fs.FileType.File)
 
     def read(self, name: str) -> bytes:
-        """The content of a file."""
+        """Return the content of a file."""
         with self._filesystem.open_input_stream(f"{self._path}/{name}", compression=None) as stream:
             content: bytes = stream.read()
         return content
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file so that it appears whole, in place of an earlier one, whatever ends this process."""
+        """Write a file under another name, then move it to its place; an earlier file is replaced."""
         temporary = f"{self._path}/{TEMPORARY}/{uuid.uuid4().hex}"
         self._filesystem.create_dir(f"{self._path}/{TEMPORARY}", recursive=True)
         self._filesystem.create_dir(f"{self._path}/{PurePosixPath(name).parent}", recursive=True)
@@ -134,6 +150,6 @@ class Directory:
         self._filesystem.move(temporary, f"{self._path}/{name}")
 
     def remove_temporary(self) -> None:
-        """Remove what writers that were killed left behind."""
+        """Remove the temporary files of writers that were killed."""
         if self._filesystem.get_file_info(f"{self._path}/{TEMPORARY}").type is fs.FileType.Directory:
             self._filesystem.delete_dir(f"{self._path}/{TEMPORARY}")
