@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.documents import pdf_documents, tiff_pages
 from tritonocr_backend.documents.decode import open_document
-from tritonocr_backend.documents.pdf_documents import PdfDocument, PdfError, RenderLimits
-from tritonocr_backend.documents.tiff_pages import count_pages
+from tritonocr_backend.documents.pdf_documents import PageShape, PdfDocument, PdfError, RenderLimits
+from tritonocr_backend.documents.tiff_pages import find_pages
 
 LITTLE = RenderLimits(seconds=1, memory_bytes=256 * bombs.MIB)
 PAGE_PIXELS = 1224 * 1584
@@ -27,7 +27,7 @@ PAGE_PIXELS = 1224 * 1584
 def rendered(data: bytes, limits: RenderLimits = LITTLE) -> tuple[int, ...]:
     pdf = PdfDocument(data, limits)
     try:
-        pdf.size(0)
+        pdf.page_shape(0)
         return pdf.render(0, 2.0, PAGE_PIXELS).shape
     finally:
         pdf.close()
@@ -69,7 +69,7 @@ class TestPdf:
 
     def test_may_be_closed_while_a_page_is_rendered(self) -> None:
         pdf = PdfDocument(bombs.pdf_curves(), RenderLimits(seconds=60))
-        pdf.size(0)
+        pdf.page_shape(0)
         with ThreadPoolExecutor(1) as threads:
             rendering = threads.submit(pdf.render, 0, 2.0, PAGE_PIXELS)
             with pytest.raises(FutureTimeoutError):
@@ -80,20 +80,20 @@ class TestPdf:
 
     def test_a_page_that_breaks_the_worker_leaves_the_next_page_readable(self) -> None:
         pdf = PdfDocument(bombs.pdf_curves(), LITTLE)
-        pdf.size(0)
+        pdf.page_shape(0)
         with pytest.raises(InvalidInputError, match=TIME):
             pdf.render(0, 2.0, PAGE_PIXELS)
-        assert pdf.size(0) == (612, 792)
+        assert pdf.page_shape(0) == PageShape(612, 792, 1.0, 0)
         pdf.close()
 
     def test_a_document_breaks_a_limited_number_of_workers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(pdf_documents, "_MAX_RESTARTS", 0)
         pdf = PdfDocument(bombs.pdf_curves(), LITTLE)
-        pdf.size(0)
+        pdf.page_shape(0)
         with pytest.raises(InvalidInputError, match=TIME):
             pdf.render(0, 2.0, PAGE_PIXELS)
         with pytest.raises(InvalidInputError, match="page 1 of the PDF was not read: 1 earlier pages"):
-            pdf.size(1)
+            pdf.page_shape(1)
         pdf.close()
 
     def test_is_read_by_the_process_that_read_the_one_before(self) -> None:
@@ -136,6 +136,10 @@ def _own_a_worker(queue: Any) -> None:
     queue.put(_workers().pop())
     multiprocessing.Event().wait(60)
     pdf.close()
+
+
+def count_pages(data: bytes) -> int:
+    return len(find_pages(data).offsets)
 
 
 class TestTiff:

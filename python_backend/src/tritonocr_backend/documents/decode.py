@@ -1,6 +1,7 @@
 """Open a document: detect the format of the file and hand it to the reader of that format.
 
-Pixels agree with OpenCV, as PaddleX's do. `image_files` reads images and TIFFs, `pdf_pages` reads PDFs.
+Pixels agree with OpenCV, as PaddleX's do. `image_files`, `tiff_files` and `pdf_pages` are
+the readers.
 """
 
 from __future__ import annotations
@@ -11,22 +12,26 @@ import re
 
 from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.documents.document import READABLE, Document, check_pixels
-from tritonocr_backend.documents.image_files import SIGNATURES, open_image
+from tritonocr_backend.documents.image_files import SIGNATURES, TIFF_SIGNATURES, open_image
 from tritonocr_backend.documents.pdf_documents import RenderLimits
-from tritonocr_backend.documents.pdf_pages import open_pdf
+from tritonocr_backend.documents.pdf_pages import PdfOptions, open_pdf
+from tritonocr_backend.documents.tiff_files import open_tiff
 
 __all__ = ["Document", "check_pixels", "open_document"]
 
 PDF_HEADER_BYTES = 1024  # PDF viewers accept the header anywhere in the first 1024 bytes
 
 
-def open_document(data: bytes, max_pixels: int, limits: RenderLimits | None = None) -> Document:
+def open_document(
+    data: bytes, max_pixels: int, limits: RenderLimits | None = None, pdf_options: PdfOptions | None = None
+) -> Document:
     """Open a file and count its pages without decoding any of them.
 
     Args:
         data: the file, or base64 text of the file with or without a `data:` prefix.
         max_pixels: largest number of pixels per page. Larger pages are rejected before they are decoded.
         limits: time and memory limits for each page of a PDF.
+        pdf_options: how the pages of a PDF are read.
 
     Raises:
         InvalidInputError: the file is empty, corrupt, protected, too large or of an unsupported format.
@@ -35,7 +40,9 @@ def open_document(data: bytes, max_pixels: int, limits: RenderLimits | None = No
         raise InvalidInputError(f"file: got 0 bytes, expected {READABLE}", "unreadable")
     data = _without_base64(data)
     if b"%PDF-" in data[:PDF_HEADER_BYTES] and not data.startswith(tuple(SIGNATURES)):
-        return open_pdf(data, max_pixels, limits or RenderLimits())
+        return open_pdf(data, max_pixels, limits or RenderLimits(), pdf_options or PdfOptions())
+    if data.startswith(TIFF_SIGNATURES):
+        return open_tiff(data, max_pixels)
     return open_image(data, max_pixels)
 
 

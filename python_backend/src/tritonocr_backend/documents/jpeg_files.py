@@ -5,7 +5,6 @@ simplejpeg rejects damaged files. OpenCV decodes those, and the file is accepted
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import numpy as np
@@ -16,26 +15,17 @@ from tritonocr_backend.core.arrays import Image
 from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.documents.jpeg_scans import lacks_scans
 from tritonocr_backend.documents.opencv_decoder import decode_with_opencv
+from tritonocr_backend.documents.orientation import (
+    FIRST_TRANSPOSED_ORIENTATION,
+    UPRIGHT,
+    exif_orientation,
+)
 from tritonocr_backend.documents.pages import Page, ReductionOf
 
 SIMPLEJPEG_MODES = frozenset({"RGB", "L"})  # OpenCV converts CMYK in its own way, which PaddleX shows too
-EXIF_ORIENTATION = 0x0112
-FIRST_TRANSPOSED_ORIENTATION = 5  # orientations from 5 to 8 swap height and width
 JPEG_SCAN = b"\xff\xda"
 JPEG_END = b"\xff\xd9"
 JPEG_FILLER = b"\x55" * 64
-
-UPRIGHT: Mapping[int, Callable[[Image], Image]] = {
-    1: lambda pixels: pixels,
-    2: np.fliplr,
-    3: lambda pixels: np.rot90(pixels, 2),
-    4: np.flipud,
-    5: lambda pixels: pixels.transpose(1, 0, 2),
-    6: lambda pixels: np.rot90(pixels, -1),
-    7: lambda pixels: np.rot90(pixels, 2).transpose(1, 0, 2),
-    8: np.rot90,
-}
-"""The transformation that turns an image upright, by EXIF orientation (TIFF 6.0 tag 274)."""
 
 
 def read_jpeg(image: PIL.Image.Image, data: bytes, reduction_of: ReductionOf) -> Page:
@@ -52,7 +42,7 @@ def read_jpeg(image: PIL.Image.Image, data: bytes, reduction_of: ReductionOf) ->
     size = (image.height, image.width)
     reduction = reduction_of(size)
     orientation = exif_orientation(image)
-    if image.mode in SIMPLEJPEG_MODES and orientation in UPRIGHT:
+    if image.mode in SIMPLEJPEG_MODES:
         height, width = (-(-side // reduction) for side in size) if reduction > 1 else (0, 0)
         with suppress(ValueError):  # damaged: OpenCV decodes what is there
             pixels = simplejpeg.decode_jpeg(data, "BGR", min_height=height, min_width=width)
@@ -60,11 +50,6 @@ def read_jpeg(image: PIL.Image.Image, data: bytes, reduction_of: ReductionOf) ->
             is_transposed = orientation >= FIRST_TRANSPOSED_ORIENTATION
             return Page(upright, size[::-1] if is_transposed else size, reduction)
     return Page.reduced(_decode_damaged(data), reduction_of)
-
-
-def exif_orientation(image: PIL.Image.Image) -> int:
-    """Return the EXIF orientation of a JPEG, 1 if there is none."""
-    return image.getexif().get(EXIF_ORIENTATION, 1) if "exif" in image.info else 1
 
 
 def _decode_damaged(data: bytes) -> Image:

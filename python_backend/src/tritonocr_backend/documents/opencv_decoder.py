@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from tritonocr_backend.core.arrays import Image
 from tritonocr_backend.core.errors import InvalidInputError
+
+cv2.setLogLevel(0)  # OpenCV writes a line to standard error for each damaged file
 
 
 def decode_with_opencv(data: bytes, image_format: str) -> Image:
@@ -16,12 +21,34 @@ def decode_with_opencv(data: bytes, image_format: str) -> Image:
         InvalidInputError: the image is corrupt or truncated.
         MemoryError: the machine has no memory left, which is not the file's fault.
     """
+    pixels = _decode(data, cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise InvalidInputError(f"file: the {image_format} is corrupt or truncated", "unreadable")
+    return np.asarray(pixels, dtype=np.uint8)
+
+
+def decode_samples(data: bytes | memoryview, name: str) -> NDArray[Any]:
+    """Decode an image without conversion: [H, W] or [H, W, C] of the file's own sample type, upright.
+
+    Args:
+        data: the file.
+        name: what error messages call it.
+
+    Raises:
+        InvalidInputError, MemoryError: as `decode_with_opencv`.
+    """
+    samples = _decode(data, cv2.IMREAD_UNCHANGED)
+    if samples is None:
+        message = f"file: {name} is corrupt, truncated or has an unsupported pixel layout"
+        raise InvalidInputError(message, "unreadable")
+    return samples
+
+
+def _decode(data: bytes | memoryview, flags: int) -> NDArray[Any] | None:
     try:
-        page = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+        samples: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
+        return samples
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:
             raise MemoryError("no memory to decode a page") from error
-        page = None
-    if page is None:
-        raise InvalidInputError(f"file: the {image_format} is corrupt or truncated", "unreadable")
-    return np.asarray(page, dtype=np.uint8)
+        return None

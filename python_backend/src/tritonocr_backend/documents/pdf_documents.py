@@ -37,6 +37,22 @@ class RenderLimits:
     memory_bytes: int = 1 << 30
 
 
+@dataclass(frozen=True)
+class PageShape:
+    """The shape of a PDF page as it is displayed.
+
+    Attributes:
+        width: width in units of page space; likewise `height`.
+        unit: size of such a unit in points (UserUnit).
+        picture_dpi: resolution of the pictures that cover the page; 0 if there are none.
+    """
+
+    width: float
+    height: float
+    unit: float
+    picture_dpi: float
+
+
 class PdfError(Exception):
     """PDFium cannot read the file or the page; the message is PDFium's."""
 
@@ -134,8 +150,12 @@ class PdfDocument:
         self._worker: _Worker | None = None
         self.page_count: int = self._open("the PDF")
 
-    def size(self, index: int) -> tuple[float, float]:
-        """Open a page and return its displayed (width, height) in points.
+    def page_shape(self, index: int, *, with_picture_dpi: bool = False) -> PageShape:
+        """Open a page and return its shape.
+
+        Args:
+            index: the page.
+            with_picture_dpi: look for pictures, too.
 
         Raises:
             PdfError: PDFium cannot read the page.
@@ -144,22 +164,30 @@ class PdfDocument:
         name = f"page {index} of the PDF"
         if self._worker is None:
             self._restart(name)
-        answer, _ = self._request(name, "size", index=index)
-        return answer["width"], answer["height"]
+        answer, _ = self._request(name, "page", index=index, dpi=with_picture_dpi)
+        return PageShape(answer["width"], answer["height"], answer["unit"], answer["picture_dpi"])
+
+    def text(self, index: int) -> dict[str, Any]:
+        """Return the text layer of the page that was opened last; see `pdf_text.read_text`.
+
+        Raises:
+            PdfError, InvalidInputError: as `page_shape`.
+        """
+        return self._request(f"page {index} of the PDF", "text")[0]
 
     def render(self, index: int, scale: float, pixels: int) -> Image:
         """Render the page that was opened last.
 
         Args:
             index: the page's index, for error messages.
-            scale: pixels per point.
+            scale: pixels per unit of page space.
             pixels: about how many pixels the image has, by which the memory limit is raised.
 
         Returns:
             uint8 [H, W, 3] BGR.
 
         Raises:
-            PdfError, InvalidInputError: as `size`.
+            PdfError, InvalidInputError: as `page_shape`.
         """
         memory_bytes = pixels * _BYTES_PER_PIXEL
         answer, data = self._request(f"page {index} of the PDF", "render", memory_bytes, scale=scale)

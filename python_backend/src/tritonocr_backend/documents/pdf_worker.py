@@ -18,6 +18,10 @@ from typing import Any, BinaryIO
 import pypdfium2
 from pypdfium2 import raw
 
+from tritonocr_backend.documents.pdf_content import picture_dpi, read_content
+from tritonocr_backend.documents.pdf_text import read_text
+from tritonocr_backend.documents.pdf_user_unit import UserUnits
+
 Message = dict[str, Any]
 
 
@@ -60,24 +64,48 @@ def _send(answers: BinaryIO, answer: Message, payload: Any) -> None:
     answers.flush()
 
 
+def _start_form_filling(pdf: pypdfium2.PdfDocument) -> None:
+    """Make PDFium draw form fields; this must precede every other call for the document.
+
+    `PdfDocument.init_forms` does the same, but not for fields that no form of the document lists.
+    """
+    config = raw.FPDF_FORMFILLINFO(version=2)
+    pdf.formenv = pypdfium2.PdfFormEnv(raw.FPDFDOC_InitFormFillEnvironment(pdf, config), config)
+
+
 class _Reader:
     """Holds one open PDF at a time, and one open page of it."""
 
     def __init__(self) -> None:
         self._pdf: Any = None
         self._page: Any = None
+        self._index = 0
+        self._units = UserUnits(b"")
 
     def open(self, request: Message, data: bytes) -> tuple[Message, bytes]:
         self._pdf = pypdfium2.PdfDocument(data)
-        self._pdf.init_forms()  # PDFium draws form fields only if this precedes every other call
+        _start_form_filling(self._pdf)
+        self._units = UserUnits(data)
         return {"pages": len(self._pdf)}, b""
 
-    def size(self, request: Message, data: bytes) -> tuple[Message, bytes]:
-        self._page = self._pdf[request["index"]]
+    def page(self, request: Message, data: bytes) -> tuple[Message, bytes]:
+        """Open a page; answer its size in units of page space, the unit in points, and its pictures' dpi."""
+        self._index = request["index"]
+        self._page = self._pdf[self._index]
         width, height = self._page.get_size()
-        return {"width": width, "height": height}, b""
+        unit = self._units.of_page(self._index)
+        dpi = picture_dpi(read_content(self._page), self._page.get_bbox()) / unit if request["dpi"] else 0
+        return {"width": width, "height": height, "unit": unit, "picture_dpi": dpi}, b""
+
+    def text(self, request: Message, data: bytes) -> tuple[Message, bytes]:
+        """Answer the text layer of the open page, its form fields and annotations included."""
+        raw.FPDFPage_Flatten(self._page, raw.FLAT_NORMALDISPLAY)  # fields and annotations become content
+        self._page.close()
+        self._page = self._pdf[self._index]
+        return read_text(self._page), b""
 
     def render(self, request: Message, data: bytes) -> tuple[Message, Any]:
+        """Answer the pixels of the open page at `scale` pixels per unit of page space."""
         bitmap = self._page.render(scale=request["scale"])
         self._page.close()
         shape = {"height": bitmap.height, "stride": bitmap.stride, "channels": bitmap.n_channels}
@@ -85,7 +113,7 @@ class _Reader:
 
     def close(self, request: Message, data: bytes) -> tuple[Message, bytes]:
         self._pdf.close()
-        self._pdf = self._page = None
+        self.__init__()  # type: ignore[misc]  # as new
         return {}, b""
 
 
