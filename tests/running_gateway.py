@@ -1,4 +1,4 @@
-"""A gateway on a real socket, for tests that need a connection to break or a body to be too large."""
+"""Run a gateway on a real socket, for tests that break connections or send large bodies."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from tritonocr_gateway.cli import uvicorn_config
+
 START_TIMEOUT_S = 20
 
 
 @contextmanager
 def running(app: FastAPI, port: int = 0) -> Iterator[str]:
-    """Serve an app in a thread, on a free port unless one is given; yields its address."""
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=5))
+    """Serve an app in a thread, on a free port where 0 is given, and yield its address."""
+    config = uvicorn_config(app, app.state.settings, log_level="warning", timeout_graceful_shutdown=5)
+    config.port = port
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -35,14 +39,14 @@ def running(app: FastAPI, port: int = 0) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port that no process listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
 class Line:
-    """A line to a server on this machine, which can be cut: behind it the server is as if stopped."""
+    """A TCP proxy to a server on this machine. When it is cut, the server seems stopped."""
 
     def __init__(self, server_port: int) -> None:
         self._server_port = server_port

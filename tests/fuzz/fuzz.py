@@ -21,7 +21,6 @@ with atheris.instrument_imports(include=["tritonocr_backend", "tritonocr_gateway
     import numpy as np
     from starlette.exceptions import HTTPException
 
-    import tritonocr_gateway.bodies as bodies
     from tritonocr_backend.core.errors import InvalidInputError, TritonOcrError
     from tritonocr_backend.core.limits import parse_limits
     from tritonocr_backend.documents.decode import open_document
@@ -31,8 +30,9 @@ with atheris.instrument_imports(include=["tritonocr_backend", "tritonocr_gateway
     from tritonocr_backend.triton.requests import _option_value
     from tritonocr_backend.zoo import archive, dictionary, inference_config
     from tritonocr_common.options import OPTIONS
-    from tritonocr_gateway import answers, files
+    from tritonocr_gateway import files, request_body, responses
     from tritonocr_gateway.errors import GatewayError
+    from tritonocr_gateway.schemas import OCRRequest
 
 SCRATCH = Path(tempfile.gettempdir()) / "tritonocr-fuzz"
 MAX_PIXELS = 1_000_000
@@ -113,7 +113,7 @@ def archive_tar(data: bytes) -> None:
 def gateway_body(data: bytes) -> None:
     """A JSON body, and the file in it."""
     with suppress(GatewayError, HTTPException):
-        asked = bodies._validated(bodies._REQUEST, bodies._parsed(data))
+        asked = request_body.validated(OCRRequest, request_body.parse_json(data))
         asked.options()
         if not files.is_url(asked.file):
             files.check_file_type(files.from_base64(asked.file), asked.file_type)
@@ -121,7 +121,7 @@ def gateway_body(data: bytes) -> None:
 
 def gateway_accept(data: bytes) -> None:
     """An Accept header."""
-    assert answers.preferred_type(data.decode("latin-1")) in answers.MEDIA_TYPES
+    assert responses.preferred_type(data.decode("latin-1")) in responses.MEDIA_TYPES
 
 
 def limit(data: bytes) -> None:

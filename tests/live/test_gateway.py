@@ -195,7 +195,7 @@ DIFFERENCES: dict[str, Difference] = {
     "data_uri": Difference(200, LINES),
     "body_wrong_ctype": Difference(415, "text/plain"),
     "body_no_ctype": Difference(415, "missing"),
-    "extra_field": Difference(200, "The field 'foo' means nothing here"),
+    "extra_field": Difference(200, "The field 'foo' is unknown"),
     "rgba": Difference(200, LINES),
     "truncated_jpg_half": Difference(422, "truncated"),
     "gif": Difference(200, LINES),

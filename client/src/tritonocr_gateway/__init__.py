@@ -1,4 +1,4 @@
-"""REST gateway of TritonOCR: PaddleX's `POST /ocr`, and a page to try it on, over tritonocr's public API."""
+"""REST gateway of TritonOCR: PaddleX's `POST /ocr`, other OCR protocols, and a web page."""
 
 from tritonocr import MissingExtraError
 

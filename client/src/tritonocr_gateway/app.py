@@ -1,4 +1,4 @@
-"""The app: routes, middleware, and what lives as long as it does."""
+"""Create the app: its routes, middleware and shared objects."""
 
 from __future__ import annotations
 
@@ -7,44 +7,57 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 import tritonocr
-from tritonocr_gateway.admission import Admission, Rate
-from tritonocr_gateway.draining import DrainingMiddleware
-from tritonocr_gateway.errors import install_handlers
+from tritonocr_gateway.adapters import adapters
+from tritonocr_gateway.admission import Admission, RequestRate
+from tritonocr_gateway.errors import ErrorResponses
 from tritonocr_gateway.fetching import UrlFetcher
 from tritonocr_gateway.metrics import Metrics, MetricsMiddleware
 from tritonocr_gateway.request_log import RequestLogMiddleware
-from tritonocr_gateway.routers import health, models, ocr, page
-from tritonocr_gateway.security import SafeHeadersMiddleware
+from tritonocr_gateway.routers import health, models, page
+from tritonocr_gateway.security import FramingMiddleware, SafeHeadersMiddleware
 from tritonocr_gateway.service import Connect, Service, connect
 from tritonocr_gateway.settings import Settings
+from tritonocr_gateway.unread_bodies import UnreadBodyMiddleware
+from tritonocr_gateway.uploads import UploadLimiter
 
 
 def create_app(settings: Settings | None = None, connect: Connect = connect) -> FastAPI:
-    """Make the gateway's app.
+    """Create the gateway's app.
 
     Args:
-        settings: from the environment by default.
-        connect: makes the client, inside the event loop.
+        settings: the settings; read from the environment where None.
+        connect: creates the client inside the event loop.
     """
     settings = settings or Settings()
     metrics = Metrics()
     app = FastAPI(
         title="TritonOCR",
         version=tritonocr.__version__,
-        description="PaddleX's `POST /ocr` on a TritonOCR server.",
+        description="PaddleX's `POST /ocr` and other OCR protocols on a TritonOCR server.",
         lifespan=_lifespan(settings, connect, metrics),
         docs_url=None,
         redoc_url=None,
     )
-    for module in (ocr, models, health, page):
-        app.include_router(module.router)
+    app.state.settings = settings
+    enabled = [adapter for name, adapter in adapters().items() if name not in settings.disabled_adapters]
+    for router in (*(adapter.router for adapter in enabled), models.router, health.router, page.router):
+        app.include_router(router)
     app.mount("/static", page.SafeFiles(directory=page.STATIC))
     app.mount("/swagger", page.SafeFiles(directory=page.SWAGGER))
-    install_handlers(app, settings.retry_after_s)
+    error_bodies = {
+        route.path: adapter.error_body
+        for adapter in enabled
+        for route in adapter.router.routes
+        if isinstance(route, APIRoute)
+    }
+    # Middleware that is added later runs earlier.
+    ErrorResponses(settings.retry_after_s, error_bodies).install(app)
+    app.add_middleware(FramingMiddleware)
     app.add_middleware(SafeHeadersMiddleware)
-    app.add_middleware(DrainingMiddleware)
+    app.add_middleware(UnreadBodyMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
     app.add_middleware(RequestLogMiddleware)
     return app
@@ -55,14 +68,15 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        """Open what all requests share, and close it when the gateway stops."""
+        """Open the shared objects at startup, and close them at shutdown."""
         async with connect(settings) as client:
             with ThreadPoolExecutor(settings.picture_threads, "drawing") as drawing:
                 app.state.service = Service(
                     settings=settings,
                     client=client,
                     admission=Admission(settings.max_concurrent_requests),
-                    rate=Rate(settings.max_requests_per_minute),
+                    uploads=UploadLimiter(settings.max_uploads, settings.max_upload_bytes),
+                    rate=RequestRate(settings.max_requests_per_minute),
                     fetcher=UrlFetcher(settings),
                     drawing=drawing,
                     metrics=metrics,

@@ -1,8 +1,10 @@
-"""`tritonocr gateway`: an option for every setting."""
+"""`tritonocr gateway`: one option per setting."""
 
 from __future__ import annotations
 
 import inspect
+import logging
+import socket
 from typing import Annotated, Any
 
 import typer
@@ -11,14 +13,17 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from tritonocr_gateway.app import create_app
+from tritonocr_gateway.connections import BACKLOG, bounded_protocol
 from tritonocr_gateway.request_log import log_config
 from tritonocr_gateway.settings import ENV_PREFIX, Settings
 
+_log = logging.getLogger("tritonocr_gateway")
+
 
 def gateway(**options: Any) -> None:
-    """Serve PaddleX's POST /ocr, and a page to try it on, over a running TritonOCR server.
+    """Serve PaddleX's POST /ocr, other OCR protocols and a web page, on a running TritonOCR server.
 
-    Each option may be given as an environment variable instead.
+    Each option can be an environment variable instead.
 
     Examples:
         tritonocr gateway --url localhost:8001 --port 8080
@@ -36,22 +41,66 @@ def gateway(**options: Any) -> None:
 
 
 def run(settings: Settings) -> None:
-    """Serve until the process is told to stop; requests in flight are finished first."""
-    uvicorn.run(
+    """Serve until the process gets a signal to stop. Requests in flight have 30 s to finish.
+
+    Raises:
+        typer.BadParameter: the gateway cannot listen on the address and port.
+    """
+    listener = _listen(settings)
+    config = uvicorn_config(
         create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        server_header=False,
-        access_log=False,
+        settings,
         log_config=log_config(settings.log_format),
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=30,
     )
+    _Server(config).run(sockets=[listener])
+
+
+def uvicorn_config(app: Any, settings: Settings, **arguments: Any) -> uvicorn.Config:
+    """Build uvicorn's configuration with the gateway's bounds on connections."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=bounded_protocol(settings),
+        ws="none",
+        backlog=BACKLOG,
+        server_header=False,
+        access_log=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        **arguments,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which logs its address once it accepts connections."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to accept connections."""
+        await super().startup(sockets)
+        host, port = (sockets or [])[0].getsockname()[:2]
+        scheme = "https" if self.config.ssl else "http"
+        address = f"[{host}]" if ":" in host else host
+        _log.info("The gateway listens on %s://%s:%d/ (press CTRL+C to stop).", scheme, address, port)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Open the port before anything else starts, so that a taken port is the first and only message."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise typer.BadParameter(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}. "
+            "Choose another with --host and --port."
+        ) from error
 
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
-    """A setting as typer's parameter: None unless given, so that the environment has its turn."""
+    """Return a setting as typer's parameter. The default is None, so that the environment applies."""
     kind: Any = field.annotation if field.annotation in (bool, int, float) else str
     option = typer.Option(help=_help(name, field), show_default=False)
     return inspect.Parameter(
@@ -62,17 +111,22 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
 def _help(name: str, field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True, validated_data={})
     default_text = (
-        "none" if default in ((), None) else str(default).lower() if isinstance(default, bool) else default
+        "none"
+        if default in ((), None, "")
+        else str(default).lower()
+        if isinstance(default, bool)
+        else default
     )
     return f"{field.description} (default {default_text}; {ENV_PREFIX}{name.upper()})"
 
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
-    return f"{first['loc'][0]} is {first['input']!r}: {first['msg']}."
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{first['loc'][0]} is {first['input']!r}: {message}."
 
 
-# typer reads a command's options from its signature: here they come from where the settings are declared.
+# typer reads a command's options from its signature. Settings declares these options.
 _parameters = [_parameter(name, field) for name, field in Settings.model_fields.items()]
 gateway.__signature__ = inspect.Signature(_parameters)  # type: ignore[attr-defined]
 gateway.__annotations__ = {parameter.name: parameter.annotation for parameter in _parameters}

@@ -1,4 +1,4 @@
-"""A client that goes away cancels its work."""
+"""Cancel the work of a request whose client has disconnected."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ _T = TypeVar("_T")
 
 
 async def unless_disconnected(request: Request, work: Awaitable[_T]) -> _T:
-    """Await work, whose request has been read to its end, and cancel it if the client goes away.
+    """Await the work, and cancel it when the client disconnects.
+
+    Args:
+        request: a request whose body has been read to its end.
+        work: what computes the response.
 
     Raises:
-        ClientGoneError: it went.
+        ClientGoneError: the client disconnected.
     """
     working = asyncio.ensure_future(work)
     watching = asyncio.ensure_future(_disconnect(request))

@@ -1,8 +1,7 @@
-"""Fetching the URL of a file, from the public internet only.
+"""Fetch a file by URL, from addresses of the public internet only.
 
-aiohttp because it lets us see the address of every connection just before it is made: names are resolved by
-then, so neither a name that resolves to a private address, nor one that does so at the second look, nor a
-redirect gets past.
+aiohttp shows the resolved address of each connection just before it connects. The check at this place
+covers names that resolve to private addresses, DNS rebinding and redirects.
 """
 
 from __future__ import annotations
@@ -20,16 +19,18 @@ from tritonocr_gateway.settings import Settings
 
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
-# Addresses of clouds' metadata services that are not private, link-local or shared already.
+# Addresses of cloud metadata services outside the private, link-local and shared ranges.
 _METADATA = frozenset(map(ipaddress.ip_address, ("168.63.129.16", "192.0.0.192")))
 _CHUNK_BYTES = 1 << 16
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the public internet, also if another is wrapped in it."""
+    """Return whether the address, and each IPv4 address embedded in it, belongs to the public internet."""
     if address in _METADATA or not address.is_global:
         return False
-    if address.is_multicast or address.is_reserved:  # IPv6's has NAT64 and IPv4-compatible addresses in it
+    if (
+        address.is_multicast or address.is_reserved
+    ):  # IPv6's reserved range includes NAT64 and IPv4-compatible addresses
         return False
     if isinstance(address, ipaddress.IPv4Address):
         return True
@@ -38,12 +39,12 @@ def is_public(address: Address) -> bool:
 
 
 class UrlFetcher:
-    """Fetches files by URL.
+    """Fetch files by URL.
 
     Args:
         settings: the limits.
-        is_allowed: whether an address may be connected to.
-        resolver: aiohttp's resolver of names; its own by default.
+        is_allowed: returns whether the fetcher may connect to an address.
+        resolver: aiohttp's name resolver; aiohttp's default where None.
     """
 
     def __init__(
@@ -57,44 +58,45 @@ class UrlFetcher:
         self._resolver = resolver
 
     async def fetch(self, url: str) -> bytes:
-        """Fetch a file.
+        """Fetch a file and return its bytes.
 
         Raises:
-            FetchError: fetching is off; the URL is not http(s); it or a redirect leads to an address that is
-                not public; the answer is not 200, too large or too late.
+            FetchError: fetching is off; the URL is not http(s); the URL or a redirect leads to an address
+                that is not public; the response has another status than 200, is too large, or is too late.
         """
         if not self._settings.fetch_urls:
             raise FetchError(
-                "The file is a URL, which this gateway does not fetch; expected its content in Base64."
+                "The file is a URL, but this gateway does not fetch URLs (setting fetch_urls); expected "
+                "Base64."
             )
         if not url.lower().startswith(("http://", "https://")):
-            raise FetchError("The file's URL is not an http:// or https:// one.")
+            raise FetchError("The file's URL must start with http:// or https://.")
         try:
             return await self._get(url)
         except FetchError:
             raise
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
             raise FetchError(self._sentence(error)) from error
 
     async def _get(self, url: str) -> bytes:
-        # A session a fetch: what one leaves behind, cookies or connections, is not there for the next.
+        # One session per fetch: no cookie or connection of one fetch is used by the next one.
         connector = aiohttp.TCPConnector(resolver=self._resolver, socket_factory=self._checked_socket)
         timeout = aiohttp.ClientTimeout(total=self._settings.fetch_timeout_s)
-        # Unpacking would multiply what a size limit lets in.
+        # Decompression would multiply the size behind the limit's back.
         session = aiohttp.ClientSession(
             connector=connector,
             timeout=timeout,
             auto_decompress=False,
             headers={"Accept-Encoding": "identity"},
         )
-        async with session, session.get(url, max_redirects=self._settings.fetch_max_redirects) as answer:
-            if answer.status != 200:
-                raise FetchError(f"The URL's server answered {answer.status}; expected 200.")
-            return await self._content(answer)
+        async with session, session.get(url, max_redirects=self._settings.fetch_max_redirects) as response:
+            if response.status != 200:
+                raise FetchError(f"The URL's server returned status {response.status}; expected 200.")
+            return await self._content(response)
 
-    async def _content(self, answer: aiohttp.ClientResponse) -> bytes:
+    async def _content(self, response: aiohttp.ClientResponse) -> bytes:
         limit_bytes, content = self._settings.fetch_max_bytes, bytearray()
-        async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             content += chunk
             if len(content) > limit_bytes:
                 raise FetchError(
@@ -103,14 +105,14 @@ class UrlFetcher:
         return bytes(content)
 
     def _checked_socket(self, address_info: Any) -> socket.socket:
-        """Make the socket of a connection, if its address is allowed."""
+        """Create the socket of a connection if its address is allowed."""
         family, kind, protocol, _, address = address_info
         if not self._is_allowed(ipaddress.ip_address(address[0].partition("%")[0])):
             raise PermissionError(f"{address[0]} is not public")
         return socket.socket(family, kind, protocol)
 
     def _sentence(self, error: Exception) -> str:
-        """What the client is told: whether a private address is in use is not its business."""
+        """Return the error for the client. It must not reveal which private addresses are in use."""
         settings = self._settings
         if isinstance(error, asyncio.TimeoutError):
             return f"The URL was not fetched within {settings.fetch_timeout_s:g} s (setting fetch_timeout_s)."
@@ -119,5 +121,5 @@ class UrlFetcher:
         if isinstance(
             error, (aiohttp.InvalidURL, aiohttp.RedirectClientError, aiohttp.NonHttpUrlClientError)
         ):
-            return "The URL, or one that it redirects to, is not a valid http:// or https:// URL."
-        return "The URL does not lead to a server on the public internet that answers."
+            return "The URL or its redirect is not a valid http:// or https:// URL."
+        return "The URL does not lead to a responding server on the public internet."

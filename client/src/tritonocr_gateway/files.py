@@ -1,4 +1,4 @@
-"""From what a request gives as its file to the file's bytes."""
+"""Decode and check the file of a request."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from tritonocr_gateway.errors import InvalidRequestError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DATA_PREFIX = re.compile(r"data:[^,]{0,200},")
-_SNIFFED_BYTES = 1024  # where readers accept a PDF's signature
-# How what the server would decode once more begins; a PPM's head looks like it.
+_SIGNATURE_BYTES = 1024  # PDF readers accept the signature anywhere in the first 1024 bytes
+# The start of text that the server would decode a second time. The head of a PPM file looks like Base64.
 _BASE64 = re.compile(rb"(?:data:[^,]{0,200},)?(?!P[1-7]\s)(?=[A-Za-z0-9+/\s]{16})")
 
 
 def is_url(text: str) -> bool:
-    """Whether text is a URL rather than Base64, which has no colon."""
+    """Return whether the text is a URL. Base64 has no colon."""
     return _URL.match(text) is not None
 
 
 def is_pdf(content: bytes) -> bool:
-    """Whether the bytes are a PDF's."""
-    return b"%PDF-" in content[:_SNIFFED_BYTES]
+    """Return whether the bytes are a PDF."""
+    return b"%PDF-" in content[:_SIGNATURE_BYTES]
 
 
 def from_base64(text: str) -> bytes:
-    """Decode Base64; line breaks and a `data:` prefix are fine.
+    """Decode Base64, with or without line breaks and a `data:` prefix.
 
     Raises:
-        InvalidRequestError: the text is empty, not Base64, or Base64 of text, such as Base64 again.
+        InvalidRequestError: the text is empty, is not Base64, or is Base64 of text (for example encoded
+            twice).
     """
     if prefix := _DATA_PREFIX.match(text):
         text = text[prefix.end() :]
@@ -43,7 +44,9 @@ def from_base64(text: str) -> bytes:
     if not content:
         raise InvalidRequestError("The file is empty; expected the bytes of an image or PDF in Base64.")
     if _is_base64(content):
-        raise InvalidRequestError("The file is text in Base64; expected the bytes of an image or PDF in it.")
+        raise InvalidRequestError(
+            "The decoded file is Base64 again; expected the bytes of an image or PDF, encoded once."
+        )
     return content
 
 
@@ -59,12 +62,16 @@ def _is_base64(content: bytes) -> bool:
 
 
 def check_file_type(content: bytes, file_type: int | None) -> None:
-    """Check the bytes against what the request says that they are.
+    """Check that the file is of the type that the request names.
+
+    Args:
+        content: the file's bytes.
+        file_type: 0 for a PDF, 1 for an image, None where the request names no type.
 
     Raises:
-        InvalidRequestError: they are the other.
+        InvalidRequestError: the file is of the other type.
     """
     if file_type == 0 and not is_pdf(content):
-        raise InvalidRequestError("fileType is 0, which means a PDF, but the file is none.")
+        raise InvalidRequestError("fileType is 0 (PDF), but the file is not a PDF.")
     if file_type == 1 and is_pdf(content):
-        raise InvalidRequestError("fileType is 1, which means an image, but the file is a PDF.")
+        raise InvalidRequestError("fileType is 1 (image), but the file is a PDF.")

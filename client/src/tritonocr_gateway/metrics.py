@@ -1,4 +1,4 @@
-"""The gateway's own metrics, for Prometheus."""
+"""The gateway's own metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tritonocr_gateway.request_log import route_of
 
 PREFIX = "tritonocr_gateway"
-# From a small receipt to a document of many pages.
-SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+# Buckets in seconds, from a small receipt to a document of many pages.
+BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
 class Metrics:
-    """The gateway's own metrics, in a registry of their own: several apps may share a process."""
+    """The metrics of one app, in their own registry: a process can hold several apps."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            f"{PREFIX}_requests", "Requests answered.", ["route", "status"], registry=self.registry
+            f"{PREFIX}_requests", "Requests by route and status.", ["route", "status"], registry=self.registry
         )
         self.seconds = Histogram(
             f"{PREFIX}_request_seconds",
-            "From a request's head to its answer's end.",
+            "Seconds from the request's head to the end of its response.",
             ["route"],
-            buckets=SECONDS,
+            buckets=BUCKETS_S,
             registry=self.registry,
         )
         self.pages = Counter(f"{PREFIX}_pages", "Pages read.", registry=self.registry)
@@ -35,19 +35,19 @@ class Metrics:
         )
 
     def exposition(self) -> bytes:
-        """The metrics in Prometheus' text format."""
+        """Return the metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
 class MetricsMiddleware:
-    """Counts and times every request, under its route rather than its path, of which there is no end."""
+    """Count and time every request by its route. The path would give an unbounded number of labels."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
+        """Handle an ASGI request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

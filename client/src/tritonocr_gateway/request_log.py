@@ -1,4 +1,4 @@
-"""Request ids, and a log line for every request under its id: nothing of the document is in it."""
+"""Request ids, and one log line per request with its id. The log holds nothing of the document."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import uvicorn.config
+from pythonjsonlogger.core import RESERVED_ATTRS
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,21 +22,21 @@ REQUEST_ID: Final = "X-Request-ID"
 
 _log = logging.getLogger(__name__)
 _TRACE_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,128}")
+_VALID_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 class RequestLogMiddleware:
-    """Gives every request an id, answers it in `X-Request-ID`, and logs the request under it.
+    """Give every request an id, return the id in `X-Request-ID`, and log the request with it.
 
-    The id is the body's `logId`, or else the `X-Request-ID` that came, or else made up. It is also Triton's
-    request id, under which the server logs.
+    The id is the body's `logId`; else the request's `X-Request-ID`; else a new UUID. Triton gets the same
+    request id and logs it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
+        """Handle an ASGI request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -47,7 +48,7 @@ class RequestLogMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                # A logId may be of any script, a header may not.
+                # A logId can be in any script; a header value must be ASCII.
                 MutableHeaders(scope=message)[REQUEST_ID] = quote(state["log_id"], safe=_PRINTABLE)
             await send(message)
 
@@ -56,7 +57,7 @@ class RequestLogMiddleware:
         finally:
             route = route_of(scope)
             _log.log(
-                logging.DEBUG if route in _ASKED_ALL_THE_TIME and status < 400 else logging.INFO,
+                logging.DEBUG if route in _POLLED_ROUTES and status < 400 else logging.INFO,
                 "%s %s %s",
                 *(scope["method"], route, status),
                 extra={
@@ -66,28 +67,31 @@ class RequestLogMiddleware:
             )
 
 
-_ASKED_ALL_THE_TIME = frozenset({"/health", "/health/ready", "/metrics"})
+_POLLED_ROUTES = frozenset({"/health", "/health/ready", "/metrics"})
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
 
 def trace_headers(request: Request) -> dict[str, str]:
-    """The header that makes Triton's spans part of the caller's trace (W3C Trace Context), if it came."""
+    """Return the W3C Trace Context header of the request, so that Triton's spans join the caller's trace."""
     given = request.headers.get("traceparent", "")
     return {"traceparent": given} if _TRACE_PARENT.fullmatch(given) else {}
 
 
 def _given_id(scope: Scope) -> str | None:
     given = Headers(scope=scope).get(REQUEST_ID, "")
-    return given if _ACCEPTABLE.fullmatch(given) else None
+    return given if _VALID_ID.fullmatch(given) else None
 
 
 def route_of(scope: Scope) -> str:
-    """The route rather than the path, which may be anything."""
-    return getattr(scope.get("route"), "path", "unmatched")
+    """Return the route of a request, such as `/ocr`: the path itself could hold anything.
+
+    Static files have the path of their mount, such as `/static`.
+    """
+    return getattr(scope.get("route"), "path", None) or scope.get("root_path") or "unmatched"
 
 
 def log_config(log_format: LogFormat) -> dict[str, Any]:
-    """Uvicorn's own configuration of its log, with this gateway's lines in it."""
+    """Build uvicorn's logging configuration, with the gateway's logger and one time format."""
     config: dict[str, Any] = copy.deepcopy(uvicorn.config.LOGGING_CONFIG)
     config["loggers"]["tritonocr_gateway"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
     if log_format == "json":
@@ -95,6 +99,8 @@ def log_config(log_format: LogFormat) -> dict[str, Any]:
             "()": "pythonjsonlogger.json.JsonFormatter",
             "fmt": ["levelname", "name", "message"],
             "rename_fields": {"levelname": "level", "name": "logger", "exc_info": "traceback"},
+            # uvicorn adds `color_message`: its message with ANSI codes.
+            "reserved_attrs": [*RESERVED_ATTRS, "color_message"],
             "timestamp": "time",
         }
     else:
@@ -106,7 +112,7 @@ def log_config(log_format: LogFormat) -> dict[str, Any]:
 
 
 class _TextFormatter(logging.Formatter):
-    """Lines for people: the id and the milliseconds of a request behind its line."""
+    """Format lines for people, with the id and the milliseconds of a request at the end of its line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)

@@ -1,4 +1,4 @@
-"""What goes in and out of `POST /ocr`: PaddleX's fields in PaddleX's spelling, and a few of ours."""
+"""Request and response bodies of `POST /ocr`: PaddleX's fields in PaddleX's spelling, and our own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from tritonocr import OPTIONS, Option
 
-# A limit on its length also makes pydantic refuse text that is not valid Unicode.
+# With a limit on the length, pydantic also rejects text that is not valid Unicode.
 _Name = Annotated[str, StringConstraints(max_length=200)]
 _ONE_PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
@@ -46,29 +46,29 @@ PipelineOptions = create_model("PipelineOptions", __base__=_Model, **_option_fie
 
 
 class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
-    """What a request may say beside its file."""
+    """The fields of a request except its file. Only the camelCase names are valid."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", populate_by_name=False)
 
     file_type: Literal[0, 1] | None = Field(
-        default=None, description="0: a PDF; 1: an image. Told from the file itself where it is not given."
+        default=None, description="0: a PDF; 1: an image. Detected from the file when absent."
     )
     visualize: bool | None = Field(default=None, description="Whether to draw pictures of the result.")
     log_id: str | None = Field(
         default=None,
         max_length=128,
         pattern=r"^[^\x00-\x1f\x7f]*$",
-        description="Identifies the request; else the header `X-Request-ID`, else made up.",
+        description="Id of the request; when absent, the header `X-Request-ID`, else a new UUID.",
     )
     return_page_image: bool | None = Field(
         default=None, description="Whether to return `pageImage`, the picture that all coordinates refer to."
     )
     return_text: bool | None = Field(
-        default=None, description="Whether to return `text`, a page's lines in reading order."
+        default=None, description="Whether to return `text`, the lines of each page in reading order."
     )
 
     def options(self) -> dict[str, Any]:
-        """The options that the request gives, under the client's names."""
+        """Return the options that the request gives, by their names in the client."""
         given: dict[str, Any] = self.model_dump(include=set(PipelineOptions.model_fields), exclude_none=True)
         return given
 
@@ -76,7 +76,7 @@ class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
 class OCRRequest(OCRFields):
     """The JSON body of `POST /ocr`.
 
-    Fields that are not listed are named in the answer's `warnings` and otherwise ignored.
+    The gateway ignores fields that are not listed, and names them in the response's `warnings`.
     """
 
     file: str = Field(
@@ -105,34 +105,38 @@ class ImageInfo(PageInfo):
 
 
 class DocumentInfo(_Model):
-    """`dataInfo` of a PDF, or of a TIFF of several pages."""
+    """`dataInfo` of a PDF, or of a TIFF with several pages."""
 
-    num_pages: int = Field(description="Pages of the file, also those that were not read.")
+    num_pages: int = Field(description="Pages of the file, including pages that were not read.")
     pages: list[PageInfo] = Field(description="The pages that were read.")
     type: Literal["pdf", "tiff"]
 
 
 class PageResult(_Model):
-    """One page; its pictures are JPEG (PNG where a side exceeds JPEG's limit of 65500 pixels), in Base64."""
+    """One page. Pictures are Base64 of JPEG, or of PNG where a side exceeds JPEG's limit of 65500 pixels."""
 
-    pruned_result: dict[str, Any] = Field(description="The result as in Python, less where it came from.")
-    ocr_image: str | None = Field(default=None, description="What was read, drawn.")
-    doc_preprocessing_image: str | None = Field(default=None, description="The page's preprocessing, drawn.")
-    input_image: str | None = Field(default=None, description="The page as it came.")
-    page_image: str | None = Field(default=None, description="The page after preprocessing, if asked for.")
-    text: str | None = Field(default=None, description="The lines in reading order, if asked for.")
+    pruned_result: dict[str, Any] = Field(
+        description="The result as in Python, without `input_path` and `page_index`."
+    )
+    ocr_image: str | None = Field(default=None, description="The page with its boxes, and its text beside.")
+    doc_preprocessing_image: str | None = Field(
+        default=None, description="The page before and after preprocessing."
+    )
+    input_image: str | None = Field(default=None, description="The page before preprocessing.")
+    page_image: str | None = Field(default=None, description="The page after preprocessing, on request.")
+    text: str | None = Field(default=None, description="The lines in reading order, on request.")
 
 
 class OCRResults(_Model):
-    """What was read."""
+    """The result of a file."""
 
     ocr_results: list[PageResult]
     data_info: ImageInfo | DocumentInfo
-    warnings: list[str] | None = Field(default=None, description="What was left out, a sentence each.")
+    warnings: list[str] | None = Field(default=None, description="What was left out, one sentence each.")
 
 
 class Success(_Model):
-    """A request's answer."""
+    """The response to a valid request."""
 
     log_id: str
     result: OCRResults
@@ -141,15 +145,15 @@ class Success(_Model):
 
 
 class Failure(_Model):
-    """Any error's answer."""
+    """The response to a request that failed."""
 
     log_id: str
     error_code: int = Field(description="The HTTP status.")
-    error_msg: str = Field(description="What is wrong.")
+    error_msg: str = Field(description="One sentence that describes the error.")
 
 
 class Healthy(_Model):
-    """The answer of a gateway in health."""
+    """The response of a healthy gateway."""
 
     log_id: str
     error_code: Literal[0] = 0
@@ -157,7 +161,7 @@ class Healthy(_Model):
 
 
 class ServedModels(_Model):
-    """The networks that are loaded."""
+    """The loaded models by role."""
 
     text_detection: list[str]
     text_recognition: list[str]
@@ -201,5 +205,5 @@ def option_infos(values: Mapping[str, Any]) -> dict[str, OptionInfo]:
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schema of a body that FastAPI does not read itself."""
+    """Return the JSON schema of a body that FastAPI does not parse itself."""
     return model.model_json_schema(by_alias=True)

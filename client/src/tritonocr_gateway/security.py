@@ -1,4 +1,4 @@
-"""Who may ask: API keys, how often, and what browsers may do with an answer."""
+"""Authentication by API keys, request rates, and response headers that restrict browsers."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tritonocr_gateway.errors import UnauthorizedError
 from tritonocr_gateway.service import ServiceDependency
 
-_BEARER = HTTPBearer(auto_error=False, description="An API key, where the gateway asks for one.")
-_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same, in a header of its own.")
+_BEARER = HTTPBearer(auto_error=False, description="An API key, where the gateway has API keys.")
+_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The API key in its own header.")
 
 _HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",  # what a document says is nothing for a cache
+    "Cache-Control": "no-store",  # a cache must not keep the text of a document
 }
 
 
@@ -32,24 +33,37 @@ def require_key(
     service: ServiceDependency,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     header: Annotated[str | None, Depends(_HEADER)],
-) -> None:
-    """Let a request pass that shows a key, or any where there are no keys, unless there are too many.
+) -> str:
+    """Check the API key and the request rate, and return an id of the caller.
+
+    Without configured keys every request passes. Wrong keys count towards the rate of their address.
 
     Raises:
-        UnauthorizedError: it shows none, or another.
-        OverCapacityError: it is one too many of its key's, or of its address's: guesses are counted, too.
+        UnauthorizedError: the key is missing or wrong.
+        OverCapacityError: the key or the address has exceeded its rate.
     """
     keys = service.settings.api_keys
-    shown = header or (bearer.credentials if bearer else "")
-    # Every key is compared, in constant time: how long it takes tells nothing.
-    matches = [hmac.compare_digest(key.get_secret_value().encode(), shown.encode()) for key in keys]
-    service.rate.check(f"key {matches.index(True)}" if any(matches) else _network_of(request))
+    given = header or (bearer.credentials if bearer else _token(request))
+    # Compare with every key in constant time, so that the response time reveals nothing.
+    matches = [hmac.compare_digest(key.get_secret_value().encode(), given.encode()) for key in keys]
+    caller = f"key {matches.index(True)}" if any(matches) else f"address {_network_of(request)}"
+    service.rate.check(caller)
     if keys and not any(matches):
         raise UnauthorizedError("The API key is missing or wrong; expected Authorization: Bearer <key>.")
+    return caller if keys else "anonymous"
+
+
+CallerDependency = Annotated[str, Depends(require_key)]
+
+
+def _token(request: Request) -> str:
+    """Return the key of `Authorization: token <key>`, the form of PaddleOCR's clients."""
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    return credentials.strip() if scheme.lower() == "token" else ""
 
 
 def _network_of(request: Request) -> str:
-    """Who asks, as far as addresses tell: of IPv6, everybody has a network of 2^64."""
+    """Return the caller's address. An IPv6 caller usually has a whole /64 network."""
     host = request.client.host if request.client else ""
     try:
         address = ipaddress.ip_address(host)
@@ -59,13 +73,13 @@ def _network_of(request: Request) -> str:
 
 
 class SafeHeadersMiddleware:
-    """Gives every answer the headers that keep browsers strict, where it has none of its own."""
+    """Add headers that restrict browsers to every response that has no such header of its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
+        """Handle an ASGI request."""
 
         async def safe_send(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -75,3 +89,31 @@ class SafeHeadersMiddleware:
             await send(message)
 
         await self._app(scope, receive, safe_send if scope["type"] == "http" else send)
+
+
+class FramingMiddleware:
+    """Reject a request with both Content-Length and Transfer-Encoding, and close the connection.
+
+    Such a request can smuggle a second request past a proxy (RFC 9112, section 6.1).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle an ASGI request."""
+        if scope["type"] == "http":
+            names = {name for name, _ in scope["headers"]}
+            if {b"content-length", b"transfer-encoding"} <= names:
+                await _ambiguous_length(scope)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _ambiguous_length(scope: Scope) -> JSONResponse:
+    body = {
+        "logId": scope["state"]["log_id"],
+        "errorCode": 400,
+        "errorMsg": "The request has both Content-Length and Transfer-Encoding; expected one of them.",
+    }
+    return JSONResponse(body, 400, {"Connection": "close"})

@@ -1,4 +1,4 @@
-"""What the routes share: the client, the permits, the fetcher and the threads that draw."""
+"""The objects that all routes share, such as the client, the limits and the drawing threads."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from tritonocr import TLS, AsyncOCRClient
-from tritonocr_gateway.admission import Admission, Rate
+from tritonocr_gateway.admission import Admission, RequestRate
 from tritonocr_gateway.fetching import UrlFetcher
 from tritonocr_gateway.metrics import Metrics
 from tritonocr_gateway.settings import Settings
+from tritonocr_gateway.uploads import UploadLimiter
 
 
 @dataclass(frozen=True)
 class Service:
-    """One of each; lives as long as the app."""
+    """The shared objects of one app. They live as long as the app."""
 
     settings: Settings
     client: AsyncOCRClient
     admission: Admission
-    rate: Rate
+    uploads: UploadLimiter
+    rate: RequestRate
     fetcher: UrlFetcher
     drawing: ThreadPoolExecutor
     metrics: Metrics
@@ -33,14 +35,14 @@ Connect = Callable[[Settings], AsyncOCRClient]
 
 
 def connect(settings: Settings) -> AsyncOCRClient:
-    """Make the client of the settings' Triton; call it inside the event loop."""
+    """Create the client of the settings' Triton. Call this inside the event loop."""
     files = (settings.triton_ca, settings.triton_certificate, settings.triton_key)
     tls = TLS(*files) if any(files) else None
     return AsyncOCRClient(settings.url, timeout_s=settings.timeout_s, tls=tls)
 
 
 def service_of(request: Request) -> Service:
-    """The app's service."""
+    """Return the app's service."""
     return cast(Service, request.app.state.service)
 
 

@@ -1,4 +1,4 @@
-"""Everything about the gateway that someone may tune, declared once: name, default, range and help."""
+"""The gateway's settings, declared once: name, default, range and help."""
 
 from __future__ import annotations
 
@@ -8,35 +8,42 @@ from typing import Annotated, Literal
 from pydantic import Field, FilePath, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-# Not …_GATEWAY_: Kubernetes gives containers a TRITONOCR_GATEWAY_PORT=tcp://… of a Service so named.
+# Not …_GATEWAY_: for a Service of this name, Kubernetes sets TRITONOCR_GATEWAY_PORT=tcp://… in containers.
 ENV_PREFIX = "TRITONOCR_REST_"
 LogFormat = Literal["text", "json"]
 _MIB = 1 << 20
 
 
 class Settings(BaseSettings):
-    """The gateway's settings: from the command line, else from `TRITONOCR_REST_…`, else the default."""
+    """The gateway's settings. The command line comes first, then `TRITONOCR_REST_…`, then the default."""
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True)
 
-    url: str = Field(default="localhost:8001", description="Triton's address, as OCRClient takes it.")
+    url: str = Field(
+        default="localhost:8001", description="Address of Triton, in the form that OCRClient takes."
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free port.")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(),
-        description="Keys of which a request must show one, separated by commas; none asks for none.",
+        description="API keys, separated by commas; without keys every request is accepted.",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks of reverse proxies, separated by commas, whose `X-Forwarded-For` "
+        "header names the client; `*` trusts every sender.",
     )
     tls_certificate: FilePath | None = Field(
-        default=None, description="PEM file with the certificate; the gateway then speaks HTTPS alone."
+        default=None, description="PEM file with the certificate; the gateway then accepts HTTPS only."
     )
     tls_key: FilePath | None = Field(
-        default=None, description="PEM file with its private key, if that is not in the same file."
+        default=None, description="PEM file with the private key, if `tls_certificate` does not contain it."
     )
     triton_ca: FilePath | None = Field(
-        default=None, description="PEM file of the authority behind Triton's certificate, for a grpcs:// url."
+        default=None, description="PEM file with the authority of Triton's certificate, for a grpcs:// url."
     )
     triton_certificate: FilePath | None = Field(
-        default=None, description="PEM file with the certificate that the gateway shows to Triton."
+        default=None, description="PEM file with the client certificate that the gateway shows to Triton."
     )
     triton_key: FilePath | None = Field(
         default=None, description="PEM file with the private key of `triton_certificate`."
@@ -45,36 +52,87 @@ class Settings(BaseSettings):
         default=100 * _MIB, ge=1024, le=2048 * _MIB, description="Largest request body, in bytes."
     )
     max_concurrent_requests: int = Field(
-        default=32, ge=1, le=10_000, description="Requests worked on at once; one more is refused with 429."
+        default=32,
+        ge=1,
+        le=10_000,
+        description="Requests processed at the same time; the gateway rejects more with 429.",
     )
     max_requests_per_minute: int = Field(
         default=0,
         ge=0,
         le=1_000_000,
-        description="Requests a minute of one key, or of one address without a key; 0: any number.",
+        description="Requests per minute of each key, or of each address without a key; 0 sets no limit.",
+    )
+    max_connections: int = Field(
+        default=1000,
+        ge=10,
+        le=100_000,
+        description="Open connections; at the limit the gateway closes the one that has been idle longest. "
+        "Lowered to fit the process's limit on open files.",
+    )
+    max_uploads: int = Field(
+        default=128,
+        ge=1,
+        le=10_000,
+        description="Bodies that arrive at the same time; at the limit the gateway rejects the slowest.",
+    )
+    max_upload_bytes: int = Field(
+        default=1024 * _MIB,
+        ge=1024,
+        le=65_536 * _MIB,
+        description="Bytes of all bodies that are arriving; at the limit the gateway rejects the slowest.",
+    )
+    max_unsent_bytes: int = Field(
+        default=256 * _MIB,
+        ge=1024,
+        le=65_536 * _MIB,
+        description="Bytes of all responses that clients have not read yet; at the limit the gateway closes "
+        "the connection that has waited longest.",
     )
     timeout_s: float = Field(
         default=300,
         gt=0,
         le=86_400,
-        description="Seconds in which Triton must answer, or the client gets 504.",
+        description="Seconds that Triton may take for a file; after that the client gets 504.",
+    )
+    head_timeout_s: float = Field(
+        default=10,
+        gt=0,
+        le=3600,
+        description="Seconds that a connection may wait for a complete request head before it is closed.",
     )
     upload_timeout_s: float = Field(
-        default=60, gt=0, le=86_400, description="Seconds in which a body must arrive."
+        default=60, gt=0, le=86_400, description="Seconds that a request body may take to arrive."
     )
-    retry_after_s: int = Field(default=1, ge=1, le=3600, description="Seconds that 429 and 503 ask to wait.")
-    max_pages: int = Field(default=10, ge=1, le=100_000, description="Pages read of a file.")
-    visualize: bool = Field(
-        default=True, description="Whether pictures are drawn when a request does not say."
+    send_timeout_s: float = Field(
+        default=30,
+        gt=0,
+        le=3600,
+        description="Seconds in which a client must read at least 8 KiB of a response that waits for it.",
     )
+    retry_after_s: int = Field(
+        default=1, ge=1, le=3600, description="Value of the `Retry-After` header of 429 and 503, in seconds."
+    )
+    max_pages: int = Field(default=10, ge=1, le=100_000, description="Pages to read of each file.")
+    visualize: bool = Field(default=True, description="Whether to draw pictures when a request does not say.")
     picture_threads: int = Field(
         default_factory=lambda: min(4, os.cpu_count() or 1),
         ge=1,
         le=64,
         description="Threads that draw and encode pictures.",
     )
+    picture_max_side_px: int = Field(
+        default=2048,
+        ge=64,
+        le=65_500,
+        description="Longest side of a page in the pictures that the gateway draws, in pixels.",
+    )
+    disabled_adapters: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Protocols to switch off, separated by commas.",
+    )
     fetch_urls: bool = Field(
-        default=False, description="Whether a request may name the public http(s) URL of its file."
+        default=False, description="Whether a request may give the public http(s) URL of its file."
     )
     fetch_max_bytes: int = Field(
         default=100 * _MIB, ge=1, le=2048 * _MIB, description="Largest file fetched from a URL, in bytes."
@@ -82,17 +140,31 @@ class Settings(BaseSettings):
     fetch_timeout_s: float = Field(
         default=20, gt=0, le=3600, description="Seconds that fetching a URL may take."
     )
-    fetch_max_redirects: int = Field(default=3, ge=0, le=20, description="Redirects followed for a URL.")
+    fetch_max_redirects: int = Field(
+        default=3, ge=0, le=20, description="Redirects that the gateway follows for a URL."
+    )
     log_format: LogFormat = Field(
-        default="text", description="What log lines are: text, or json, an object a line."
+        default="text", description="Format of log lines: text, or json with one object per line."
     )
 
     @property
-    def stated_max_pages(self) -> int | None:
-        """`max_pages` where somebody set it; None is the server's own, whose limit may be lower."""
+    def explicit_max_pages(self) -> int | None:
+        """`max_pages` where the operator set it; None leaves the server's limit, which may be lower."""
         return self.max_pages if "max_pages" in self.model_fields_set else None
+
+    @field_validator("disabled_adapters", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return (
+            [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+        )
 
     @field_validator("api_keys", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
-        return [key.strip() for key in value.split(",") if key.strip()] if isinstance(value, str) else value
+    def _split_keys(cls, value: object) -> object:
+        if not isinstance(value, str) or not value:
+            return value or ()
+        keys = [key.strip() for key in value.split(",") if key.strip()]
+        if not keys:
+            raise ValueError("expected at least one key, or an empty value for a gateway without keys")
+        return keys

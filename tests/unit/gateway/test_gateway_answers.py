@@ -11,7 +11,7 @@ import pytest
 from fake_triton import HEIGHT_PX, WIDTH_PX, answer, picture
 from PIL import Image
 
-from tritonocr_gateway.answers import JPEG_MAX_SIDE_PX, encoded, preferred_type
+from tritonocr_gateway.responses import JPEG_MAX_SIDE_PX, encoded, preferred_type
 
 
 def _post(serve: Any, body: dict[str, Any], accept: str = "application/json", **fields: Any) -> Any:
@@ -98,7 +98,7 @@ def test_a_document_says_how_many_pages_it_has(serve: Any, triton: Any) -> None:
         "pages": [{"width": WIDTH_PX, "height": HEIGHT_PX}] * 2,
         "type": "pdf",
     }
-    assert found["warnings"] == ["The file has 12 pages, of which 2 were read."]
+    assert found["warnings"] == ["The file has 12 pages; 2 of them were read."]
     assert [page["prunedResult"]["rec_texts"] for page in found["ocrResults"]] == [
         ["line of page 0"],
         ["line of page 1"],
@@ -113,7 +113,7 @@ def test_an_image_of_several_pages_is_a_tiff(serve: Any, triton: Any, body: dict
 def test_text_that_detection_left_out_is_said(serve: Any, triton: Any, body: dict[str, Any]) -> None:
     triton.tensors["max_candidates_reached"] = np.array([True])
     assert _post(serve, body).json()["result"]["warnings"] == [
-        "Page 1 has more text than detection looks at: lines are missing."
+        "Page 1 has more text than the limit of detection: lines are missing."
     ]
 
 

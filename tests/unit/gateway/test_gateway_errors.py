@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import tritonocr
-from tritonocr_gateway.errors import ANSWERS, UNFORESEEN, GatewayError, answer_to
+from tritonocr_gateway.errors import ERROR_MAPPINGS, UNEXPECTED, GatewayError, mapping_of
 
 
 def _below(kind: type[Exception]) -> list[type[Exception]]:
@@ -16,7 +16,7 @@ def _below(kind: type[Exception]) -> list[type[Exception]]:
 
 @pytest.mark.parametrize("kind", [*_below(tritonocr.TritonOCRError), *_below(GatewayError)])
 def test_every_exception_has_its_row(kind: type[Exception]) -> None:
-    assert kind in ANSWERS
+    assert kind in ERROR_MAPPINGS
 
 
 def test_there_are_exceptions_to_have_rows() -> None:
@@ -28,9 +28,9 @@ def test_there_are_exceptions_to_have_rows() -> None:
     [
         (tritonocr.InvalidInputError("file: got 3 bytes."), 422, "file: got 3 bytes."),
         (tritonocr.OverloadedError("Exceeds maximum queue size"), 429, "queue is full"),
-        (tritonocr.ServerUnavailableError("nobody at 10.0.0.7:8001"), 503, "does not answer"),
-        (tritonocr.ModelNotFoundError("no 'ocr' at 10.0.0.7"), 503, "does not answer"),
-        (tritonocr.DeadlineExceededError("10.0.0.7 was late"), 504, "in the time"),
+        (tritonocr.ServerUnavailableError("nobody at 10.0.0.7:8001"), 503, "does not respond"),
+        (tritonocr.ModelNotFoundError("no 'ocr' at 10.0.0.7"), 503, "does not respond"),
+        (tritonocr.DeadlineExceededError("10.0.0.7 was late"), 504, "time limit"),
         (tritonocr.ServerError("/opt/secret/model.py line 3"), 500, "logId"),
         (tritonocr.ProtocolError("10.0.0.7 lacks a tensor"), 502, "logId"),
         (tritonocr.AccessDeniedError("10.0.0.7 wants a token"), 502, "credentials"),
@@ -65,8 +65,8 @@ def test_a_class_without_a_row_takes_that_of_its_base() -> None:
     class Stranger(tritonocr.InvalidInputError):
         pass
 
-    assert answer_to(Stranger()).status == 422
-    assert answer_to(KeyError()) is UNFORESEEN
+    assert mapping_of(Stranger()).status == 422
+    assert mapping_of(KeyError()) is UNEXPECTED
 
 
 @pytest.mark.parametrize(

@@ -270,7 +270,7 @@ def test_time_has_a_limit(site: Site) -> None:
 
 
 def test_an_error_is_not_read_as_a_file(site: Site) -> None:
-    with pytest.raises(FetchError, match="answered 404"):
+    with pytest.raises(FetchError, match="returned status 404"):
         fetch(f"{site.url}/nope", _everything_is_public)
 
 
@@ -290,7 +290,7 @@ def test_a_refusal_looks_like_an_absent_server(site: Site) -> None:
     [
         ("http://127.0.0.1:1/x.png", False, "does not fetch"),
         ("http://127.0.0.1:1/x.png", True, "public internet"),
-        ("file:///etc/passwd", True, "not an http"),
+        ("file:///etc/passwd", True, "must start with http"),
     ],
 )
 def test_a_url_in_a_request(serve: Any, triton: Any, url: str, fetch_urls: bool, message: str) -> None:

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from running_gateway import free_port
 
-from tritonocr_gateway.admission import Rate
+from tritonocr_gateway.admission import RequestRate
 from tritonocr_gateway.errors import InvalidRequestError, OverCapacityError
 from tritonocr_gateway.files import from_base64
 
@@ -63,7 +63,7 @@ class TestBase64:
     def test_of_text_is_refused(self, serve: Any, inner: bytes) -> None:
         answer = serve().post("/ocr", json={"file": base64.b64encode(inner).decode()})
         assert answer.status_code == 422
-        assert answer.json()["errorMsg"].startswith("The file is text in Base64")
+        assert answer.json()["errorMsg"].startswith("The decoded file is Base64 again")
 
     def test_of_a_plain_ppm_is_an_image(self) -> None:
         content = b"P3\n2 1\n255\n0 0 0 255 255 255\n"
@@ -86,7 +86,7 @@ class TestRate:
     @pytest.mark.parametrize("per_minute", [1, 3, 7, 60, 1000])
     def test_is_kept_at_once_and_over_time(self, per_minute: int) -> None:
         now_s = [0.0]
-        rate = Rate(per_minute, clock=lambda: now_s[0])
+        rate = RequestRate(per_minute, clock=lambda: now_s[0])
 
         def passed(tries: int) -> int:
             count = 0
@@ -105,17 +105,17 @@ class TestRate:
         assert passed(2 * per_minute) == per_minute, "and no more after a long rest"
 
     def test_of_one_is_nothing_to_another(self) -> None:
-        rate = Rate(1, clock=lambda: 0)
+        rate = RequestRate(1, clock=lambda: 0)
         rate.check("a")
         rate.check("b")
         with pytest.raises(OverCapacityError, match="setting max_requests_per_minute"):
             rate.check("a")
 
     def test_forgets_the_many_and_not_the_busy(self) -> None:
-        rate = Rate(2, clock=lambda: 0)
+        rate = RequestRate(2, clock=lambda: 0)
         for caller in ("busy", "busy", *map(str, range(10_000))):
             rate.check(caller)
-        assert len(vars(rate)["_even_at_s"]) <= 5_000
+        assert len(vars(rate)["_next_arrival_s"]) <= 5_000
         with pytest.raises(OverCapacityError):
             rate.check("busy")
 
@@ -135,7 +135,7 @@ def test_https(tmp_path: Path) -> None:
     process = subprocess.Popen([*command, "--tls-certificate", str(pem)], stderr=subprocess.PIPE)
     try:
         assert process.stderr
-        next(line for line in process.stderr if b"Uvicorn running on https://127.0.0.1" in line)
+        next(line for line in process.stderr if b"listens on https://127.0.0.1" in line)
         context = ssl.create_default_context()
         authority.configure_trust(context)
         assert httpx.get(f"https://127.0.0.1:{port}/health", verify=context).status_code == 200

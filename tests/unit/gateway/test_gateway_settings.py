@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from tritonocr_gateway import Settings
 from tritonocr_gateway.cli import gateway
-from tritonocr_gateway.errors import ANSWERS
+from tritonocr_gateway.errors import ERROR_MAPPINGS
 from tritonocr_gateway.schemas import OCRRequest, OCRResults, PageResult
 from tritonocr_gateway.settings import ENV_PREFIX
 
@@ -43,7 +43,9 @@ def test_every_setting_is_described_on_the_command_line_and_in_the_docs(name: st
 
 def test_every_field_is_in_the_docs() -> None:
     fields = OCRRequest.model_json_schema(by_alias=True)["properties"]
-    rows = dict(re.findall(r"^\| `(\w+)` \|(?: [^|]* \|)* ([^|]+) \|$", DOCS, re.MULTILINE))
+    rows = dict(
+        re.findall(r"^\| `(\w+)` \|(?: [^|]* \|)* ([^|]+) \|$", DOCS.partition("## Errors")[0], re.MULTILINE)
+    )
     assert {name: rows.get(name) for name in fields} == {
         name: found["description"] for name, found in fields.items()
     }
@@ -55,7 +57,7 @@ def test_every_field_of_an_answer_is_in_the_docs() -> None:
             assert f"{name}` |" in DOCS, name
 
 
-@pytest.mark.parametrize("status", sorted({answer.status for answer in ANSWERS.values()} | {400}))
+@pytest.mark.parametrize("status", sorted({answer.status for answer in ERROR_MAPPINGS.values()} | {400}))
 def test_every_status_is_in_the_docs(status: int) -> None:
     assert f"| {status} | " in DOCS
 
@@ -99,7 +101,7 @@ def test_the_command_serves_with_its_options() -> None:
     try:
         assert process.stderr
         for line in process.stderr:
-            if b"Uvicorn running" in line:
+            if b"listens on" in line:
                 break
         url = f"http://127.0.0.1:{port}"
         assert httpx.get(f"{url}/health").status_code == 200

@@ -26,9 +26,25 @@ _GAP_PX = 10
 _SHEET_COLOR = "#e8e8e8"  # so that white pages show their edges
 
 
-def decoded(picture: bytes) -> Image.Image:
-    """Decode a picture that the server encoded."""
-    return Image.open(io.BytesIO(picture)).convert("RGB")
+def decoded(picture: bytes, max_side_px: int | None = None) -> tuple[Image.Image, float]:
+    """Decode a picture that the server encoded, reduced to a longest side where it exceeds it.
+
+    Args:
+        picture: the encoded bytes.
+        max_side_px: the longest side of the result, in pixels; None keeps the size.
+
+    Returns:
+        The picture in RGB, and its scale: pixels of the result per pixel of the encoded picture.
+    """
+    image: Image.Image = Image.open(io.BytesIO(picture))
+    width, height = image.size
+    if max_side_px is not None and max(width, height) > max_side_px:
+        scale = max_side_px / max(width, height)
+        size = max(int(width * scale), 1), max(int(height * scale), 1)
+        image.draft("RGB", size)  # a JPEG is decoded at a half, quarter or eighth
+        image = image.resize(size, Image.Resampling.BOX)
+    reduced = image.convert("RGB")
+    return reduced, reduced.width / width
 
 
 def ocr_picture(page: Image.Image, polys: Sequence[NDArray[Any]], texts: Sequence[str]) -> Image.Image:

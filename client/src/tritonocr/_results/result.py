@@ -115,18 +115,27 @@ class OCRResult(dict[str, Any]):
 
     @property
     def img(self) -> dict[str, Image.Image]:
-        """Pictures: `ocr_res_img` and, if the page was preprocessed, `preprocessed_img`.
+        """The pictures of `pictures()`, in the size of the page."""
+        return self.pictures()
+
+    def pictures(self, max_side_px: int | None = None) -> dict[str, Image.Image]:
+        """Draw `ocr_res_img` and, where the page was preprocessed, `preprocessed_img`.
+
+        Args:
+            max_side_px: the longest side of the page in the pictures, in pixels; larger pages are reduced
+                before they are drawn, which bounds the memory. None keeps the size of the page.
 
         Raises:
-            InvalidInputError: the request did not ask for the page's picture.
+            InvalidInputError: the request did not ask for the picture of the page.
             MissingExtraError: the extra [viz] is not installed.
         """
         from .pictures import decoded, ocr_picture, preprocessing_picture
 
-        page = decoded(self.page_picture())
-        pictures = {"ocr_res_img": ocr_picture(page, self["rec_polys"], self["rec_texts"])}
+        page, scale = decoded(self.page_picture(), max_side_px)
+        polys = [poly * scale for poly in self["rec_polys"]] if scale != 1 else self["rec_polys"]
+        pictures = {"ocr_res_img": ocr_picture(page, polys, self["rec_texts"])}
         if self["model_settings"]["use_doc_preprocessor"]:
-            original = decoded(self.page.input_image or b"")
+            original, _ = decoded(self.page.input_image or b"", max_side_px)
             pictures["preprocessed_img"] = preprocessing_picture(original, self.page.angle, page)
         return pictures
 

@@ -1,1 +1,1 @@
-"""What the gateway answers, one module a subject."""
+"""Routes that belong to no OCR protocol: health, metrics, models, options and the web page."""

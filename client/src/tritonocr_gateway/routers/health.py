@@ -12,22 +12,24 @@ from tritonocr_gateway.service import ServiceDependency
 router = APIRouter()
 
 
-@router.get("/health", summary="Whether the gateway runs")
+@router.get("/health", summary="Liveness: whether the gateway runs")
 async def health(request: Request) -> Healthy:
-    """Answer, as PaddleX's server does; that Triton runs is for `/health/ready` to say."""
+    """Return 200 in PaddleX's form. `/health/ready` includes the state of Triton."""
     return Healthy(log_id=log_id_of(request))
 
 
-@router.get("/health/ready", summary="Whether files can be read", responses={503: {"model": Failure}})
+@router.get(
+    "/health/ready", summary="Readiness: whether files can be read", responses={503: {"model": Failure}}
+)
 async def ready(request: Request, service: ServiceDependency) -> Healthy:
-    """Answer 200 when Triton serves the pipeline, else 503."""
+    """Return 200 when Triton serves the pipeline, else 503."""
     if not (await service.client.health()).model_ready:
-        raise NotReadyError("The OCR server does not take requests yet, or no longer.")
+        raise NotReadyError("The OCR server is not ready; try again later.")
     return Healthy(log_id=log_id_of(request), error_msg="Ready")
 
 
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
 async def metrics(service: ServiceDependency) -> Response:
-    """Answer the gateway's own metrics; Triton has its own."""
+    """Return the gateway's own metrics. Triton serves its metrics on its own port."""
     service.metrics.in_flight.set(service.admission.in_flight)
     return Response(service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -15,14 +15,14 @@ router = APIRouter(dependencies=[Depends(require_key)])
 _ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": Failure} for status in (401, 503, 504)}
 
 
-@router.get("/models", summary="The models that are loaded", responses=_ERRORS)
+@router.get("/models", summary="The loaded models", responses=_ERRORS)
 async def models(service: ServiceDependency) -> ServedModels:
-    """Ask Triton which detection and recognition models are loaded."""
+    """Return the detection and recognition models that Triton has loaded."""
     return ServedModels(**await service.client.models())
 
 
 @router.get("/options", summary="The options, with their values in force", responses=_ERRORS)
 async def options(service: ServiceDependency) -> dict[str, OptionInfo]:
     """Describe the options of `POST /ocr`, with the values that Triton's pipeline is set to."""
-    values, stated = await service.client.settings(), service.settings.stated_max_pages
-    return option_infos(values if stated is None else {**values, "max_pages": stated})
+    values, max_pages = await service.client.settings(), service.settings.explicit_max_pages
+    return option_infos(values if max_pages is None else {**values, "max_pages": max_pages})

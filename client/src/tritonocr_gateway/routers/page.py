@@ -1,4 +1,4 @@
-"""The page to try the service on, its sample, and the API's documentation; all of it served from here."""
+"""The web page, its sample image and the API documentation. Nothing is loaded from another host."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _POLICY: Mapping[str, str] = {
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",  # asked again each time, answered 304
+    "Cache-Control": "no-cache",  # the browser revalidates each time and gets 304
 }
 
 
@@ -44,10 +44,10 @@ def _policy(**changes: str) -> str:
 
 
 class SafeFiles(StaticFiles):
-    """Static files with the page's headers."""
+    """Serve static files with the headers of the web page."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """See Starlette."""
+        """Return the response for a path, with `HEADERS`."""
         response = await super().get_response(path, scope)
         response.headers.update(HEADERS)
         return response
@@ -55,20 +55,20 @@ class SafeFiles(StaticFiles):
 
 @router.get("/")
 def page() -> Response:
-    """The page."""
+    """Return the web page."""
     return FileResponse(STATIC / "index.html", headers={**HEADERS, "Content-Security-Policy": _policy()})
 
 
 @router.get("/docs")
 def docs() -> Response:
-    """The API's documentation; Swagger UI styles its elements one by one."""
+    """Return the API documentation. Swagger UI needs inline styles."""
     policy = _policy(style_src="'self' 'unsafe-inline'")
     return FileResponse(STATIC / "docs.html", headers={**HEADERS, "Content-Security-Policy": policy})
 
 
 @router.get("/sample.png")
 def sample() -> Response:
-    """A page to try, drawn by the project."""
+    """Return the sample image."""
     return Response(_sample(), media_type="image/png", headers={"Cache-Control": "max-age=3600"})
 
 

@@ -1,4 +1,4 @@
-"""From results to an answer: JSON as PaddleX has it, text, or a searchable PDF. No event loop here."""
+"""Build the response of `POST /ocr`: PaddleX's JSON, text, or a searchable PDF. No event loop here."""
 
 from __future__ import annotations
 
@@ -21,41 +21,45 @@ MEDIA_TYPES = (JSON, TEXT, PDF)
 
 JPEG_QUALITY = 95
 JPEG_MAX_SIDE_PX = 65_500
-_PRUNED = ("input_path", "page_index")  # by PaddleX, at every depth
+_PRUNED_KEYS = ("input_path", "page_index")  # PaddleX removes these keys at every depth
+_MAX_NAMED_FIELDS = 10
+_MAX_FIELD_NAME = 80
 
 
 @dataclass(frozen=True)
-class Read:
-    """What was read of a file, and what of it was asked for.
+class FileResult:
+    """The result of a file, and what the request wants of it.
 
     Attributes:
-        results: one a page, at least one.
+        results: one result per page, at least one.
         is_pdf: whether the file is a PDF.
-        log_id: the request's.
-        visualize: whether pictures are drawn.
-        return_page_image: whether the page that coordinates refer to is returned.
-        return_text: whether the lines in reading order are returned.
-        unknown_fields: names of the request's fields that mean nothing here.
+        log_id: the request's id.
+        visualize: whether to draw pictures.
+        picture_max_side_px: the longest side of a page in drawn pictures, in pixels.
+        return_page_image: whether to return the page that coordinates refer to.
+        return_text: whether to return the lines in reading order.
+        unknown_fields: names of the request's fields that the gateway ignores.
     """
 
     results: Sequence[OCRResult]
     is_pdf: bool
     log_id: str
     visualize: bool
+    picture_max_side_px: int
     return_page_image: bool
     return_text: bool
     unknown_fields: Sequence[str]
 
 
-def preferred_type(accept: str) -> str:
-    """Choose the answer's media type by an Accept header (RFC 9110, 12.5.1); JSON where nothing else fits."""
+def preferred_type(accept: str, media_types: Sequence[str] = MEDIA_TYPES) -> str:
+    """Choose a media type by an Accept header (RFC 9110, section 12.5.1); the first where none matches."""
     ranges = [_media_range(part) for part in accept.split(",")]
     for wanted, quality in sorted(ranges, key=lambda media_range: -media_range[1]):
         if wanted == "*/*" or not quality:
             break
-        if wanted in MEDIA_TYPES:
+        if wanted in media_types:
             return wanted
-    return JSON
+    return media_types[0]
 
 
 def _media_range(part: str) -> tuple[str, float]:
@@ -64,53 +68,61 @@ def _media_range(part: str) -> tuple[str, float]:
     return name, float(quality) if re.fullmatch(r"[01](\.\d*)?", quality) else 1.0
 
 
-def render(read: Read, media_type: str) -> Response:
-    """Build the answer in one of `MEDIA_TYPES`; drawing makes this slow."""
+def render(read: FileResult, media_type: str) -> Response:
+    """Build the response in one of `MEDIA_TYPES`. Drawing is slow: call this in a thread."""
     response = _RENDERERS[media_type](read)
     response.headers["X-Page-Count"] = str(read.results[0].page_count)
     response.headers["X-Pages-Read"] = str(len(read.results))
     return response
 
 
-def _json(read: Read) -> Response:
+def _json(read: FileResult) -> Response:
+    return JSONResponse(
+        {"logId": read.log_id, "result": result_fields(read), "errorCode": 0, "errorMsg": "Success"}
+    )
+
+
+def result_fields(read: FileResult) -> dict[str, Any]:
+    """Build PaddleX's `result` object of a file."""
     result: dict[str, Any] = {
         "ocrResults": [_page_result(result, read) for result in read.results],
         "dataInfo": data_info(read),
     }
     if warnings := list(_warnings(read)):
         result["warnings"] = warnings
-    return JSONResponse({"logId": read.log_id, "result": result, "errorCode": 0, "errorMsg": "Success"})
+    return result
 
 
-def _text(read: Read) -> Response:
-    """The pages' text, each page but the last ended by a form feed, as pdftotext does."""
+def _text(read: FileResult) -> Response:
+    """Join the pages' text with form feeds, as pdftotext does."""
     return Response("\f".join(f"{result.text}\n" for result in read.results), media_type=TEXT)
 
 
-def _pdf(read: Read) -> Response:
+def _pdf(read: FileResult) -> Response:
     return Response(searchable_pdf(read.results), media_type=PDF)
 
 
-_RENDERERS: Mapping[str, Callable[[Read], Response]] = {JSON: _json, TEXT: _text, PDF: _pdf}
+_RENDERERS: Mapping[str, Callable[[FileResult], Response]] = {JSON: _json, TEXT: _text, PDF: _pdf}
 
 
-def _page_result(result: OCRResult, read: Read) -> dict[str, Any]:
+def _page_result(result: OCRResult, read: FileResult) -> dict[str, Any]:
     return {
-        "prunedResult": _pruned(result.json["res"]),
-        **(_pictures(result) if read.visualize and result.ok else {}),
+        "prunedResult": pruned(result.json["res"]),
+        **(_pictures(result, read.picture_max_side_px) if read.visualize and result.ok else {}),
         **({"pageImage": _base64(result.page_picture())} if read.return_page_image and result.ok else {}),
         **({"text": result.text} if read.return_text else {}),
     }
 
 
-def _pruned(value: Any) -> Any:
+def pruned(value: Any) -> Any:
+    """Remove the keys that PaddleX's service removes from a result."""
     if isinstance(value, dict):
-        return {key: _pruned(item) for key, item in value.items() if key not in _PRUNED}
+        return {key: pruned(item) for key, item in value.items() if key not in _PRUNED_KEYS}
     return value
 
 
-def _pictures(result: OCRResult) -> dict[str, str]:
-    drawn = result.img
+def _pictures(result: OCRResult, max_side_px: int) -> dict[str, str]:
+    drawn = result.pictures(max_side_px=max_side_px)
     pictures = {"ocrImage": encoded(drawn["ocr_res_img"])}
     if "preprocessed_img" in drawn:
         pictures["docPreprocessingImage"] = encoded(drawn["preprocessed_img"])
@@ -119,7 +131,7 @@ def _pictures(result: OCRResult) -> dict[str, str]:
 
 
 def encoded(picture: Image.Image) -> str:
-    """Encode a picture as JPEG, or as PNG where JPEG cannot say its size, in Base64."""
+    """Encode a picture as JPEG, or as PNG where a side exceeds JPEG's limit, in Base64."""
     output = io.BytesIO()
     if max(picture.size) > JPEG_MAX_SIDE_PX:
         picture.save(output, "PNG")
@@ -132,8 +144,8 @@ def _base64(content: bytes) -> str:
     return pybase64.b64encode_as_string(content)
 
 
-def data_info(read: Read) -> dict[str, Any]:
-    """Describe the file: an image, or a document with the number of all its pages."""
+def data_info(read: FileResult) -> dict[str, Any]:
+    """Describe the file: an image, or a document with the number of its pages."""
     pages = [{"width": result.page.width, "height": result.page.height} for result in read.results]
     page_count = read.results[0].page_count
     if not read.is_pdf and page_count == 1:
@@ -141,15 +153,16 @@ def data_info(read: Read) -> dict[str, Any]:
     return {"numPages": page_count, "pages": pages, "type": "pdf" if read.is_pdf else "tiff"}
 
 
-def _warnings(read: Read) -> Iterator[str]:
-    """What was left out."""
-    for name in read.unknown_fields:
-        yield f"The field {name!r} means nothing here and was ignored."
+def _warnings(read: FileResult) -> Iterator[str]:
+    for name in read.unknown_fields[:_MAX_NAMED_FIELDS]:
+        yield f"The field {name[:_MAX_FIELD_NAME]!r} is unknown and was ignored."
+    if (unnamed := len(read.unknown_fields) - _MAX_NAMED_FIELDS) > 0:
+        yield f"{unnamed} more fields are unknown and were ignored."
     if len(read.results) < read.results[0].page_count:
-        yield f"The file has {read.results[0].page_count} pages, of which {len(read.results)} were read."
+        yield f"The file has {read.results[0].page_count} pages; {len(read.results)} of them were read."
     for number, result in enumerate(read.results, 1):
         if result.page.max_candidates_reached:
-            yield f"Page {number} has more text than detection looks at: lines are missing."
+            yield f"Page {number} has more text than the limit of detection: lines are missing."
         if result.error is not None:
             yield f"Page {number} was not read: {result.error}"
         for warning in result.warnings:

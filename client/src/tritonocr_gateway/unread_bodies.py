@@ -1,4 +1,4 @@
-"""Answering before the body has arrived, so that the client gets to see the answer."""
+"""Discard the rest of a request body after an early response, so that the client can read the response."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import contextlib
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-DRAIN_TIMEOUT_S = 5.0
+DISCARD_TIMEOUT_S = 5.0
 
 
-class DrainingMiddleware:
-    """Reads what is left of a request's body after its answer, and throws it away.
+class UnreadBodyMiddleware:
+    """Read and discard the rest of a request body after its response.
 
-    Most clients send all of a body before they look for an answer. Closing the connection under them, as
-    servers do with unread bodies, would show them a broken connection instead of the 413, 429 or 401.
+    Most clients send the whole body before they read the response. A server that closes the connection
+    with unread data makes such a client see a connection reset instead of the 413, 429 or 401.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        if scope["type"] != "http" or _waits_for_permission(scope):
+        """Handle an ASGI request."""
+        if scope["type"] != "http" or _expects_continue(scope):
             await self._app(scope, receive, send)
             return
         complete = False
@@ -33,22 +33,22 @@ class DrainingMiddleware:
             complete = not message.get("more_body", False)
             return message
 
-        async def draining_send(message: Message) -> None:
+        async def discarding_send(message: Message) -> None:
             if message["type"] == "http.response.body" and not message.get("more_body") and not complete:
                 await send({**message, "more_body": True})
                 with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(_drain(watched_receive), DRAIN_TIMEOUT_S)
+                    await asyncio.wait_for(_discard(watched_receive), DISCARD_TIMEOUT_S)
                 message = {"type": "http.response.body", "body": b""}
             await send(message)
 
-        await self._app(scope, watched_receive, draining_send)
+        await self._app(scope, watched_receive, discarding_send)
 
 
-async def _drain(receive: Receive) -> None:
+async def _discard(receive: Receive) -> None:
     while (await receive()).get("more_body"):
         pass
 
 
-def _waits_for_permission(scope: Scope) -> bool:
-    """Whether the client sends its body only when it is told to."""
+def _expects_continue(scope: Scope) -> bool:
+    """Return whether the client waits for `100 Continue` before it sends the body."""
     return any(name == b"expect" for name, _ in scope["headers"])
