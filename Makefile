@@ -19,6 +19,7 @@ $(VENV)/.dev: $(VENV)/.server
 	touch $@
 
 demo: $(VENV)/.server ## read a page on a server of its own; IMAGE=path reads yours
+	$(BIN)/tritonocr models fetch --default --tritonserver
 	mkdir -p output
 ifndef IMAGE
 	$(BIN)/python -m tritonocr.demo output/demo_page.png
@@ -36,6 +37,9 @@ check: $(VENV)/.dev ## ruff, formatting, mypy --strict
 test: $(VENV)/.dev ## the whole suite, with a real tritonserver
 	sh tests/install-browser.sh
 	$(BIN)/pytest
+
+test-pythons: ## read a page on each Python from 3.10 to 3.13 that is installed; PYTHONS="3.12 3.13"
+	tests/read-on-pythons.sh $(PYTHONS)
 
 chaos: $(VENV)/.dev ## faults on real tritonservers, on a machine of their own; SOAK_MINUTES=30 for the long soak
 	$(BIN)/pytest -m chaos tests/chaos --soak-minutes=$(or $(SOAK_MINUTES),2)
@@ -84,4 +88,4 @@ docker-replay: ## build and run the images with podman, as root on Debian; nothi
 clean: ## remove what was built here (the model cache stays)
 	rm -rf $(VENV) output build dist
 
-.PHONY: help demo env check test test-ray test-integrations chaos fuzz bench bench-peers bench-scaling generate lock sbom docker-replay clean
+.PHONY: help demo env check test test-pythons test-ray test-integrations chaos fuzz bench bench-peers bench-scaling generate lock sbom docker-replay clean

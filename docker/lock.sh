@@ -18,6 +18,5 @@ lock() { # NAME PYTHON GLIBC PROJECT [OPTION...]
 
 lock cpu 3.11 36 pyproject.toml
 lock gateway 3.11 36 client/pyproject.toml --extra gateway
-# NVIDIA's image has its own tritonserver, and a GPU's ONNX Runtime takes the place of the other.
-lock server 3.12 39 pyproject.toml docker/requirements-server.in --override docker/overrides-server.txt \
-  --no-emit-package nvidia-pytriton --no-emit-package onnxruntime
+# onnxruntime-gpu replaces onnxruntime in the GPU image: both install the same module.
+lock server 3.12 39 pyproject.toml docker/requirements-server.in --no-emit-package onnxruntime

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +79,9 @@ def inference_yml(role: Role, name: str, characters: Sequence[str] = ()) -> byte
     return text.getvalue()
 
 
-def wheel(directory: Path, distribution: str, members: Mapping[str, bytes]) -> Wheel:
+def wheel(
+    directory: Path, distribution: str, members: Mapping[str, bytes], executables: Collection[str] = ()
+) -> Wheel:
     """Write a wheel that pip accepts into `directory`."""
     module = distribution.replace("-", "_")
     info = f"{module}-1.0.dist-info"
@@ -93,7 +95,9 @@ def wheel(directory: Path, distribution: str, members: Mapping[str, bytes]) -> W
             f"{info}/WHEEL": tags,
             f"{info}/RECORD": b"",
         }.items():
-            archive.writestr(name, content)
+            member = zipfile.ZipInfo(name)
+            member.external_attr = (0o755 if name in executables else 0o644) << 16
+            archive.writestr(member, content)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return Wheel(distribution=distribution, version="1.0", sha256=sha256, licence="Apache-2.0")
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 TRITONSERVER_RESPONSE_COMPLETE_FINAL = 1
@@ -15,6 +16,19 @@ TRITONSERVER_MEMORY_CPU, TRITONSERVER_MEMORY_GPU = 0, 2
 class Tensor:
     def __init__(self, name: str, array: NDArray[Any]) -> None:
         self._name, self._array = name, array
+
+    @classmethod
+    def from_dlpack(cls, name: str, capsule: object) -> Tensor:
+        """Take the memory that a DLPack capsule describes."""
+
+        class Exporter:
+            def __dlpack__(self, **_: object) -> object:
+                return capsule
+
+            def __dlpack_device__(self) -> tuple[int, int]:
+                return 1, 0  # the CPU
+
+        return cls(name, np.from_dlpack(Exporter()))
 
     def name(self) -> str:
         return self._name

@@ -12,8 +12,15 @@ from typing import Any
 
 import psutil
 
+from tritonocr_backend.zoo.programs import TRITONSERVER
+
 _TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "avx512_fp16")
-_PACKAGES = ("nvidia-pytriton", "tritonclient", "openvino", "onnxruntime", "opencv-python-headless", "numpy")
+_PACKAGES = ("tritonclient", "openvino", "onnxruntime", "opencv-python-headless", "numpy")
+
+
+def _wheel_versions() -> dict[str, str]:
+    """Versions of the wheels from which the programs are taken."""
+    return {TRITONSERVER.wheel.distribution: TRITONSERVER.wheel.version}
 
 
 def cores() -> int:
@@ -33,7 +40,7 @@ def description() -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "gpu": gpu() or "none",
         "python": platform.python_version(),
-        "packages": {package: metadata.version(package) for package in _PACKAGES},
+        "packages": _wheel_versions() | {package: metadata.version(package) for package in _PACKAGES},
         "commit": _commit(),
     }
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 LOCKS = {name: ROOT / "docker" / f"requirements-{name}.lock" for name in ("cpu", "gateway", "server")}
 
 # What an image holds otherwise than pyproject.toml says; why stands in docker/lock.sh.
-REPLACED = {"server": {"nvidia-pytriton", "onnxruntime"}}
+REPLACED = {"server": {"onnxruntime"}}
 
 
 def _pins(name: str) -> dict[str, str]:
@@ -87,4 +87,4 @@ def test_nothing_that_reports_to_others_is_installed(name: str) -> None:
 def test_the_gpu_image_has_the_gpus_onnx_runtime_alone() -> None:
     pins = _pins("server")
     assert "onnxruntime-gpu" in pins
-    assert not {"onnxruntime", "nvidia-pytriton"} & set(pins)
+    assert "onnxruntime" not in pins

@@ -32,6 +32,7 @@ def start_server(
         ServerUnavailableError: a model cannot be had, or the server does not start; the message says why.
     """
     try:
+        from tritonocr_backend.cli.reporting import fetch_tritonserver
         from tritonocr_backend.core.devices import DeviceNameError
         from tritonocr_backend.core.errors import TritonOcrError
         from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
@@ -45,6 +46,7 @@ def start_server(
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tritonocr-pipeline-")))
         try:
+            fetch_tritonserver()
             repository = _build(directory, config, device)
             # Its log would stand between the results on the terminal; what goes wrong is in the error.
             server_options = ServerOptions(log_file=directory / "server.log")
@@ -62,6 +64,7 @@ def start_server(
 
 def _build(directory: Path, config: Mapping[str, Any] | Path | None, device: str | None) -> Path:
     """Write the model repository that a configuration asks for."""
+    from tritonocr_backend.cli.reporting import progress_bar
     from tritonocr_backend.repository import pipeline_config
     from tritonocr_backend.repository.network_config import ServingSettings
     from tritonocr_backend.repository.prepare import prepare_repository
@@ -75,4 +78,4 @@ def _build(directory: Path, config: Mapping[str, Any] | Path | None, device: str
     for sentence in asked.warnings:
         warnings.warn(sentence, stacklevel=5)
     serving = ServingSettings() if device is None else ServingSettings(device=device)
-    return prepare_repository(directory / "repository", asked, serving=serving)
+    return prepare_repository(directory / "repository", asked, serving=serving, progress_of=progress_bar)

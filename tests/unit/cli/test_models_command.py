@@ -82,7 +82,13 @@ def test_a_failed_fetch_does_not_keep_the_others_from_being_fetched(own_model: P
     "arguments", [["fetch"], ["fetch", "UVDoc", "--all"], ["fetch", "--default", "--all"]], ids=" ".join
 )
 def test_fetch_wants_either_names_or_all(arguments: list[str]) -> None:
-    assert "give the names of models, --default, or --all" in _run(*arguments, status=2)
+    assert "give the names of models, --default, --all, or --tritonserver" in _run(*arguments, status=2)
+
+
+def test_fetching_tritonserver_alone_needs_no_model_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRITONOCR_OFFLINE", "1")
+    output = _run("fetch", "--tritonserver", status=1)
+    assert output.startswith("tritonocr: tritonserver could not be fetched")
 
 
 def test_fetching_the_default_pipeline_asks_for_each_of_its_models(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -253,17 +253,25 @@ class TestInstallation:
         assert (found.python_backend / "triton_python_backend_utils.py").is_file()
         assert all(directory.is_dir() for directory in found.library_directories)
 
-    def test_that_is_missing_says_how_to_get_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(installation, "find_spec", lambda name: None)
-        with pytest.raises(ServerError, match="not installed: pip install tritonocr-server"):
+    def test_offline_without_tritonserver_says_how_to_get_it(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TRITONOCR_OFFLINE", "1")
+        with pytest.raises(ServerError) as error:
             find_installation()
+        message = str(error.value)
+        assert (
+            f"{home}/programs/tritonserver/0.7.0: it is not there, and TRITONOCR_OFFLINE forbids" in message
+        )
+        assert "tritonocr models fetch --tritonserver" in message
+        assert "TRITONOCR_TRITONSERVER" in message
 
     def test_without_a_stub_for_this_python_names_those_there_are(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         version = SimpleNamespace(major=3, minor=7)
         monkeypatch.setattr(installation, "sys", SimpleNamespace(version_info=version))
-        with pytest.raises(ServerError, match=r"runs Python 3\.10, 3\.11.*; this is 3\.7"):
+        with pytest.raises(ServerError, match=r"runs Python 3\.8, 3\.9, 3\.10, 3\.11.*; this is Python 3\.7"):
             find_installation()
 
     def test_without_a_shared_libpython_names_the_remedy(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,10 +308,10 @@ class TestInstallationInADirectory:
     @pytest.mark.parametrize("part", ["bin/tritonserver", "backends/python/triton_python_backend_stub"])
     def test_a_missing_part_is_named(self, part: str, tritonserver: Path) -> None:
         (tritonserver / part).unlink()
-        with pytest.raises(ServerError, match=f"TRITONOCR_TRITONSERVER is .*, where .*{part} is missing"):
+        with pytest.raises(ServerError, match=f"TRITONOCR_TRITONSERVER is .*, but .*{part} is missing"):
             find_installation()
 
     def test_a_stub_of_another_python_is_said(self, tritonserver: Path) -> None:
         (tritonserver / "backends/python/triton_python_backend_stub").write_bytes(b"libpython3.7m.so.1.0")
-        with pytest.raises(ServerError, match="it runs another Python than"):
+        with pytest.raises(ServerError, match="it does not run Python"):
             find_installation()

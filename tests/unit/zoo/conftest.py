@@ -1,5 +1,6 @@
-"""Each test of the zoo has an empty model cache."""
+"""Fixtures of the zoo's tests: an empty model cache, and a folder of wheels in place of the package index."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,3 +8,14 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _empty_cache(home: Path) -> None: ...
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder, which is the only place where pip looks for wheels."""
+    path = tmp_path / "shelf"
+    path.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(path))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    return path

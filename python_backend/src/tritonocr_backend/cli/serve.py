@@ -24,7 +24,7 @@ from tritonocr_backend.cli.options import (
     PipelineFile,
     RecognitionInstances,
 )
-from tritonocr_backend.cli.reporting import exit_on_error, progress_bar, say
+from tritonocr_backend.cli.reporting import exit_on_error, fetch_tritonserver, progress_bar, say
 from tritonocr_backend.core import logs
 from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.core.limits import LIMITS, parse_limits
@@ -149,6 +149,7 @@ def serve(
     )
     with exit_on_error(), _until_told_to_stop(), tempfile.TemporaryDirectory(prefix="tritonocr-") as name:
         scratch = Path(name)
+        fetch_tritonserver()
         rest_ports = free_ports({"gateway_port": (host, gateway_port)}) if gateway else []
         config = pipeline_config.load(pipeline) if pipeline else pipeline_config.default()
         for warning in config.warnings:

@@ -201,4 +201,5 @@ def _to_page(quad: Floats, map_size: tuple[int, ...], page_size: tuple[int, int]
     height, width = page_size
     x = np.clip(np.round(quad[:, 0] / map_width * width), 0, width)
     y = np.clip(np.round(quad[:, 1] / map_height * height), 0, height)
-    return np.stack([x, y], axis=1).astype(np.int32)  # type: ignore[no-any-return]
+    corners: Quads = np.stack([x, y], axis=1).astype(np.int32)
+    return corners

@@ -1,4 +1,4 @@
-"""The embedded tritonserver: the one inside the nvidia-pytriton wheel, on a model repository of one's own."""
+"""Run tritonserver as a child process on a model repository."""
 
 from __future__ import annotations
 

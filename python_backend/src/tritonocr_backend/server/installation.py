@@ -1,4 +1,4 @@
-"""Where the parts of the installed tritonserver are, and what they need around them."""
+"""Find the files of tritonserver and set up their environment."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import os
 import sys
 import sysconfig
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from tritonocr_backend.core.errors import ServerError
+from tritonocr_backend.zoo import programs
+from tritonocr_backend.zoo.download import Progress
+from tritonocr_backend.zoo.errors import FetchError
 
-# Pages go back to the system when they are done with; glibc would keep some in each thread's arena.
+# With these settings glibc returns the memory of freed pages to the system instead of keeping it per thread.
 MALLOC = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
@@ -19,19 +21,19 @@ MALLOC = {
 }
 
 DIRECTORY_VARIABLE = "TRITONOCR_TRITONSERVER"
-"""Environment variable that names a tritonserver of one's own."""
+"""Environment variable that names the directory of another tritonserver."""
 
 
 @dataclass(frozen=True)
 class Installation:
-    """Where the parts of tritonserver are.
+    """Paths of the parts of tritonserver.
 
     Attributes:
-        binary: tritonserver itself.
-        python_backend: the Python backend's library and module.
-        stub: what runs the Python of this environment.
-        library_directories: where the libraries of all these are.
-        backends: a complete backend directory; None where one has to be put together.
+        binary: the tritonserver executable.
+        python_backend: the folder with the Python backend's library and module.
+        stub: the executable that runs this environment's Python for the Python backend.
+        library_directories: folders of the shared libraries that these files need.
+        backends: a complete backend directory; None if `link_backends` has to make one.
     """
 
     binary: Path
@@ -41,21 +43,24 @@ class Installation:
     backends: Path | None = None
 
 
-def find_installation() -> Installation:
-    """Find tritonserver and what it needs to run the Python that runs this.
+def find_installation(progress: Progress | None = None) -> Installation:
+    """Find tritonserver and the stub for the Python version that runs this code.
 
-    That is the one in `$TRITONOCR_TRITONSERVER`, as in NVIDIA's container image (/opt/tritonserver), or else
-    the one that the nvidia-pytriton wheel carries.
+    `$TRITONOCR_TRITONSERVER` names the directory of a tritonserver, such as /opt/tritonserver in NVIDIA's
+    container image. Without it, the tritonserver in the cache is used, which is fetched at first use.
+
+    Args:
+        progress: called with the bytes received and the size of the download in bytes.
 
     Raises:
         ServerError: a part is missing; the message says how to get it.
     """
     directory = os.environ.get(DIRECTORY_VARIABLE)
-    return _in_directory(Path(directory)) if directory else _in_wheel()
+    return _in_directory(Path(directory)) if directory else _in_cache(progress)
 
 
 def _in_directory(directory: Path) -> Installation:
-    """A tritonserver laid out as in NVIDIA's container image."""
+    """Return the parts of a tritonserver that is laid out as in NVIDIA's container image."""
     backends = directory / "backends"
     stub = backends / "python" / "triton_python_backend_stub"
     found = Installation(
@@ -63,10 +68,10 @@ def _in_directory(directory: Path) -> Installation:
     )
     for path in (found.binary, stub):
         if not path.exists():
-            raise ServerError(f"{DIRECTORY_VARIABLE} is {directory}, where {path} is missing")
+            raise ServerError(f"{DIRECTORY_VARIABLE} is {directory}, but {path} is missing")
     library = f"libpython{_python_version()}.so"
     if library.encode() not in stub.read_bytes():
-        raise ServerError(f"{stub} is not linked to {library}: it runs another Python than {sys.executable}")
+        raise ServerError(f"{stub} is not linked to {library}: it does not run Python {_python_version()}")
     return found
 
 
@@ -74,39 +79,51 @@ def _python_version() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def _in_wheel() -> Installation:
-    spec = find_spec("pytriton")
-    if spec is None or spec.origin is None:
-        raise ServerError("tritonserver is not installed: pip install tritonocr-server")
-    package = Path(spec.origin).parent
+def _in_cache(progress: Progress | None) -> Installation:
+    """Return the parts of the tritonserver in the cache, in the layout of the nvidia-pytriton wheel."""
+    try:
+        files = programs.fetch(programs.TRITONSERVER, progress)
+    except FetchError as error:
+        raise ServerError(
+            f"{error}\nFetch it where there is a network: tritonocr models fetch --tritonserver. Or set "
+            f"{DIRECTORY_VARIABLE} to the directory of an installed tritonserver."
+        ) from error
+    tritonserver = files / "pytriton" / "tritonserver"
     version = _python_version()
-    stub = package / "tritonserver" / "python_backend_stubs" / version / "triton_python_backend_stub"
+    stub = tritonserver / "python_backend_stubs" / version / "triton_python_backend_stub"
     if not stub.exists():
-        served = ", ".join(sorted(path.parent.name for path in stub.parents[1].glob("*/*_stub")))
-        raise ServerError(f"Triton's Python backend runs Python {served}; this is {version}")
+        raise ServerError(
+            f"Triton's Python backend runs Python {_supported(stub.parents[1])}; this is Python {version}"
+        )
     return Installation(
-        binary=package / "tritonserver" / "bin" / "tritonserver",
-        python_backend=package / "tritonserver" / "backends" / "python",
+        binary=tritonserver / "bin" / "tritonserver",
+        python_backend=tritonserver / "backends" / "python",
         stub=stub,
-        library_directories=(package.parent / "nvidia_pytriton.libs", _libpython_directory(version)),
+        library_directories=(files / "nvidia_pytriton.libs", _libpython_directory(version)),
     )
 
 
+def _supported(stubs: Path) -> str:
+    """Return the Python versions for which there is a stub, as `3.10, 3.11`."""
+    versions = (path.parent.name for path in stubs.glob("*/*_stub"))
+    return ", ".join(sorted(versions, key=lambda version: tuple(map(int, version.split(".")))))
+
+
 def _libpython_directory(version: str) -> Path:
-    """Where the shared library of this Python is, which the stub is linked to."""
+    """Return the folder of this Python's shared library, to which the stub is linked."""
     name = f"libpython{version}.so.1.0"
     places = [sysconfig.get_config_var("LIBDIR"), f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}"]
     for place in places:
         if place and (Path(place) / name).exists():
             return Path(place)
     raise ServerError(
-        f"{name} is missing, which Triton's Python backend is linked to: install Debian's package "
+        f"{name} is missing, and Triton's Python backend is linked to it: install Debian's package "
         f"libpython{version}, or use a Python that was built with --enable-shared"
     )
 
 
 def link_backends(installation: Installation, directory: Path) -> Path:
-    """A backend directory as tritonserver wants it, with the stub of this Python."""
+    """Return a backend directory in tritonserver's layout, with the stub for this Python version."""
     if installation.backends:
         return installation.backends
     python = directory / "python"
@@ -118,9 +135,9 @@ def link_backends(installation: Installation, directory: Path) -> Path:
 
 
 def server_environment(installation: Installation) -> dict[str, str]:
-    """The environment that tritonserver and its stubs need."""
+    """Return the environment variables for tritonserver and its stubs."""
     libraries = [*map(str, installation.library_directories), os.environ.get("LD_LIBRARY_PATH", "")]
-    # The stub takes its Python, and with it this environment's packages, from the first python3 on the path.
+    # The stub runs the first python3 on the path, and with it this environment's packages.
     path = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     return {
         **os.environ,

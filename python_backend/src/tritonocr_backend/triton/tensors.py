@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.core.arrays import Tensors
 from tritonocr_backend.core.errors import InvalidInputError
+from tritonocr_backend.triton import numpy2
+
+if numpy2.IS_NUMPY_2:
+    numpy2.repair()
 
 
 def read_inputs(request: pb_utils.InferenceRequest) -> dict[str, NDArray[Any]]:
@@ -38,11 +42,15 @@ def encode_strings(tensor: NDArray[Any]) -> NDArray[np.object_]:
 
 
 def to_triton(tensors: Tensors) -> list[pb_utils.Tensor]:
-    """Named arrays as Triton tensors."""
-    return [
-        pb_utils.Tensor(name, encode_strings(array) if array.dtype == object else np.ascontiguousarray(array))
-        for name, array in tensors.items()
-    ]
+    """Return named arrays as Triton tensors."""
+    return [_tensor(name, array) for name, array in tensors.items()]
+
+
+def _tensor(name: str, array: NDArray[Any]) -> pb_utils.Tensor:
+    if array.dtype == object:
+        return pb_utils.Tensor(name, encode_strings(array))
+    array = np.ascontiguousarray(array)
+    return numpy2.to_tensor(name, array) if numpy2.IS_NUMPY_2 else pb_utils.Tensor(name, array)
 
 
 def response(outputs: Tensors, requested: Collection[str]) -> pb_utils.InferenceResponse:

@@ -104,6 +104,11 @@ def publish(directory: Path, target: Path) -> Path:
     return directory.rename(target)
 
 
+def disk_error(error: OSError) -> str:
+    """Return a sentence for an error of the disk that holds the cache."""
+    return f"{error.strerror or error}; TRITONOCR_HOME chooses another place"
+
+
 def check_recorded(url: str, sha256: str) -> None:
     """Compare with the hash recorded when `url` was first used, or record it now.
 

