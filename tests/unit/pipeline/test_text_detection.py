@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tritonocr_backend.pipeline.detection_tiles import page_reduction
 from tritonocr_backend.pipeline.text_detection import (
     DetectedBoxes,
     LimitType,
     box_score,
     db_postprocess,
-    page_reduction,
     resize_for_detection,
     unclip,
 )
@@ -57,10 +57,11 @@ class TestResize:
         [
             pytest.param((7016, 4961), 960, "max", 2, id="A4 at 600 dpi: detection sees a seventh"),
             pytest.param((3508, 2480), 960, "max", 1, id="A4 at 300 dpi is not twice 3.5 times as fine"),
-            pytest.param((6720, 100), 960, "max", 2, id="exactly that"),
-            pytest.param((6719, 100), 960, "max", 1, id="just under"),
-            pytest.param((20_000, 2000), 960, "max", 4, id="a quarter"),
-            pytest.param((100_000, 1000), 960, "max", 8, id="never under an eighth"),
+            pytest.param((6720, 1680), 960, "max", 2, id="exactly that"),
+            pytest.param((6719, 1680), 960, "max", 1, id="just under"),
+            pytest.param((20_000, 5000), 960, "max", 4, id="a quarter"),
+            pytest.param((100_000, 25_000), 960, "max", 8, id="never under an eighth"),
+            pytest.param((20_000, 2000), 960, "max", 1, id="a strip, of which detection sees a third"),
             pytest.param((7016, 4961), 736, "min", 1, id="detection sees 4000 px of it"),
             pytest.param((100, 100), 960, "max", 1, id="smaller than the limit"),
             pytest.param((100, 100), 960, "min", 1, id="enlarged for detection"),

@@ -39,7 +39,11 @@ IMAGE_SIZES: Final[dict[Role, tuple[int | None, int | None]]] = {
 }
 
 STRIDE_PX: Final = 32
-"""Both sides of what a detection network is given are multiples of this."""
+"""Both sides of a detection network's image are multiples of this."""
+
+MAX_MAP_PIXELS: Final = 4096 * 4096
+MAX_MAP_SIDE_PX: Final = 65_536
+"""The largest probability map of a page, and its longest side."""
 
 NETWORK_OUTPUTS: Final = {
     Role.DOC_ORIENTATION: ("probabilities",),

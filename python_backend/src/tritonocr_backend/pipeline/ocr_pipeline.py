@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from tritonocr_backend.core import contracts
 from tritonocr_backend.core.contracts import IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS, Role
 from tritonocr_backend.documents.pages import Page, unreduced
-from tritonocr_backend.pipeline import doc_preprocessing, text_detection
+from tritonocr_backend.pipeline import doc_preprocessing, small_pages
+from tritonocr_backend.pipeline.detection_tiles import detection_view
 from tritonocr_backend.pipeline.line_reading import NOT_CLASSIFIED, LineReader, ModelCaller
 from tritonocr_backend.pipeline.records import Line, PageResult, PageSettings
+from tritonocr_backend.pipeline.small_text import FINER, is_too_small, small_text_warning
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
 
 
@@ -30,15 +32,23 @@ class OcrPipeline:
         """Read one page."""
         size, warnings = page.size, page.warnings
         page, doc_angle = await self._preprocess(page, settings)
-        boxes = await self._detect(page, settings)
+        margin_px = 0 if settings.exact else small_pages.margin_of(page)
+        framed = small_pages.add_margin(page, margin_px)
+        boxes, scale = await self._find_boxes(framed, settings)
+        if is_too_small(boxes.quads, scale):
+            warnings = (*warnings, small_text_warning(scale))
+        boxes = small_pages.drop_margin_boxes(boxes, page, margin_px)
         angles = np.full(len(boxes.quads), NOT_CLASSIFIED, dtype=np.int32)
         lines: list[Line] = []
         if not settings.detection_only:
-            lines, angles = await LineReader(self._call, page, settings).read(boxes.quads)
+            lines, angles = await LineReader(self._call, framed, settings).read(boxes.quads)
+        boxes, lines = small_pages.without_margin(boxes, lines, page, margin_px)
         kept = (line for line in lines if line.score >= settings.options["text_rec_score_thresh"])
         return PageResult(size, page, doc_angle, boxes, angles, tuple(kept), warnings)
 
     async def _preprocess(self, page: Page, settings: PageSettings) -> tuple[Page, int]:
+        if small_pages.is_crop(page) and not settings.exact:
+            return page, 0 if settings.options["use_doc_orientation_classify"] else NOT_CLASSIFIED
         angle = NOT_CLASSIFIED
         if settings.options["use_doc_orientation_classify"]:
             image = doc_preprocessing.resize_for_doc_orientation(page.pixels)
@@ -50,13 +60,33 @@ class OcrPipeline:
             page = Page.reduced(outputs["unwarped"][0], unreduced)
         return page, angle
 
-    async def _detect(self, page: Page, settings: PageSettings) -> DetectedBoxes:
+    async def _find_boxes(self, page: Page, settings: PageSettings) -> tuple[DetectedBoxes, float]:
+        """Return the boxes of a page, and the scale at which detection saw it.
+
+        Detection looks again at a finer scale where the text seems to be too small, except for `exact`.
+        """
+        limit_side_len = settings.options["text_det_limit_side_len"]
+        boxes, scale = await self._detect(page, settings, limit_side_len)
+        if settings.exact or not is_too_small(boxes.quads, scale):
+            return boxes, scale
+        finer_boxes, finer_scale = await self._detect(page, settings, round(FINER * limit_side_len))
+        if len(finer_boxes.quads) <= len(boxes.quads):
+            return boxes, finer_scale
+        return finer_boxes, finer_scale
+
+    async def _detect(
+        self, page: Page, settings: PageSettings, limit_side_len: int
+    ) -> tuple[DetectedBoxes, float]:
         options = settings.options
-        limit, limit_type = options["text_det_limit_side_len"], options["text_det_limit_type"]
-        image = text_detection.resize_for_detection(page.pixels, page.size, limit, limit_type)
-        outputs = await self._network(Role.TEXT_DETECTION, image[np.newaxis], settings)
+        view = detection_view(
+            page.pixels, page.size, limit_side_len, options["text_det_limit_type"], exact=settings.exact
+        )
+        maps = []
+        for tile in view.tiles:
+            outputs = await self._network(Role.TEXT_DETECTION, tile[np.newaxis], settings)
+            maps.append(outputs["probability"][0])
         inputs = {
-            "probability": outputs["probability"][0],
+            "probability": view.joined(maps),
             "page_size": np.array(page.size, dtype=np.int32),
             "thresh": np.array([options["text_det_thresh"]], dtype=np.float32),
             "box_thresh": np.array([options["text_det_box_thresh"]], dtype=np.float32),
@@ -65,7 +95,8 @@ class OcrPipeline:
             "exact": np.array([settings.exact]),
         }
         found = await self._call(contracts.POSTPROCESS, inputs, STAGE_OUTPUTS[contracts.POSTPROCESS])
-        return DetectedBoxes(found["polys"], found["scores"], bool(found["max_candidates_reached"][0]))
+        reached = bool(found["max_candidates_reached"][0])
+        return DetectedBoxes(found["polys"], found["scores"], reached), view.scale
 
     async def _network(
         self, role: Role, batch: NDArray[np.uint8], settings: PageSettings

@@ -11,7 +11,7 @@ from tritonocr_backend.core.arrays import Ints
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.page_messages import PageWarning
 from tritonocr_backend.documents.pages import Page
-from tritonocr_backend.pipeline import text_detection
+from tritonocr_backend.pipeline.detection_tiles import page_reduction
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
 from tritonocr_common.option_types import OptionValues
 
@@ -38,12 +38,12 @@ class PageSettings:
     detection_only: bool = False
 
     def reduction_of(self, size: tuple[int, int]) -> int:
-        """Return how many times smaller a page of (height, width) px is decoded; see text_detection."""
+        """Return how many times smaller a page of (height, width) px is decoded; see detection_tiles."""
         # The unwarped page has the pixels that the network returns.
         if self.exact or self.options["use_doc_unwarping"]:
             return 1
         limit, limit_type = self.options["text_det_limit_side_len"], self.options["text_det_limit_type"]
-        return text_detection.page_reduction(size, limit, limit_type)
+        return page_reduction(size, limit, limit_type)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.core import contracts
 from tritonocr_backend.core.arrays import Floats, Image, Quads, Tensors
+from tritonocr_backend.core.contracts import MAX_MAP_PIXELS, MAX_MAP_SIDE_PX
 from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.pipeline import text_crop, text_detection, text_recognition
@@ -21,8 +22,6 @@ from tritonocr_backend.pipeline.line_geometry import line_rectangle
 from tritonocr_backend.pipeline.words import TextSpan, split_characters, split_paddlex_words, split_words
 from tritonocr_common.options import OPTIONS, OptionValueError
 
-MAX_MAP_SIDE_PX = 65_536
-MAX_MAP_PIXELS = 4096 * 4096
 MAX_CANDIDATES = 1_000_000
 MAX_CUT_BYTES = 1 << 25
 """Bytes of line images that one call of the crop stage returns, apart from its last line."""

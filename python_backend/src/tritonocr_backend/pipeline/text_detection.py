@@ -23,8 +23,6 @@ MIN_PADDED_SIDES_PX = 64
 MAX_SIDE_LIMIT_PX = 4000
 MIN_SIDE_PX = 3
 MIN_EXPANDED_SIDE_PX = MIN_SIDE_PX + 2
-REDUCTIONS = (8, 4, 2, 1)
-MIN_OVERSAMPLING = 3.5  # a line of 14 px in the map still has the 48 px that recognition reads
 MAX_SCORED_PIXELS = 1 << 30
 """Map pixels inside the bounding boxes of all candidates of a page."""
 
@@ -64,26 +62,16 @@ def resize_for_detection(
     """
     height, width = size
     if height + width < MIN_PADDED_SIDES_PX:
-        page = _pad_to_stride(page)
+        page = _padto_stride(page)
         height, width = page.shape[:2]
-    ratio = _limit_ratio(height, width, limit_side_len, limit_type)
+    ratio = limit_ratio(height, width, limit_side_len, limit_type)
     return np.asarray(
-        cv2.resize(page, (_to_stride(int(width * ratio)), _to_stride(int(height * ratio)))), dtype=np.uint8
+        cv2.resize(page, (to_stride(int(width * ratio)), to_stride(int(height * ratio)))), dtype=np.uint8
     )
 
 
-def page_reduction(size: tuple[int, int], limit_side_len: int, limit_type: LimitType) -> int:
-    """Return how many times smaller a page of `size` (height, width) px may be decoded without loss of text.
-
-    The result is a power of two up to 8, since a JPEG is decoded faster at such a fraction of its size. The
-    decoded page is still MIN_OVERSAMPLING times as fine as the image that detection sees, so that lines have
-    the pixels that recognition needs.
-    """
-    finer = 1 / _limit_ratio(*size, limit_side_len, limit_type)
-    return next(n for n in REDUCTIONS if finer >= n * MIN_OVERSAMPLING or n == 1)
-
-
-def _limit_ratio(height: int, width: int, limit_side_len: int, limit_type: LimitType) -> float:
+def limit_ratio(height: int, width: int, limit_side_len: int, limit_type: LimitType) -> float:
+    """Return the scale at which PaddleX shows a page of this size in pixels to the network."""
     longest, shortest = max(height, width), min(height, width)
     ratio = 1.0
     if limit_type == "max" and longest > limit_side_len:
@@ -93,11 +81,12 @@ def _limit_ratio(height: int, width: int, limit_side_len: int, limit_type: Limit
     return min(ratio, MAX_SIDE_LIMIT_PX / longest)
 
 
-def _to_stride(side_px: int) -> int:
+def to_stride(side_px: float) -> int:
+    """Round a side in pixels to a multiple of 32, at least 32."""
     return max(round(side_px / STRIDE_PX) * STRIDE_PX, STRIDE_PX)
 
 
-def _pad_to_stride(page: Image) -> Image:
+def _padto_stride(page: Image) -> Image:
     height, width = page.shape[:2]
     padded = np.zeros((max(STRIDE_PX, height), max(STRIDE_PX, width), 3), dtype=np.uint8)
     padded[:height, :width] = page
