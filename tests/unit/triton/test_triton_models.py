@@ -177,7 +177,8 @@ def ocr_folder(tmp_path: Path) -> Path:
         NetworkMetadata(name, role, PLAIN).write(version)
     folder = tmp_path / "ocr"
     (folder / "1").mkdir(parents=True)
-    settings = PipelineSettings(networks=NETWORKS, options={**default_options(), **OFF})
+    # The pages are tiny: `exact` reads them without a margin.
+    settings = PipelineSettings(networks=NETWORKS, options={**default_options(), **OFF}, exact=True)
     write_pipeline_settings(settings, folder / "1")
     return folder
 
