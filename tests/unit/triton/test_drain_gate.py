@@ -19,11 +19,11 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_idle_server_is_drained_at_once(file: Path) -> None:
-    door = DrainGate()
-    with door.working():
-        door.check()
+    gate = DrainGate()
+    with gate.working():
+        gate.check()
     assert drain(file, timeout_s=0)
-    door.close()
+    gate.close()
 
 
 def test_work_is_waited_for_and_new_work_refused(file: Path) -> None:
@@ -50,7 +50,7 @@ def test_patience_ends(file: Path) -> None:
 
 def test_without_an_owner_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    door = DrainGate()
-    with door.working():
-        door.check()
-    door.close()
+    gate = DrainGate()
+    with gate.working():
+        gate.check()
+    gate.close()

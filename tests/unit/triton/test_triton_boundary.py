@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tritonocr_backend.core.errors import InvalidInputError, OverloadedError, ServerError, StageError
-from tritonocr_backend.triton.errors import error_response, from_response_error
+from tritonocr_backend.core.errors import (
+    InvalidInputError,
+    OverloadedError,
+    ServerError,
+    SharedMemoryFullError,
+    StageError,
+    reason_of,
+)
+from tritonocr_backend.triton.errors import error_response, from_call_exception, from_response_error
 from tritonocr_backend.triton.tensors import (
     decode_strings,
     encode_strings,
@@ -74,7 +81,7 @@ class TestErrors:
             pytest.param(
                 "Failed to increase the shared memory pool size for key 'k' to 1048576 bytes.",
                 pb_utils.TritonError.INTERNAL,
-                OverloadedError,
+                SharedMemoryFullError,
                 "the server is overloaded: its shared memory (/dev/shm) is full",
                 id="no shared memory left",
             ),
@@ -88,6 +95,18 @@ class TestErrors:
         error = from_response_error("m", pb_utils.TritonError(message, code))
         assert type(error) is expected
         assert str(error).startswith(sentence)
+
+    def test_an_exception_of_pb_utils_is_a_full_shared_memory_by_its_own_class(self) -> None:
+        text = "Failed to increase the shared memory pool size for key 'k' to 1048576 bytes."
+        assert type(from_call_exception(RuntimeError(text))) is SharedMemoryFullError
+        other = RuntimeError("boom")
+        assert from_call_exception(other) is other
+
+    def test_what_a_client_wrote_never_decides_the_code(self) -> None:
+        error = InvalidInputError("lang: got 'shared memory pool size', expected one of ch")
+        response = error_response(error)
+        assert response.error().code() == pb_utils.TritonError.INVALID_ARG
+        assert reason_of(error) == "invalid_request"
 
 
 class TestStrings:

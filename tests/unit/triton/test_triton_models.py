@@ -1,6 +1,8 @@
 """The Triton models on requests of a stand-in: a bad one harms no other, and each answer is its own."""
 
 import json
+import time
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from onnx import TensorProto, helper
 from tritonocr_backend.core.contracts import STAGE_OUTPUTS, Role
 from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, NetworkMetadata, Normalisation
 from tritonocr_backend.core.settings import PipelineSettings, default_options, write_pipeline_settings
+from tritonocr_backend.documents.decode import Document
+from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.triton.network import NetworkModel
 from tritonocr_backend.triton.ocr import Ocr, OcrStream
 from tritonocr_backend.triton.stage import StageModel
@@ -296,8 +300,57 @@ class TestOcr:
         assert len(tensors(answer)["input_images"]) == count
         assert len(tensors(answer)["preprocessed_images"]) == 0, "both preprocessing steps are off"
 
+    @pytest.mark.parametrize("with_images", [False, True], ids=["results alone", "with page images"])
+    def test_only_the_pages_in_flight_hold_pixels(
+        self, ocr: Ocr, monkeypatch: pytest.MonkeyPatch, with_images: bool
+    ) -> None:
+        """A page's pixels are 50 MB and more; a file may have 1000 pages."""
+        alive: list[int] = []
+        pages: list[weakref.ref[Any]] = []
+
+        def decode(index: int, reduction_of: Any) -> Page:
+            pixels = np.zeros((64, 64, 3), np.uint8)
+            pages.append(weakref.ref(pixels))
+            alive.append(sum(page() is not None for page in pages))
+            return Page(pixels, (64, 64))
+
+        document = Document(40, decode, lambda: None)
+        monkeypatch.setattr("tritonocr_backend.triton.requests._document", lambda *_: document)
+        options = {"max_pages": np.array([40], np.int32), "return_page_images": np.array([with_images])}
+        (answer,) = ocr.execute([request(file(GOOD, **options), "page_sizes", "input_images")])
+        assert len(tensors(answer)["page_sizes"]) == len(pages) == 40
+        assert len(tensors(answer)["input_images"]) == (40 if with_images else 0)
+        assert max(alive) <= PipelineSettings().pages_in_flight + 1
+
 
 class TestOcrStream:
+    def test_a_send_that_fails_stops_the_pages_before_the_document_is_closed(
+        self, ocr_stream: OcrStream, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        events: list[str] = []
+
+        def decode(index: int, reduction_of: Any) -> Page:
+            time.sleep(0.05 if index else 0)
+            events.append(f"page {index}")
+            return Page(np.zeros((64, 64, 3), np.uint8), (64, 64))
+
+        document = Document(40, decode, lambda: events.append("closed"))
+        monkeypatch.setattr("tritonocr_backend.triton.requests._document", lambda *_: document)
+        options = {"max_pages": np.array([40], np.int32)}
+        broken = request(file(GOOD, **options), "page_sizes")
+        send = broken.sender.send
+
+        def fail_once(response: Any = None, flags: int = 0) -> None:
+            if not flags:
+                raise RuntimeError("the client has gone")
+            send(response, flags)
+
+        monkeypatch.setattr(broken.sender, "send", fail_once)
+        ocr_stream.execute([broken])
+        assert broken.sender.final
+        assert events.count("closed") == 1
+        assert len(events) < 10, "no page is started after the failure"
+
     def test_sends_a_response_a_page_and_then_the_end(self, ocr_stream: OcrStream) -> None:
         asked = request(file(THREE_PAGES), "page_sizes", "page_index", "page_count", "rec_texts")
         ocr_stream.execute([asked])

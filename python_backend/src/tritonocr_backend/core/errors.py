@@ -3,6 +3,7 @@
     TritonOcrError
     ├── InvalidInputError      the request is at fault -> Triton INVALID_ARG
     ├── OverloadedError        try again later         -> Triton UNAVAILABLE
+    ├── SharedMemoryFullError  try again later         -> Triton UNAVAILABLE
     ├── StageError             a stage of ours failed  -> Triton INTERNAL
     └── ServerError            tritonserver cannot be found, started or kept running (never crosses the wire)
 
@@ -12,7 +13,14 @@ The table to Triton's codes is `tritonocr_backend.triton.errors`; a test says th
 from typing import Literal
 
 Reason = Literal[
-    "invalid_request", "unreadable", "protected", "too_large", "overloaded", "cancelled", "internal"
+    "invalid_request",
+    "unreadable",
+    "protected",
+    "too_large",
+    "overloaded",
+    "shared_memory_full",
+    "cancelled",
+    "internal",
 ]
 """Why a request got no full answer, as metrics and log lines name it; `cancelled`: the client went away."""
 
@@ -40,6 +48,12 @@ class OverloadedError(TritonOcrError, RuntimeError):
     """A stage refused work because its queue is full."""
 
     reason: Reason = "overloaded"
+
+
+class SharedMemoryFullError(TritonOcrError, RuntimeError):
+    """The server's shared memory is full, so that a page cannot be handed to the next model."""
+
+    reason: Reason = "shared_memory_full"
 
 
 class StageError(TritonOcrError, RuntimeError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,3 +101,8 @@ class PageResult:
     line_angles: Ints
     lines: tuple[Line, ...]
     warnings: tuple[PageWarning, ...] = ()
+
+    def without_pixels(self) -> PageResult:
+        """Return the result with an empty image in place of the page's, to free its memory."""
+        empty = np.empty((0, 0, 3), np.uint8)
+        return replace(self, page=replace(self.page, pixels=empty))

@@ -1,4 +1,4 @@
-"""The ModelCaller of the `ocr` model: Triton's business logic scripting."""
+"""The ModelCaller of the `ocr` model, by Triton's business logic scripting (BLS)."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.core.arrays import Tensors
 from tritonocr_backend.core.repository_view import RepositoryView
-from tritonocr_backend.triton.errors import NOT_LOADED, from_response_error
+from tritonocr_backend.triton.errors import from_call_exception, from_response_error
 from tritonocr_backend.triton.tensors import from_response, to_triton
 
 ORIGIN: ContextVar[pb_utils.InferenceRequest] = ContextVar("ORIGIN")
-"""The request that the running task works for: calls carry its id, and become part of its trace."""
+"""The request of the running task; calls to other models carry its id and belong to its trace."""
 
 _log = logging.getLogger(__name__)
 
 
 class BlsCaller:
-    """Calls other models of the same server.
+    """Call other models of the same server.
 
-    A network that the repository holds but the server has not loaded is loaded first, where the server lets
-    models be loaded at all.
+    A network that is in the repository but not loaded is loaded first, if the server allows it.
 
     Args:
-        threads: where calls wait; as many calls are in flight as it has threads.
-        repository: which networks may be loaded.
+        threads: threads that wait for the calls; one call per thread is in flight.
+        repository: the networks that may be loaded.
     """
 
     def __init__(self, threads: Executor, repository: RepositoryView) -> None:
@@ -49,7 +48,7 @@ class BlsCaller:
             inputs=to_triton(inputs),
             request_id=origin.request_id(),
             trace=origin.trace(),
-            # A backend that runs on a GPU would leave its outputs there, out of NumPy's reach.
+            # Without this a backend on a GPU leaves its outputs there, where NumPy cannot read them.
             preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0),
         )
         answer = await asyncio.get_running_loop().run_in_executor(
@@ -60,17 +59,20 @@ class BlsCaller:
         return dict(from_response(answer))
 
     def _execute(self, model: str, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
-        answer = request.exec()
-        if not answer.has_error() or NOT_LOADED not in answer.error().message():
-            return answer
-        return request.exec() if self._load(model) else answer
+        try:
+            response = request.exec()
+        except Exception as error:  # pb_utils raises its own types
+            raise from_call_exception(error) from error
+        if not response.has_error() or pb_utils.is_model_ready(model):
+            return response
+        return request.exec() if self._load(model) else response
 
     def _load(self, model: str) -> bool:
-        """Whether the model is loaded now. Other instances may load it, too; Triton takes that well."""
+        """Load the model, and return whether it is loaded; several instances may do so at once."""
         with self._loading:
             if pb_utils.is_model_ready(model):
                 return True
-            if model not in self._repository.networks():  # removed, or on its way
+            if model not in self._repository.networks():  # removed, or not complete yet
                 return False
             try:
                 pb_utils.load_model(model_name=model)

@@ -1,4 +1,4 @@
-"""One table from our errors to Triton's codes."""
+"""The table from our errors to Triton's codes, and from the errors of called models to ours."""
 
 from __future__ import annotations
 
@@ -6,35 +6,40 @@ import logging
 
 import triton_python_backend_utils as pb_utils
 
-from tritonocr_backend.core.errors import InvalidInputError, OverloadedError, ServerError, StageError
+from tritonocr_backend.core.errors import (
+    InvalidInputError,
+    OverloadedError,
+    ServerError,
+    SharedMemoryFullError,
+    StageError,
+)
 
-# By name: pb_utils has its classes only once the model is imported.
+# Names of codes: pb_utils has its classes only after the model is imported.
 CODES = {
     InvalidInputError: "INVALID_ARG",
     OverloadedError: "UNAVAILABLE",
+    SharedMemoryFullError: "UNAVAILABLE",
     StageError: "INTERNAL",
     ServerError: "INTERNAL",
 }
 QUEUE_FULL = "Exceeds maximum queue size"
-NOT_LOADED = "is not ready"
 SHARED_MEMORY_FULL = "shared memory pool size"
 
 _log = logging.getLogger(__name__)
 
 
 def error_response(error: Exception, request_id: str = "") -> pb_utils.InferenceResponse:
-    """The response to a request that failed; an error that is nobody's on purpose tells no details.
+    """Return the response to a failed request; unexpected errors do not reveal internals to the client.
 
     Args:
-        error: why it failed.
-        request_id: what the log calls the request.
+        error: why the request failed.
+        request_id: the name of the request in the log.
     """
-    if SHARED_MEMORY_FULL in str(error):  # of a call to another model, which had no answer yet
-        error = _shared_memory_full()
     for error_class, code in CODES.items():
         if isinstance(error, error_class):
             return _failed(str(error), code)
-    shown = request_id if request_id.isprintable() else repr(request_id)  # a client's own, in a log line
+    # A client chose the id, which goes into a log line.
+    shown = request_id if request_id.isprintable() else repr(request_id)
     named = f" under request id {shown}" if request_id else ""
     _log.error("a request failed%s", named, exc_info=error)
     message = f"internal error ({type(error).__name__}); the server's log has the details{named}"
@@ -48,7 +53,7 @@ def _failed(message: str, code: str) -> pb_utils.InferenceResponse:
 
 
 def from_response_error(model: str, error: pb_utils.TritonError) -> Exception:
-    """What a failed call to another model means here."""
+    """Return our error for the error of a call to another model."""
     message = error.message()
     if error.code() == pb_utils.TritonError.INVALID_ARG:
         return InvalidInputError(message)
@@ -59,8 +64,17 @@ def from_response_error(model: str, error: pb_utils.TritonError) -> Exception:
     return StageError(f"{model} failed: {message}")
 
 
-def _shared_memory_full() -> OverloadedError:
-    return OverloadedError(
+def from_call_exception(error: Exception) -> Exception:
+    """Return our error for an exception that pb_utils raises in a call to another model.
+
+    Triton's stub reports a full /dev/shm only by the text of its exception. The exceptions of this package
+    are never compared with that text, since they may repeat what a client sent.
+    """
+    return _shared_memory_full() if SHARED_MEMORY_FULL in str(error) else error
+
+
+def _shared_memory_full() -> SharedMemoryFullError:
+    return SharedMemoryFullError(
         "the server is overloaded: its shared memory (/dev/shm) is full; "
-        "fewer or smaller pages at a time pass, or a larger /dev/shm"
+        "send fewer or smaller pages at a time, or give the server a larger /dev/shm"
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any
 
@@ -43,93 +44,97 @@ CALLS_IN_FLIGHT = 16
 
 
 class Ocr:
-    """`ocr`: one response per file."""
+    """The model `ocr`: one response per file."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """See Triton's Python backend."""
         logs.configure()
-        cv2.setNumThreads(1)  # instances are what runs in parallel
+        cv2.setNumThreads(1)  # the instances run in parallel
         self._settings = read_pipeline_settings(Path(args["model_repository"], args["model_version"]))
         self._repository = RepositoryView.beside(args["model_repository"])
         self._threads = ThreadPoolExecutor(CALLS_IN_FLIGHT)
         self._pipeline = OcrPipeline(TimedCaller(BlsCaller(self._threads, self._repository)))
         self._loop = asyncio.new_event_loop()
         self._metrics, self._reporter = InstanceMetrics(args), Reporter(args)
-        self._door = DrainGate()
+        self._drain_gate = DrainGate()
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> Any:
         """See Triton's Python backend."""
-        with self._door.working():
-            answers = self._loop.run_until_complete(_all(map(self._answer, requests)))
+        with self._drain_gate.working():
+            responses = self._loop.run_until_complete(_gather(map(self._respond, requests)))
         self._metrics.executed()
-        return answers
+        return responses
 
     def finalize(self) -> None:
         """See Triton's Python backend."""
         self._threads.shutdown()
         self._reporter.close()
         self._loop.close()
-        self._door.close()
+        self._drain_gate.close()
 
-    async def _answer(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
-        record = _record_of(request)
+    async def _respond(self, triton_request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
+        record = _new_record(triton_request)
         try:
-            asked = self._parse(request, record)
-            try:
-                pages = [page async for page in self._pages(asked, request, record)]
-            finally:
-                asked.document.close()
-            return _response(pages, asked, request, record)
-        except Exception as error:  # becomes this request's answer
+            request = self._parse(triton_request, record)
+            with closing(request.document):
+                async with aclosing(self._pages(request, triton_request, record)) as pages:
+                    read = [page async for page in pages]
+            return _response(read, request, triton_request, record)
+        except Exception as error:  # becomes the response to this request
             return _failure(error, record)
         finally:
             self._reporter.answered(record)
 
-    def _parse(self, request: pb_utils.InferenceRequest, record: FileRecord) -> OcrRequest:
-        inputs = read_inputs(request)
+    def _parse(self, triton_request: pb_utils.InferenceRequest, record: FileRecord) -> OcrRequest:
+        inputs = read_inputs(triton_request)
         record.received_bytes = received_bytes(inputs)
-        self._door.check()
-        return parse_request(inputs, request.requested_output_names(), self._settings, self._repository)
+        self._drain_gate.check()
+        requested = triton_request.requested_output_names()
+        return parse_request(inputs, requested, self._settings, self._repository)
 
     async def _pages(
-        self, asked: OcrRequest, request: pb_utils.InferenceRequest, record: FileRecord
-    ) -> AsyncIterator[ReadPage]:
-        """The pages in order, several being read at the same time; no more once the client has gone."""
+        self, request: OcrRequest, triton_request: pb_utils.InferenceRequest, record: FileRecord
+    ) -> AsyncGenerator[ReadPage, None]:
+        """Yield the pages in order and read several at a time; stop when the client has gone.
+
+        Only the pages in flight hold pixels: a page that is done holds its result and encoded images. Closing
+        the generator cancels the pages in flight and waits for them, so that the document can be closed.
+        """
         in_flight: list[asyncio.Task[ReadPage]] = []
         deadline_s = self._loop.time() + self._settings.max_seconds
-        decoding = asyncio.Lock()  # a document is read by one thread at a time
+        decoding = asyncio.Lock()  # one thread at a time reads a document
         try:
-            for index in asked.page_indices:
-                if request.is_cancelled():
+            for index in request.page_indices:
+                if triton_request.is_cancelled():
                     record.reason = "cancelled"
                     break
                 if len(in_flight) == self._settings.pages_in_flight:
-                    yield await self._in_time(in_flight.pop(0), deadline_s)
-                in_flight.append(asyncio.create_task(self._timed_read(asked, index, decoding, record)))
+                    yield await self._before(deadline_s, in_flight.pop(0))
+                in_flight.append(asyncio.create_task(self._timed_read(request, index, decoding, record)))
             while in_flight:
-                yield await self._in_time(in_flight.pop(0), deadline_s)
+                yield await self._before(deadline_s, in_flight.pop(0))
         finally:
             for task in in_flight:
                 task.cancel()
             await asyncio.gather(*in_flight, return_exceptions=True)
 
-    async def _in_time(self, page: asyncio.Task[ReadPage], deadline_s: float) -> ReadPage:
+    async def _before(self, deadline_s: float, page: asyncio.Task[ReadPage]) -> ReadPage:
         try:
             return await asyncio.wait_for(page, deadline_s - self._loop.time())
         except asyncio.TimeoutError as error:
             raise InvalidInputError(
                 f"file: reading its pages takes more than {self._settings.max_seconds} s "
-                "(limit max_seconds), expected fewer or smaller ones",
+                "(limit max_seconds), expected fewer or smaller pages",
                 "too_large",
             ) from error
 
     async def _timed_read(
-        self, asked: OcrRequest, index: int, decoding: asyncio.Lock, record: FileRecord
+        self, request: OcrRequest, index: int, decoding: asyncio.Lock, record: FileRecord
     ) -> ReadPage:
-        clock = StageClock({name: role.value for role, name in asked.page_settings.networks.items()})
+        clock = StageClock({name: role.value for role, name in request.page_settings.networks.items()})
         CLOCK.set(clock)  # of this task alone
         with self._reporter.page_in_flight():
-            page = await self._read_or_report(asked, index, decoding)
+            page = await self._read_or_report(request, index, decoding)
         if page.error:
             record.reason = page.error.code
             return page
@@ -138,59 +143,61 @@ class Ocr:
         self._reporter.page_read(read)
         return page
 
-    async def _read_or_report(self, asked: OcrRequest, index: int, decoding: asyncio.Lock) -> ReadPage:
+    async def _read_or_report(self, request: OcrRequest, index: int, decoding: asyncio.Lock) -> ReadPage:
         """Read a page. In a file of several pages, report a page that cannot be read and go on."""
         try:
-            return await self._read(asked, index, decoding)
+            return await self._read(request, index, decoding)
         except InvalidInputError as error:
-            check_served(asked.page_settings.networks, self._repository)
-            if asked.document.page_count == 1:
+            check_served(request.page_settings.networks, self._repository)
+            if request.document.page_count == 1:
                 raise
             return ReadPage.failed(index, PageError(error.reason, str(error)))
 
-    async def _read(self, asked: OcrRequest, index: int, decoding: asyncio.Lock) -> ReadPage:
+    async def _read(self, request: OcrRequest, index: int, decoding: asyncio.Lock) -> ReadPage:
+        """Read a page, and drop its pixels."""
         async with decoding:
             with CLOCK.get().running(READ_FILE):
-                page = await self._decode(asked, index, asked.page_settings.reduction_of)
+                page = await self._decode(request, index, request.page_settings.reduction_of)
         try:
-            result = await self._pipeline.read(page, asked.page_settings)
+            result = await self._pipeline.read(page, request.page_settings)
         except (StageError, OverloadedError):
-            check_served(asked.page_settings.networks, self._repository)
+            check_served(request.page_settings.networks, self._repository)
             raise
-        if not asked.options["return_page_images"]:
-            return ReadPage(index, result)
-        if page.reduction > 1:  # pictures have all pixels
+        if not request.options["return_page_images"]:
+            return ReadPage(index, result.without_pixels())
+        if page.reduction > 1:  # the images have all pixels
             async with decoding:
-                page = await self._decode(asked, index, unreduced)
+                page = await self._decode(request, index, unreduced)
         with CLOCK.get().running(WRITE_ANSWER):
-            return _with_pictures(index, page, result, asked.page_settings)
+            return await self._loop.run_in_executor(
+                self._threads, _with_images, index, page, result, request.page_settings
+            )
 
-    async def _decode(self, asked: OcrRequest, index: int, reduction_of: ReductionOf) -> Page:
-        read = asked.document.read_page
+    async def _decode(self, request: OcrRequest, index: int, reduction_of: ReductionOf) -> Page:
+        read = request.document.read_page
         return await self._loop.run_in_executor(self._threads, read, index, reduction_of)
 
 
 class OcrStream(Ocr):
-    """`ocr_stream`: one response per page, as it is done."""
+    """The model `ocr_stream`: one response per page, as soon as the page is read."""
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> None:
         """See Triton's Python backend."""
-        with self._door.working():
-            self._loop.run_until_complete(_all(map(self._stream, requests)))
+        with self._drain_gate.working():
+            self._loop.run_until_complete(_gather(map(self._stream, requests)))
         self._metrics.executed()
 
-    async def _stream(self, request: pb_utils.InferenceRequest) -> None:
-        sender, record = request.get_response_sender(), _record_of(request)
+    async def _stream(self, triton_request: pb_utils.InferenceRequest) -> None:
+        sender, record = triton_request.get_response_sender(), _new_record(triton_request)
         try:
-            asked = self._parse(request, record)
-            try:
-                async for page in self._pages(asked, request, record):
-                    sender.send(_response([page], asked, request, record))
-            finally:
-                asked.document.close()
-        except Exception as error:  # becomes this request's answer
-            # In one message: a gRPC client may ask for the stream to end with its first error, and Triton
-            # 2.51 crashes on anything sent after that.
+            request = self._parse(triton_request, record)
+            with closing(request.document):
+                async with aclosing(self._pages(request, triton_request, record)) as pages:
+                    async for page in pages:
+                        sender.send(_response([page], request, triton_request, record))
+        except Exception as error:  # becomes the response to this request
+            # The error and the final flag go in one message: a gRPC client may ask for the stream to end with
+            # its first error, and Triton 2.51 crashes on anything that is sent after that.
             sender.send(_failure(error, record), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
             return
         finally:
@@ -198,27 +205,30 @@ class OcrStream(Ocr):
         sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
 
-def _with_pictures(index: int, page: Page, result: PageResult, settings: PageSettings) -> ReadPage:
-    """A page read, with pictures of it as given and as preprocessed."""
+def _with_images(index: int, page: Page, result: PageResult, settings: PageSettings) -> ReadPage:
+    """Encode the page as given and as preprocessed."""
     preprocessed = None
     if settings.options["use_doc_unwarping"]:
         preprocessed = encode_picture(result.page.pixels)
     elif settings.options["use_doc_orientation_classify"]:
         preprocessed = encode_picture(rotate(page, result.doc_angle).pixels)
-    return ReadPage(index, result, encode_picture(page.pixels), preprocessed)
+    return ReadPage(index, result.without_pixels(), encode_picture(page.pixels), preprocessed)
 
 
-def _record_of(request: pb_utils.InferenceRequest) -> FileRecord:
-    ORIGIN.set(request)  # of this task, and of those that it starts
-    return FileRecord(request.request_id())
+def _new_record(triton_request: pb_utils.InferenceRequest) -> FileRecord:
+    ORIGIN.set(triton_request)  # of this task, and of the tasks that it starts
+    return FileRecord(triton_request.request_id())
 
 
 def _response(
-    pages: list[ReadPage], asked: OcrRequest, request: pb_utils.InferenceRequest, record: FileRecord
+    pages: list[ReadPage],
+    request: OcrRequest,
+    triton_request: pb_utils.InferenceRequest,
+    record: FileRecord,
 ) -> pb_utils.InferenceResponse:
     with record.clock.running(WRITE_ANSWER):
-        tensors = output_tensors(pages, asked.document.page_count, asked.options)
-        return response(tensors, request.requested_output_names())
+        tensors = output_tensors(pages, request.document.page_count, request.options)
+        return response(tensors, triton_request.requested_output_names())
 
 
 def _failure(error: Exception, record: FileRecord) -> pb_utils.InferenceResponse:
@@ -226,5 +236,5 @@ def _failure(error: Exception, record: FileRecord) -> pb_utils.InferenceResponse
     return error_response(error, record.request_id)
 
 
-async def _all(answers: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
-    return await asyncio.gather(*answers)
+async def _gather(responses: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
+    return await asyncio.gather(*responses)
