@@ -158,7 +158,7 @@ def support(device: Device, engine: str) -> Support:
 
 
 def engine_for(device: Device, engine: str) -> str:
-    """The engine asked for; for `auto`, the first that reaches the device, or `auto` still on a CPU.
+    """Return the engine for a device; for `auto` the first that supports it, or `auto` itself on a CPU.
 
     Raises:
         ServerError: the engine asked for does not reach it.
@@ -193,12 +193,12 @@ def is_cuda(device: Device, engine: str) -> bool:
 
 
 def instance_group_name(model: str, index: int) -> str:
-    """The name of the instance group of one device, from which `of_instance` reads the device's number."""
+    """Return the name of a device's instance group; `of_instance` reads the device's number from it."""
     return f"{model}-device-{index}"
 
 
 def of_instance(name: str, arguments: Mapping[str, str]) -> Device:
-    """The one device of a model instance, of those that its network runs on.
+    """Return the device of a model instance, one of the devices of its network.
 
     Args:
         name: as in the network's card, `gpu:0,1` for example.

@@ -24,7 +24,7 @@ REQUESTS: Final = logging.getLogger("tritonocr.requests")
 
 
 def environment(log_format: LogFormat, log_requests: bool) -> dict[str, str]:
-    """What a server's environment must hold for such a log."""
+    """Return the environment variables that configure a server's log."""
     return {FORMAT_VARIABLE: log_format, REQUESTS_VARIABLE: str(int(log_requests))}
 
 
@@ -65,6 +65,6 @@ class TextFormatter(logging.Formatter):
 
 
 def _value(value: object) -> str:
-    """A value in one word: what a client made up may hold line ends."""
+    """Return a value as one word, since a client's text may contain line ends."""
     text = str(value)
     return text if text.isascii() and text.isprintable() and " " not in text and text else json.dumps(value)

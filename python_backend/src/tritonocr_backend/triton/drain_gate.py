@@ -1,8 +1,8 @@
-"""Ending a server without losing what it is reading.
+"""Draining: stop a server without losing the requests in flight.
 
-Triton that is told to stop lets no model call another any more, so that a page in the middle of the pipeline
-fails. So `ocr` is emptied first: a file that all its instances have open says by its content that nothing new
-is taken on, and by a shared lock on it which of them are still at work.
+A stopping tritonserver rejects calls from one model to another, so that a page in the middle of the pipeline
+fails. Therefore `ocr` is drained first. All its instances open one file: content in the file means that new
+requests are rejected, and a shared lock on it means that an instance is working.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pathlib import Path
 from tritonocr_backend.core.errors import OverloadedError
 
 VARIABLE = "TRITONOCR_DRAIN_FILE"
-"""Environment variable that tells the models where the file is; without it they do not look."""
+"""Environment variable with the path of the file; without it the models do not drain."""
 
 _POLL_S = 0.05
 
 
 class DrainGate:
-    """An instance's view: whether it may take on work, and that it is at work."""
+    """An instance's side of draining: whether it may accept requests, and that it is working."""
 
     def __init__(self) -> None:
         path = os.environ.get(VARIABLE)
@@ -31,11 +31,11 @@ class DrainGate:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Keep the server from ending meanwhile; requests that came too late are for `check` to refuse."""
+        """Keep the server from stopping. `check` rejects requests that arrive after draining has started."""
         if self._file is None:
             yield
             return
-        with suppress(BlockingIOError):  # it is ending: nothing is taken on
+        with suppress(BlockingIOError):  # the server is draining
             fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         try:
             yield
@@ -43,10 +43,10 @@ class DrainGate:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def check(self) -> None:
-        """To be called at work, before anything is begun.
+        """Check that the server accepts requests; call this within `working`.
 
         Raises:
-            OverloadedError: the server is ending.
+            OverloadedError: the server is stopping.
         """
         if self._file is not None and os.fstat(self._file).st_size:
             raise OverloadedError("the server is stopping; send the request to another one, or later")
@@ -58,7 +58,7 @@ class DrainGate:
 
 
 def drain(path: Path, timeout_s: float) -> bool:
-    """Let nothing new in, and wait until all that is in has been done; whether that was in time."""
+    """Reject new requests and wait for those in flight; return whether they finished in time."""
     deadline_s = time.monotonic() + timeout_s
     with path.open("wb") as file:
         file.write(b"draining\n")

@@ -1,4 +1,4 @@
-"""From records to the `ocr` model's output tensors: the edge where lines become columns."""
+"""The output tensors of the `ocr` model, made from the results of its pages."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ReadPage:
 
 
 def encode_picture(page: Image) -> bytes:
-    """A page as JPEG, or as PNG where a side exceeds what JPEG can hold."""
+    """Encode a page as JPEG, or as PNG if a side exceeds JPEG's limit of 65 500 pixels."""
     if max(page.shape[:2]) > JPEG_MAX_SIDE_PX:
         return bytes(cv2.imencode(".png", page)[1])
     return bytes(cv2.imencode(".jpg", page, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1])
@@ -60,12 +60,12 @@ def encode_picture(page: Image) -> bytes:
 def output_tensors(
     pages: Sequence[ReadPage], page_count: int, options: OptionValues
 ) -> dict[str, NDArray[Any]]:
-    """All outputs of `ocr` for pages in order; README.md has the table.
+    """Return all outputs of `ocr` for pages in order; model_repository/README.md has the table.
 
     Args:
-        pages: those that were read.
-        page_count: pages in the file, also those that were not read.
-        options: what they were read with.
+        pages: the pages that were read.
+        page_count: number of pages in the file.
+        options: the value of each option in force.
     """
     return {
         "page_count": np.array([page_count], dtype=np.int32),

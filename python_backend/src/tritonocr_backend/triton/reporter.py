@@ -1,4 +1,4 @@
-"""Tells the metrics and the log what happens in `ocr`, beside the work and never in its way."""
+"""Reports to the metrics and the log what happens in `ocr`, without delaying the work."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _log = logging.getLogger(__name__)
 
 
 class Reporter:
-    """Counts in a thread of its own: each count is a message to tritonserver, and waits for its answer.
+    """Count in a separate thread, because each count waits for a response of tritonserver.
 
     Args:
-        args: what Triton hands to `initialize`.
+        args: the arguments of `initialize`.
     """
 
     def __init__(self, args: Mapping[str, str]) -> None:
@@ -34,7 +34,7 @@ class Reporter:
 
     @contextmanager
     def page_in_flight(self) -> Iterator[None]:
-        """A page is being read within."""
+        """Count the page that is read within as in flight."""
         self._move(+1)
         try:
             yield
@@ -42,16 +42,16 @@ class Reporter:
             self._move(-1)
 
     def page_read(self, page: PageRecord) -> None:
-        """A page was read."""
+        """Count a page that was read."""
         self._do(self._metrics.count_page, page)
 
     def answered(self, file: FileRecord) -> None:
-        """A request was answered."""
+        """Count and log a request that was answered."""
         REQUESTS.info({"message": "request", **self._instance, **file.log_fields()})
         self._do(self._metrics.count_file, file)
 
     def close(self) -> None:
-        """Finish what is to be told."""
+        """Finish the pending counts."""
         self._thread.shutdown()
 
     def _move(self, by: int) -> None:
@@ -62,14 +62,14 @@ class Reporter:
         def logged() -> None:
             try:
                 action(*arguments)
-            except Exception:  # nothing that is told is worth a request
+            except Exception:  # a failed count must not fail a request
                 _log.exception("a metric was not counted")
 
         self._thread.submit(logged)
 
 
 class _OcrMetrics:
-    """What `ocr` and `ocr_stream` count; everything is there from the start, as 0."""
+    """The metrics of `ocr` and `ocr_stream`; each exists from the start, as 0."""
 
     def __init__(self, args: Mapping[str, str]) -> None:
         self._families = families = Families({"model": args["model_name"]})
@@ -93,7 +93,7 @@ class _OcrMetrics:
         self._in_flight.set(0)  # an instance that was killed left its last value
 
     def count_page(self, page: PageRecord) -> None:
-        """A page was read."""
+        """Count a page that was read."""
         self._pages.increment(1)
         self._lines.increment(page.lines)
         self._page_lines.observe(page.lines)
@@ -101,7 +101,7 @@ class _OcrMetrics:
         self._count_stages(page.stage_seconds)
 
     def count_file(self, file: FileRecord) -> None:
-        """A request was answered."""
+        """Count and log a request that was answered."""
         self._files.increment(1)
         self._bytes.increment(file.received_bytes)
         self._count_stages(file.clock.seconds)
@@ -109,7 +109,7 @@ class _OcrMetrics:
             self._rejected[file.reason].increment(1)
 
     def set_pages_in_flight(self, count: int) -> None:
-        """So many pages are being read in this instance."""
+        """Set the number of pages in flight in this instance."""
         self._in_flight.set(count)
 
     def _count_stages(self, stage_seconds: Mapping[str, float]) -> None:

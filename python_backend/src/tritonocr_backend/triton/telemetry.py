@@ -1,6 +1,6 @@
-"""What is told of a request: how it ended, how much it brought, and how long each stage took.
+"""Telemetry of a request: its status, its size, and the duration of each stage.
 
-Never what it says: no text of a document and no option's value gets into a record.
+The records never contain a document's text or an option's value.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class FileRecord:
     reason: Reason | None = None
 
     def log_fields(self) -> dict[str, Any]:
-        """The request's log line."""
+        """Return the fields of the request's log line."""
         stages: Counter[str] = Counter(self.clock.seconds)
         for page in self.pages:
             stages.update(page.stage_seconds)

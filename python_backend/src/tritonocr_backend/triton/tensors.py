@@ -18,15 +18,15 @@ if numpy2.IS_NUMPY_2:
 
 
 def read_inputs(request: pb_utils.InferenceRequest) -> dict[str, NDArray[Any]]:
-    """A request's inputs by name; STRING tensors hold bytes."""
+    """Return a request's inputs by name; STRING tensors contain bytes."""
     return {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
 
 
 def decode_strings(tensor: NDArray[Any], name: str) -> NDArray[np.object_]:
-    """A STRING tensor's bytes as str.
+    """Decode a STRING tensor from bytes to str.
 
     Raises:
-        InvalidInputError: it is not UTF-8.
+        InvalidInputError: the bytes are not UTF-8.
     """
     try:
         texts = [item.decode() if isinstance(item, bytes) else str(item) for item in tensor.ravel()]
@@ -36,7 +36,7 @@ def decode_strings(tensor: NDArray[Any], name: str) -> NDArray[np.object_]:
 
 
 def encode_strings(tensor: NDArray[Any]) -> NDArray[np.object_]:
-    """A tensor of str as UTF-8 bytes."""
+    """Encode a tensor of str as UTF-8 bytes."""
     items = [item.encode() if isinstance(item, str) else item for item in tensor.ravel()]
     return np.array(items, dtype=object).reshape(tensor.shape)
 
@@ -54,13 +54,13 @@ def _tensor(name: str, array: NDArray[Any]) -> pb_utils.Tensor:
 
 
 def response(outputs: Tensors, requested: Collection[str]) -> pb_utils.InferenceResponse:
-    """A response of the requested ones among `outputs`."""
+    """Return a response with the requested outputs."""
     return pb_utils.InferenceResponse(
         to_triton({name: array for name, array in outputs.items() if name in requested})
     )
 
 
 def from_response(answer: Any) -> Mapping[str, NDArray[Any]]:
-    """The outputs of another model's response, STRING tensors as str."""
+    """Return the outputs of another model's response, STRING tensors as str."""
     arrays = {tensor.name(): tensor.as_numpy() for tensor in answer.output_tensors()}
     return {name: decode_strings(a, name) if a.dtype == object else a for name, a in arrays.items()}
