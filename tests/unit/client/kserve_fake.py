@@ -44,6 +44,19 @@ def blank_answer(pages: int = 1, page_count: int | None = None) -> Tensors:
     }
 
 
+def one_block(page_index: NDArray[np.int32]) -> Tensors:
+    """The layout of pages whose lines stand under each other, in their order, in one paragraph per page."""
+    ranks = np.concatenate(
+        [np.zeros(0, np.int32), *(np.arange(count) for count in np.unique(page_index, return_counts=True)[1])]
+    ).astype(np.int32)
+    return {
+        "reading_order": ranks,
+        "row_index": ranks,
+        "block_index": np.zeros(len(page_index), np.int32),
+        "block_kind": texts(["paragraph"] * len(page_index)),
+    }
+
+
 def answer_with_lines(lines: list[str], page_of_line: list[int] | None = None, pages: int = 1) -> Tensors:
     """Lines under each other, each 8 pixels wide and 4 high, on pages of 20 x 10 pixels."""
     count = len(lines)
@@ -67,6 +80,7 @@ def answer_with_lines(lines: list[str], page_of_line: list[int] | None = None, p
         "rec_scores": np.full(count, 0.5, np.float32),
         "rec_polys": polys,
         "rec_boxes": np.stack([rows * 0, rows, rows * 0 + 8, rows + 4], axis=1).astype(np.int32),
+        **one_block(page_index),
     }
 
 

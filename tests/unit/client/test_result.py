@@ -11,17 +11,24 @@ from typing import Any
 import numpy as np
 import pypdfium2
 import pytest
-from kserve_fake import answer_with_lines, blank_answer, decoded, texts
+from kserve_fake import answer_with_lines, blank_answer, decoded, one_block, texts
 from PIL import Image
 from shared_files import REFERENCE, tutorial
 
 from tritonocr import InvalidInputError, OCRFailure, OCRResult, searchable_pdf
 from tritonocr._options import DEFAULTS
+from tritonocr._results.reading_order import TextBlock
 from tritonocr._results.saving import encoded_picture
 
 RECORDED = sorted(REFERENCE.glob("paddlex_*/*/*.json"))
 # Keys of PaddleX 3.7 that 3.0 has not; `return_word_box` is ours too where words were asked for.
 NEWER_KEYS = ("return_word_box",)
+LAYOUT_KEYS = ("reading_order", "row_index", "block_index", "block_kind")
+
+
+def without_layout(fields: dict[str, Any]) -> dict[str, Any]:
+    """The keys that PaddleX has, without those that TritonOCR adds for the reading order."""
+    return {name: value for name, value in fields.items() if name not in LAYOUT_KEYS}
 
 
 def tensors_of(recorded: dict[str, Any]) -> dict[str, Any]:
@@ -40,6 +47,7 @@ def tensors_of(recorded: dict[str, Any]) -> dict[str, Any]:
         "rec_scores": np.array(recorded["rec_scores"], np.float32),
         "rec_polys": np.array(recorded["rec_polys"], np.int32).reshape(-1, 4, 2),
         "rec_boxes": np.array(recorded["rec_boxes"], np.int32).reshape(-1, 4),
+        **one_block(np.zeros(lines, np.int32)),
     }
 
 
@@ -72,6 +80,8 @@ def test_a_recorded_answer_comes_out_as_paddlex_wrote_it(file: Path) -> None:
         tensors_of(recorded), settings_of(recorded), input_path=recorded["input_path"], is_pdf=False
     )
     ours, expected = result.json["res"], expected_of(recorded)
+    assert [name for name in ours if name in LAYOUT_KEYS] == list(LAYOUT_KEYS)
+    ours = without_layout(ours)
     assert ours == expected
     assert list(ours) == list(expected)
     assert json.loads(json.dumps(ours)) == ours
@@ -100,7 +110,7 @@ def test_word_boxes_come_out_as_paddlex_wrote_them() -> None:
     (result,) = decoded(tensors, settings, input_path=recorded["input_path"], is_pdf=False)
     expected = expected_of(recorded)
     expected["return_word_box"] = True
-    ours = result.json["res"]
+    ours = without_layout(result.json["res"])
     added = {ours.pop("text_word_polys") is None, ours.pop("text_word_scores") is None}
     assert added == {False}, "keys of our own beside PaddleX's"
     assert ours == expected
@@ -113,7 +123,7 @@ def test_the_fields_are_the_tutorials() -> None:
     listed = re.findall(r"^    - `(\w+)`:", tutorial()[start:], flags=re.MULTILINE)
     assert len(listed) == 13
     (result,) = decoded(answer_with_lines(["a"]), DEFAULTS, input_path="a.png", is_pdf=False)
-    assert set(listed) | {"text_type"} == set(result)
+    assert set(listed) | {"text_type"} == set(without_layout(result))
 
 
 @pytest.mark.parametrize(("edge", "dtype"), [(32767, np.int16), (32768, np.int32)])
@@ -220,8 +230,15 @@ def test_pictures_that_were_not_asked_for_are_an_error_that_says_how() -> None:
 
 
 def test_text_and_markdown_follow_the_reading_order(tmp_path: Path) -> None:
-    boxes = np.array([[50, 0, 90, 10], [0, 1, 40, 11], [0, 12, 40, 22], [0, 60, 40, 70]], np.int32)
-    result = result_of("right", "left", "*below*", "1. far", rec_boxes=boxes)
+    layout = {
+        "reading_order": np.array([1, 0, 2, 3], np.int32),
+        "row_index": np.array([0, 0, 1, 2], np.int32),
+        "block_index": np.array([0, 0, 0, 1], np.int32),
+        "block_kind": texts(["table", "table", "table", "paragraph"]),
+    }
+    result = result_of("right", "left", "*below*", "1. far", **layout)
+    assert result.blocks == [TextBlock("table", ((1, 0), (2,))), TextBlock("paragraph", ((3,),))]
+    assert [block.lines for block in result.blocks] == [(1, 0, 2), (3,)]
     assert result.text == "left right\n*below*\n1. far"
     assert result.markdown == "left right  \n\\*below\\*\n\n1\\. far"
     assert result.save_to_markdown(tmp_path).read_text() == result.markdown + "\n"

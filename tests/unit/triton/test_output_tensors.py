@@ -7,6 +7,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from tritonocr_backend.pipeline.reading_order import page_layout
 from tritonocr_backend.pipeline.records import Line, PageResult, PlacedText
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
 from tritonocr_backend.triton.output_tensors import ReadPage, encode_picture, output_tensors
@@ -33,6 +34,9 @@ def result(boxes: int, lines: tuple[Line, ...], angle: int = 0, reached: bool = 
         boxes=DetectedBoxes(quads, scores, reached),
         line_angles=np.arange(boxes, dtype=np.int32) % 2,
         lines=lines,
+        layout=page_layout(
+            quads[[line.box_index for line in lines]], (480, 640), [line.text for line in lines]
+        ),
     )
 
 
@@ -43,7 +47,9 @@ def decoded(picture: bytes) -> PIL.Image.Image:
 class TestColumns:
     TENSORS = output_tensors(
         [
-            ReadPage(0, result(2, (Line(1, "中文", 0.5, (word("中", 1, 2), word("文", 3, 2))),))),
+            ReadPage(
+                0, result(2, (Line(1, "中文", 0.5, (word("中", 1, 2), word("文", 3, 2))), Line(0, "b", 0.75)))
+            ),
             ReadPage(3, result(0, (), angle=90, reached=True)),
             ReadPage(4, result(1, (Line(0, "c", 0.25, (word("c", 5, 6),)),), angle=-1)),
         ],
@@ -60,12 +66,16 @@ class TestColumns:
             ("max_candidates_reached", [False, True, False]),
             ("dt_page_index", [0, 0, 4]),
             ("textline_orientation_angles", [0, 1, 0]),
-            ("page_index", [0, 4]),
-            ("rec_texts", ["中文", "c"]),
-            ("rec_scores", [0.5, 0.25]),
-            ("rec_polys", [[[21, 22], [31, 23], [31, 28], [21, 27]], BOX]),
-            ("rec_boxes", [[21, 22, 31, 28], [1, 2, 11, 8]]),
-            ("word_line_index", [0, 0, 1]),
+            ("page_index", [0, 0, 4]),
+            ("rec_texts", ["中文", "b", "c"]),
+            ("rec_scores", [0.5, 0.75, 0.25]),
+            ("rec_polys", [[[21, 22], [31, 23], [31, 28], [21, 27]], BOX, BOX]),
+            ("rec_boxes", [[21, 22, 31, 28], [1, 2, 11, 8], [1, 2, 11, 8]]),
+            ("reading_order", [1, 0, 0]),
+            ("row_index", [1, 0, 0]),
+            ("block_index", [1, 0, 0]),
+            ("block_kind", ["paragraph", "paragraph", "paragraph"]),
+            ("word_line_index", [0, 0, 2]),
             ("word_texts", ["中", "文", "c"]),
             ("word_boxes", [[1, 2, 4, 7], [3, 2, 6, 7], [5, 6, 8, 11]]),
             ("word_polys", [quad_at(1, 2), quad_at(3, 2), quad_at(5, 6)]),

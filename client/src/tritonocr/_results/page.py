@@ -58,6 +58,10 @@ class PageRecord:
         rec_scores: [m] score of each of these lines.
         rec_polys: [m,4,2] corners of each of these lines.
         rec_boxes: [m,4] xmin, ymin, xmax, ymax of each of these lines.
+        reading_order: [m] rank of each of these lines in reading order, from 0.
+        row_index: [m] row of each of these lines; lines of one row stand side by side.
+        block_index: [m] block of each of these lines, counted in reading order from 0.
+        block_kind: [m] kind of this block, such as "heading".
         words: the words of each of these lines; None if the request did not ask for words.
         input_image: encoded picture of the page; None if the request did not ask for pictures.
         preprocessed_image: encoded picture after rotation and unwarping; None if both were off.
@@ -76,6 +80,10 @@ class PageRecord:
     rec_scores: NDArray[np.floating[Any]]
     rec_polys: NDArray[np.integer[Any]]
     rec_boxes: NDArray[np.integer[Any]]
+    reading_order: NDArray[np.integer[Any]]
+    row_index: NDArray[np.integer[Any]]
+    block_index: NDArray[np.integer[Any]]
+    block_kind: list[str]
     words: list[PlacedTexts] | None = None
     input_image: bytes | None = None
     preprocessed_image: bytes | None = None
@@ -121,6 +129,10 @@ def result_fields(
         "rec_scores": page.rec_scores.tolist(),
         "rec_polys": list(_narrow(page.rec_polys)),
         "rec_boxes": _narrow(page.rec_boxes),
+        "reading_order": page.reading_order.tolist(),
+        "row_index": page.row_index.tolist(),
+        "block_index": page.block_index.tolist(),
+        "block_kind": page.block_kind,
         **({} if words is None else _placed_fields("text_word", words)),
         **({"warnings": [asdict(warning) for warning in page.warnings]} if page.warnings else {}),
         **({"error": asdict(page.error)} if page.error else {}),

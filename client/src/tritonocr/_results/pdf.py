@@ -73,9 +73,11 @@ def _add_page(canvas: Any, result: PageWithPicture) -> None:
     scale = min(_POINTS_PER_PIXEL, _MAX_POINTS / max(width_px, height_px))
     canvas.setPageSize((width_px * scale, height_px * scale))
     canvas.drawImage(picture, 0, 0, width_px * scale, height_px * scale)
-    for poly, text in zip(result["rec_polys"], result["rec_texts"], strict=True):
+    for line in np.argsort(result["reading_order"]).tolist():
+        text = result["rec_texts"][line]
         if text:
-            _add_line(canvas, _to_points(reading_quad(poly), height_px, scale), text)
+            quad = reading_quad(result["rec_polys"][line])
+            _add_line(canvas, _to_points(quad, height_px, scale), text)
     canvas.showPage()
 
 

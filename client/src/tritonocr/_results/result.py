@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,7 +13,7 @@ import numpy as np
 
 from .._exceptions import InvalidInputError, TritonOCRError
 from .page import PageMessage, PageRecord, result_fields
-from .reading_order import joined, paragraphs, reading_rows
+from .reading_order import TextBlock, text_blocks
 from .saving import (
     can_print,
     encoded_picture,
@@ -37,6 +37,9 @@ class OCRResult(dict[str, Any]):
     `rec_boxes` is an array [n,4], scores are floats. `dt_scores` is added, because PaddleX's tutorial
     documents it. `return_word_box`, `text_word_boxes` and `text_word` are present if the request asked for
     words, as in later PaddleX versions; TritonOCR adds `text_word_polys` and `text_word_scores`.
+
+    The lines are in PaddleX's order. TritonOCR adds how a person reads them, with one entry per line:
+    `reading_order` (the rank of the line, from 0), `row_index`, `block_index` and `block_kind`.
 
     Attributes:
         page: the record of the page, with its size and pictures.
@@ -95,23 +98,24 @@ class OCRResult(dict[str, Any]):
         return {"res": {key: _plain(value) for key, value in self.items()}}
 
     @property
+    def blocks(self) -> list[TextBlock]:
+        """The blocks of the page in reading order: headings, paragraphs, tables and others."""
+        return text_blocks(self["reading_order"], self["row_index"], self["block_index"], self["block_kind"])
+
+    @property
     def text(self) -> str:
         """The page's lines in reading order; lines side by side share a row, with a space between them."""
-        rows = reading_rows(self["rec_boxes"])
-        return "\n".join(map(self._row_text, rows))
+        return "\n".join(self._row_text(row) for block in self.blocks for row in block.rows)
 
     @property
     def markdown(self) -> str:
-        """The page's text as Markdown; a vertical gap on the page starts a new paragraph."""
+        """The page's text as Markdown; each block is a paragraph, each row a line."""
         return "\n\n".join(
-            "  \n".join(
-                escaped_markdown(" ".join(self["rec_texts"][line] for line in row)) for row in paragraph
-            )
-            for paragraph in paragraphs(self["rec_boxes"])
+            "  \n".join(escaped_markdown(self._row_text(row)) for row in block.rows) for block in self.blocks
         )
 
-    def _row_text(self, row: list[int]) -> str:
-        return joined([self["rec_texts"][line] for line in row])
+    def _row_text(self, row: Sequence[int]) -> str:
+        return " ".join(self["rec_texts"][line] for line in row)
 
     @property
     def img(self) -> dict[str, Image.Image]:

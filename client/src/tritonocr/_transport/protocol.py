@@ -59,6 +59,10 @@ PER_LINE = {
     "rec_scores": Output("FP32"),
     "rec_polys": Output("INT32", (4, 2)),
     "rec_boxes": Output("INT32", (4,)),
+    "reading_order": Output("INT32"),
+    "row_index": Output("INT32"),
+    "block_index": Output("INT32"),
+    "block_kind": Output("BYTES"),
 }
 PER_WORD = {
     "word_line_index": Output("INT32"),
@@ -265,6 +269,10 @@ def _page(
         rec_scores=columns["rec_scores"][lines],
         rec_polys=columns["rec_polys"][lines],
         rec_boxes=columns["rec_boxes"][lines],
+        reading_order=columns["reading_order"][lines],
+        row_index=columns["row_index"][lines],
+        block_index=columns["block_index"][lines],
+        block_kind=[_text(kind) for kind in columns["block_kind"][lines]],
         words=None if words is None else [words[line] for line in np.flatnonzero(lines)],
         input_image=_picture(columns, "input_images", row),
         preprocessed_image=_picture(columns, "preprocessed_images", row),

@@ -99,10 +99,9 @@ def _print_table(result: OCRResult) -> None:
     table.add_column("score", justify="right")
     table.add_column("text", overflow="fold")
     table.add_column("box", no_wrap=True)
-    for text, score, edges in zip(
-        result["rec_texts"], result["rec_scores"], result["rec_boxes"].tolist(), strict=True
-    ):
-        table.add_row(f"{score:.3f}", Text(text), " ".join(map(str, edges)))
+    for line in (line for block in result.blocks for line in block.lines):
+        score, edges = result["rec_scores"][line], result["rec_boxes"][line].tolist()
+        table.add_row(f"{score:.3f}", Text(result["rec_texts"][line]), " ".join(map(str, edges)))
     _console(Console).print(table)
 
 

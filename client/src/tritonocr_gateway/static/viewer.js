@@ -25,13 +25,14 @@ export async function showPicture(url) {
 }
 
 export function showLines(result) {
-  const { rec_polys: polys, rec_texts: texts, rec_scores: scores, text_word_boxes: words = [] } = result;
+  const { rec_polys: polys, rec_texts: texts, rec_scores: scores, reading_order: ranks, text_word_boxes: words = [] } = result;
   overlay.replaceChildren(
     ...polys.map((poly, index) => polygon(poly, { "data-line": index })),
     ...words.flat().map(([left, top, right, bottom]) =>
       polygon([[left, top], [right, top], [right, bottom], [left, bottom]], { class: "word" })),
   );
-  const items = texts.map((text, index) => item(text, scores[index], index));
+  const order = [...texts.keys()].sort((one, other) => ranks[one] - ranks[other]);
+  const items = order.map((index, rank) => item(texts[index], scores[index], index, rank));
   lines.replaceChildren(...(items.length ? items : [nothing()]));
 }
 
@@ -47,11 +48,11 @@ function polygon(points, attributes) {
   return element;
 }
 
-function item(text, score, index) {
+function item(text, score, index, rank) {
   const element = document.createElement("li");
   element.dataset.line = index;
   element.role = "option";
-  element.tabIndex = index === 0 ? 0 : -1;
+  element.tabIndex = rank === 0 ? 0 : -1;
   element.append(text ? span(text, "") : span("nothing was read here", "none"), span((100 * score).toFixed(1), score < LOW_SCORE ? "score low" : "score"));
   element.lastChild.title = "Score in percent";
   return element;

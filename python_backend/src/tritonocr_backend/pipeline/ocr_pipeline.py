@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonocr_backend.core import contracts
+from tritonocr_backend.core.arrays import Ints
 from tritonocr_backend.core.contracts import IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS, Role
 from tritonocr_backend.documents.pages import Page, unreduced
 from tritonocr_backend.pipeline import doc_preprocessing, small_pages
 from tritonocr_backend.pipeline.detection_tiles import detection_view
 from tritonocr_backend.pipeline.line_reading import NOT_CLASSIFIED, LineReader, ModelCaller
+from tritonocr_backend.pipeline.reading_order import PageLayout, page_layout
 from tritonocr_backend.pipeline.records import Line, PageResult, PageSettings
 from tritonocr_backend.pipeline.small_text import FINER, is_too_small, small_text_warning
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
@@ -43,8 +45,10 @@ class OcrPipeline:
         if not settings.detection_only:
             lines, angles = await LineReader(self._call, framed, settings).read(boxes.quads)
         boxes, lines = small_pages.without_margin(boxes, lines, page, margin_px)
-        kept = (line for line in lines if line.score >= settings.options["text_rec_score_thresh"])
-        return PageResult(size, page, doc_angle, boxes, angles, tuple(kept), warnings)
+        least_score = settings.options["text_rec_score_thresh"]
+        kept = tuple(line for line in lines if line.score >= least_score)
+        layout = _layout(kept, boxes, angles, page.size)
+        return PageResult(size, page, doc_angle, boxes, angles, kept, layout, warnings)
 
     async def _preprocess(self, page: Page, settings: PageSettings) -> tuple[Page, int]:
         if small_pages.is_crop(page) and not settings.exact:
@@ -102,3 +106,9 @@ class OcrPipeline:
         self, role: Role, batch: NDArray[np.uint8], settings: PageSettings
     ) -> dict[str, NDArray[Any]]:
         return await self._call(settings.networks[role], {IMAGE: batch}, NETWORK_OUTPUTS[role])
+
+
+def _layout(lines: tuple[Line, ...], boxes: DetectedBoxes, angles: Ints, size: tuple[int, int]) -> PageLayout:
+    """Find the blocks and the order of lines on a page of (height, width) pixels."""
+    of_box = np.array([line.box_index for line in lines], dtype=np.intp)
+    return page_layout(boxes.quads[of_box], size, [line.text for line in lines], angles[of_box] == 1)

@@ -12,6 +12,7 @@ from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.page_messages import PageWarning
 from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.pipeline.detection_tiles import page_reduction
+from tritonocr_backend.pipeline.reading_order import PageLayout
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
 from tritonocr_common.option_types import OptionValues
 
@@ -90,7 +91,8 @@ class PageResult:
         doc_angle: degrees by which the page was turned counter-clockwise; -1 if orientation was off.
         boxes: detected boxes in PaddleX's reading order.
         line_angles: int32 [boxes], 1 where a line was upside down; -1 if line orientation was off.
-        lines: in the order of their boxes, those that pass the recognition threshold.
+        lines: in PaddleX's reading order, as their boxes, those that pass the recognition threshold.
+        layout: blocks, rows and reading order of `lines`.
         warnings: what may have cost text of this page.
     """
 
@@ -100,6 +102,7 @@ class PageResult:
     boxes: DetectedBoxes
     line_angles: Ints
     lines: tuple[Line, ...]
+    layout: PageLayout
     warnings: tuple[PageWarning, ...] = ()
 
     def without_pixels(self) -> PageResult:

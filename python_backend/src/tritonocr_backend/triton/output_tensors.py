@@ -15,6 +15,7 @@ from tritonocr_backend.core.arrays import Image
 from tritonocr_backend.core.geometry import bounding_boxes
 from tritonocr_backend.core.page_messages import PageError
 from tritonocr_backend.documents.pages import Page
+from tritonocr_backend.pipeline.reading_order import PageLayout
 from tritonocr_backend.pipeline.records import PageResult
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
 from tritonocr_common.option_types import OptionValues
@@ -46,7 +47,9 @@ class ReadPage:
         """Return a page that was not read: size 0 x 0, no boxes, empty images."""
         pixels = np.empty((0, 0, 3), np.uint8)
         boxes = DetectedBoxes(np.empty((0, 4, 2), np.int32), np.empty(0, np.float32), False)
-        result = PageResult((0, 0), Page(pixels, (0, 0)), -1, boxes, np.empty(0, np.int32), ())
+        result = PageResult(
+            (0, 0), Page(pixels, (0, 0)), -1, boxes, np.empty(0, np.int32), (), PageLayout.empty()
+        )
         return cls(index, result, b"", b"", error)
 
 
@@ -116,6 +119,20 @@ def _line_columns(pages: Sequence[ReadPage]) -> dict[str, NDArray[Any]]:
         "rec_scores": np.array([line.score for _, line in lines], dtype=np.float32),
         "rec_polys": polys,
         "rec_boxes": bounding_boxes(polys),
+        **_layout_columns([page.result.layout for page in pages]),
+    }
+
+
+def _layout_columns(layouts: Sequence[PageLayout]) -> dict[str, NDArray[Any]]:
+    """Return one row per line; ranks and indices start at 0 on each page."""
+    none = np.empty(0, np.int32)
+    return {
+        "reading_order": np.concatenate([none, *(layout.reading_order for layout in layouts)]),
+        "row_index": np.concatenate([none, *(layout.row_index for layout in layouts)]),
+        "block_index": np.concatenate([none, *(layout.block_index for layout in layouts)]),
+        "block_kind": _objects(
+            [layout.block_kinds[block].value for layout in layouts for block in layout.block_index]
+        ),
     }
 
 

@@ -1,0 +1,118 @@
+"""Margins of a page: running headers, footers and page numbers; and footnotes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tritonocr_backend.pipeline.reading_order.blocks import Block, BlockKind
+from tritonocr_backend.pipeline.reading_order.columns import Indices, Segments
+from tritonocr_backend.pipeline.reading_order.rows import joint_boxes
+from tritonocr_backend.pipeline.reading_order.text_traits import is_page_number, starts_footnote
+
+_MARGIN = 0.12  # of the page's height
+_GAP = 0.9  # in heights
+_GAP_OF_NUMBER = 0.4
+_LARGEST = 1.15  # of the height of body text
+_LEAST_BANDS = 5
+_FOOTNOTE_SIZE = 0.9
+_FOOTNOTE_TOP = 0.5  # of the page's height
+
+
+def split_margins(
+    segments: Segments, bands: Sequence[Indices], page_y: tuple[float, float], texts: Sequence[str] | None
+) -> tuple[list[Block], list[Indices], list[Block]]:
+    """Take the header and the footer off a page.
+
+    A header or footer is a single row in the page's margin, further from the text than the text's lines are
+    from each other, and no larger than body text.
+
+    Args:
+        segments: all segments of the page.
+        bands: the page's segments, cut at every free horizontal line.
+        page_y: smallest and largest y of the page, pixels.
+        texts: the segments' texts.
+
+    Returns:
+        The header's blocks, the bands between, and the footer's blocks.
+    """
+    bands = list(bands)
+    header: list[Block] = []
+    footer: list[Block] = []
+    if len(bands) < _LEAST_BANDS:
+        return header, bands, footer
+    usual = float(np.median(_gaps(segments, bands)))
+    body = float(np.median(segments.heights))
+    depth = _MARGIN * (page_y[1] - page_y[0])
+    for end, blocks in ((-1, footer), (0, header)):
+        band, neighbour = bands[end], bands[1 if end == 0 else -2]
+        edge = (
+            segments.boxes[band, 3].max() - page_y[0]
+            if end == 0
+            else page_y[1] - segments.boxes[band, 1].min()
+        )
+        gap = _gaps(segments, [band, neighbour] if end == 0 else [neighbour, band])[0]
+        is_number = texts is not None and len(band) == 1 and is_page_number(texts[int(band[0])])
+        if (
+            edge <= depth
+            and _is_row(segments, band)
+            and gap > max(usual * 1.3, _GAP_OF_NUMBER if is_number else _GAP)
+            and segments.heights[band].max() <= _LARGEST * body
+        ):
+            kind = BlockKind.PAGE_NUMBER if is_number else BlockKind.HEADER if end == 0 else BlockKind.FOOTER
+            blocks.append(Block(kind, [band[np.argsort(segments.boxes[band, 0], kind="stable")].tolist()]))
+            del bands[end]
+    return header, bands, footer
+
+
+def _gaps(segments: Segments, bands: Sequence[Indices]) -> NDArray[np.float64]:
+    """Gaps between consecutive bands, in heights of body text."""
+    _, tops, _, bottoms = joint_boxes(segments.boxes, bands).T
+    gaps: NDArray[np.float64] = (tops[1:] - bottoms[:-1]) / float(np.median(segments.heights))
+    return gaps
+
+
+def _is_row(segments: Segments, band: Indices) -> bool:
+    return bool(np.ptp(segments.centers[band]) < 0.5 * segments.heights[band].min())
+
+
+def footnotes(
+    segments: Segments,
+    regions: Sequence[Sequence[Block]],
+    body: float,
+    page_y: tuple[float, float],
+    texts: Sequence[str] | None,
+) -> list[Block]:
+    """Return the footnotes: small paragraphs at the lower end of regions, from the first that has a mark.
+
+    Args:
+        segments: all segments of the page.
+        regions: the blocks of each region, in reading order.
+        body: height of body text in pixels.
+        page_y: smallest and largest y of the page, pixels.
+        texts: the segments' texts; without them there are no footnotes.
+    """
+    if texts is None:
+        return []
+    found: list[Block] = []
+    lowest = page_y[0] + _FOOTNOTE_TOP * (page_y[1] - page_y[0])
+    for blocks in regions:
+        tail = len(blocks)
+        while tail and _is_small(segments, blocks[tail - 1], body, lowest):
+            tail -= 1
+        marked = (
+            number for number in range(tail, len(blocks)) if starts_footnote(texts[blocks[number].rows[0][0]])
+        )
+        found += blocks[next(marked, len(blocks)) :]
+    return found
+
+
+def _is_small(segments: Segments, block: Block, body: float, lowest: float) -> bool:
+    members = [segment for row in block.rows for segment in row]
+    return bool(
+        block.kind is BlockKind.PARAGRAPH
+        and np.median(segments.heights[members]) <= _FOOTNOTE_SIZE * body
+        and segments.boxes[members, 1].min() >= lowest
+    )
