@@ -143,6 +143,8 @@ class TestModels:
             ({"text_detection_model_name": "v6_det"}, Role.TEXT_DETECTION, "v6_det"),
             ({"text_recognition_model_name": "japan_rec"}, Role.TEXT_RECOGNITION, "japan_rec"),
             ({"lang": "japan"}, Role.TEXT_RECOGNITION, "japan_rec"),
+            ({"lang": "ja"}, Role.TEXT_RECOGNITION, "japan_rec"),
+            ({"lang": "Japanese"}, Role.TEXT_RECOGNITION, "japan_rec"),
             pytest.param(
                 {"text_recognition_model_name": "", "lang": ""},
                 Role.TEXT_RECOGNITION,
@@ -176,6 +178,11 @@ class TestModels:
                 "expected one of PP-OCRv4_mobile_rec, japan_rec",
             ),
             ({"lang": "xx"}, "lang: got 'xx', which no served model reads; expected one of japan"),
+            (
+                {"lang": "fr"},
+                "lang: got 'fr', which no served model reads; expected one of japan. "
+                "latin_PP-OCRv3_mobile_rec reads it: tritonocr serve --model latin_PP-OCRv3_mobile_rec",
+            ),
             (
                 {"lang": "japan", "text_recognition_model_name": "japan_rec"},
                 "lang: got 'japan' together with text_recognition_model_name 'japan_rec', "

@@ -23,6 +23,7 @@ from tritonocr_backend.core.network_metadata import (
     NetworkMetadataError,
     read_network_metadata,
 )
+from tritonocr_common.languages import MODELS, language_code
 from tritonocr_common.quoting import quoted
 
 _log = logging.getLogger(__name__)
@@ -80,6 +81,8 @@ class RepositoryView:
     def for_language(self, language: str, preferred: str) -> NetworkMetadata:
         """Return a recognition network that reads a language.
 
+        `tritonocr_common.languages` has the names of languages besides the networks' own codes.
+
         The order of preference: the network `preferred`, a network made for the language, the newer
         generation, the order of names.
 
@@ -87,17 +90,20 @@ class RepositoryView:
             InvalidInputError: no served network reads the language; the message lists the languages.
         """
         readers = [network for network in self.networks().values() if network.role is Role.TEXT_RECOGNITION]
-        able = [network for network in readers if language in network.languages]
-        if not able:
-            served = ", ".join(sorted({code for network in readers for code in network.languages}))
+        served = {code for network in readers for code in network.languages}
+        code = language if language in served else language_code(language)
+        able = [network for network in readers if code in network.languages]
+        if not able or code is None:
+            remedy = f". {MODELS[code]} reads it: tritonocr serve --model {MODELS[code]}" if code else ""
             raise InvalidInputError(
-                f"lang: got {quoted(language)}, which no served model reads; expected one of {served}"
+                f"lang: got {quoted(language)}, which no served model reads; expected one of "
+                f"{', '.join(sorted(served))}{remedy}"
             )
         return min(
             able,
             key=lambda network: (
                 network.name != preferred,
-                network.languages.index(language) > 0,
+                network.languages.index(code) > 0,
                 -network.generation,
                 network.name,
             ),
