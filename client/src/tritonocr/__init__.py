@@ -25,6 +25,7 @@ from ._exceptions import (
 )
 from ._extras import demo_page, searchable_pdf
 from ._options import OPTIONS, OCROptions, Option
+from ._paddleocr import PaddleOCR
 from ._pipeline import IgnoredArgumentWarning, OCRPipeline, create_pipeline
 from ._read_ahead import PagesSkippedWarning
 from ._results.page import PageRecord
@@ -54,6 +55,7 @@ __all__ = [
     "OCRResult",
     "Option",
     "OverloadedError",
+    "PaddleOCR",
     "PageRecord",
     "PagesSkippedWarning",
     "ProtocolError",

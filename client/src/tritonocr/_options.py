@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
+from tritonocr_common.languages import MODELS, language_code
 from tritonocr_common.option_types import OCROptions
 from tritonocr_common.options import OPTIONS, Option, OptionValue, OptionValueError, default_values
 from tritonocr_common.quoting import quoted
@@ -52,6 +53,21 @@ def _plain(value: object) -> object:
     if isinstance(value, Integral):
         return int(value)
     return float(value) if isinstance(value, Real) else value
+
+
+def known_language(name: str) -> str:
+    """Return the code of the `lang` option for a language's name or code.
+
+    Raises:
+        InvalidInputError: no model of TritonOCR reads it.
+    """
+    code = language_code(name)
+    if code is None:
+        raise InvalidInputError(
+            f"lang is {quoted(name)}; expected a language that a model reads: an ISO 639 code such as en, "
+            f"zh or de, or one of {', '.join(MODELS)}."
+        )
+    return code
 
 
 def refuses_an_option(error: Exception) -> bool:

@@ -39,9 +39,9 @@ _NAMES: Mapping[str, str] = {
         "fr fra fre french ga gle irish gl glg galician hr hrv croatian hu hun hungarian id ind indonesian "
         "is isl ice icelandic it ita italian ku kur kurdish la lat lb ltz luxembourgish lt lit lithuanian "
         "lv lav latvian mi mri mao maori ms msa may malay mt mlt maltese nl nld dut dutch no nor nb nob nn "
-        "nno norwegian oc oci occitan pi pli pali pl pol polish pt por portuguese qu que quechua rm roh romansh "
-        "ro ron rum romanian rs_latin sk slk slo slovak sl slv slovenian sq sqi alb albanian sv swe swedish "
-        "sw swa swahili tl tgl tagalog tr tur turkish uz uzb uzbek vi vie vietnamese"
+        "nno norwegian oc oci occitan pi pli pali pl pol polish pt por portuguese qu que quechua rm roh "
+        "romansh ro ron rum romanian rs_latin sk slk slo slovak sl slv slovenian sq sqi alb albanian sv swe "
+        "swedish sw swa swahili tl tgl tagalog tr tur turkish uz uzb uzbek vi vie vietnamese"
     ),
     "arabic": "ar ara fa fas per persian farsi ug uig uyghur ur urd urdu ps pus pashto sd snd sindhi bal",
     "cyrillic": (

@@ -222,6 +222,11 @@ class OCRResult(dict[str, Any]):
         """Write `text` to a file; a directory gets `{stem}_res.txt`."""
         return self._write(save_path, "_res.txt", utf8(f"{self.text}\n"))
 
+    def save_all(self, save_path: str | Path) -> None:
+        """Write JSON and pictures into a directory, as PaddleX's `save_all()` does."""
+        self.save_to_json(save_path)
+        self.save_to_img(save_path)
+
     @property
     def stem(self) -> str:
         """The start of the names of saved files: `file_stem`, with the page index of a PDF."""
@@ -282,6 +287,9 @@ class OCRFailure:
         """Write nothing."""
 
     def save_to_text(self, save_path: str | Path) -> None:
+        """Write nothing."""
+
+    def save_all(self, save_path: str | Path) -> None:
         """Write nothing."""
 
     def __str__(self) -> str:
