@@ -14,6 +14,10 @@ from tritonocr_backend.pipeline import stages
 
 CHARACTERS = ["", *"0123456789", " "]
 
+_X, _Y = np.meshgrid(np.linspace(-0.9, 0.9, 31), np.linspace(-0.9, 0.9, 45))
+STRAIGHT_GRID = np.stack([_X, _Y]).astype(np.float32)
+"""The sampling grid of a flat page, whose margins the unwarping network cuts: float32 [2, 45, 31]."""
+
 
 class FakeModels:
     """Finds `quads` on any page; a line reads as the grey level of its upper left corner, confidence 0.5.
@@ -21,10 +25,16 @@ class FakeModels:
     Line orientation takes a line for upside down where its upper half is darker than its lower half.
     """
 
-    def __init__(self, quads: Sequence[Any] = (), doc_class: int = 0, together: int = 1) -> None:
+    def __init__(
+        self,
+        quads: Sequence[Any] = (),
+        doc_class: int = 0,
+        together: int = 1,
+        grid: NDArray[np.float32] = STRAIGHT_GRID,
+    ) -> None:
         self.calls: list[tuple[str, Tensors]] = []
         self._quads = np.array(quads, np.int32).reshape(-1, 4, 2)
-        self._doc_class, self._together = doc_class, together
+        self._doc_class, self._together, self._grid = doc_class, together, grid
         self._in_flight, self._all_there = 0, asyncio.Event()
 
     async def __call__(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -48,7 +58,7 @@ class FakeModels:
         if model == Role.DOC_ORIENTATION:
             return {"probabilities": np.eye(4, dtype=np.float32)[[self._doc_class]]}
         if model == Role.DOC_UNWARPING:
-            return {"unwarped": image[:, ::2]}
+            return {"unwarped": image[:, ::2], "grid": self._grid[np.newaxis]}
         if model == Role.TEXT_DETECTION:
             return {"probability": image[..., 0].astype(np.float32)}
         if model == Role.TEXTLINE_ORIENTATION:

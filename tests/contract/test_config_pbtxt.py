@@ -13,7 +13,14 @@ from tritonclient.utils import np_to_triton_dtype
 
 from tritonocr import OPTIONS
 from tritonocr._transport.protocol import OUTPUTS
-from tritonocr_backend.core.contracts import NETWORK_OUTPUTS, PIPELINE_MODELS, STAGE_OUTPUTS, Role
+from tritonocr_backend.core.contracts import (
+    GRID_INPUT_SIZE_PX,
+    GRID_OUTPUTS,
+    NETWORK_OUTPUTS,
+    PIPELINE_MODELS,
+    STAGE_OUTPUTS,
+    Role,
+)
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS, default_options
 from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
@@ -114,6 +121,7 @@ class TestOcr:
 PAGE_SETTINGS = PageSettings(
     networks={role: role.value for role in Role},
     options=cast(OptionValues, {**default_options(), "return_word_box": True}),
+    grid_input_size=GRID_INPUT_SIZE_PX,
     max_candidates=100,
 )
 
@@ -167,12 +175,14 @@ class TestDefaultNetworks:
         monkeypatch.setattr(zoo_network_config, "available_cores", lambda: 2)
         name = DEFAULT_NETWORKS[role]
         text = (source_repository() / name / "config.pbtxt").read_text("utf-8")
-        assert text == network_config(name, role, ServingSettings())
+        size = GRID_INPUT_SIZE_PX if role is Role.DOC_UNWARPING else None
+        assert text == network_config(name, role, ServingSettings(), grid_input_size=size)
 
     def test_have_their_roles_tensors(self, role: Role, configs: Configs) -> None:
         config = configs[DEFAULT_NETWORKS[role]]
         assert [tensor.name for tensor in config.input] == ["image"]
-        assert tuple(signature(config.output)) == NETWORK_OUTPUTS[role]
+        expected = GRID_OUTPUTS if role is Role.DOC_UNWARPING else NETWORK_OUTPUTS[role]
+        assert tuple(signature(config.output)) == expected
 
     def test_are_batched_by_triton(self, role: Role, configs: Configs) -> None:
         config = configs[DEFAULT_NETWORKS[role]]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from protocol import Answer, File, Lines, configuration, one_by_one, serve
 from tritonocr_backend.core.arrays import Tensors
-from tritonocr_backend.core.contracts import IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS
+from tritonocr_backend.core.contracts import IMAGE, STAGE_OUTPUTS
 from tritonocr_backend.core.network_metadata import read_network_metadata
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.core.settings import read_pipeline_settings
@@ -52,7 +52,7 @@ class InProcessCaller:
             card = read_network_metadata(directory)
             threads = card.threads if self._threads is None else self._threads
             options = EngineOptions(card.device, card.precision, threads)
-            network = Network(directory, card.role, NETWORK_OUTPUTS[card.role], card.normalisation, options)
+            network = Network(directory, card.role, card.outputs, card.normalisation, options)
             self._engines[name] = create_engine(card.engine, network)
         return self._engines[name]
 

@@ -37,6 +37,7 @@ def blank_answer(pages: int = 1, page_count: int | None = None) -> Tensors:
         **empty,
         "page_sizes": np.array([[20, 10]] * pages, np.int32),
         "doc_angle": np.full(pages, -1, np.int32),
+        "unwarped": np.zeros(pages, np.bool_),
         "max_candidates_reached": np.zeros(pages, np.bool_),
         "page_warnings": texts(["[]"] * pages),
         "page_errors": texts([""] * pages),

@@ -54,7 +54,14 @@ def one_page(tensors: Tensors, index: int) -> Tensors:
 
 
 WORD_COLUMNS = ("word_texts", "word_boxes", "word_polys", "word_scores")
-PAGE_COLUMNS = ("page_sizes", "doc_angle", "max_candidates_reached", "page_warnings", "page_errors")
+PAGE_COLUMNS = (
+    "page_sizes",
+    "doc_angle",
+    "unwarped",
+    "max_candidates_reached",
+    "page_warnings",
+    "page_errors",
+)
 BOX_COLUMNS = ("dt_page_index", "dt_polys", "dt_scores", "textline_orientation_angles")
 LAYOUT_COLUMNS = ("reading_order", "row_index", "block_index", "block_kind")
 LINE_COLUMNS = ("page_index", "rec_texts", "rec_scores", "rec_polys", "rec_boxes", *LAYOUT_COLUMNS)

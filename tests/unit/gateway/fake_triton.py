@@ -36,6 +36,7 @@ def answer(pages: int = 1, page_count: int | None = None, preprocessed: bool = F
     return {
         "page_sizes": np.array([[HEIGHT_PX, WIDTH_PX]] * pages, np.int32),
         "doc_angle": np.full(pages, 180 if preprocessed else -1, np.int32),
+        "unwarped": np.zeros(pages, np.bool_),
         "max_candidates_reached": np.zeros(pages, np.bool_),
         "page_warnings": np.array([b"[]"] * pages, np.object_),
         "page_errors": np.array([b""] * pages, np.object_),

@@ -35,7 +35,7 @@ def test_where_a_result_comes_from_is_pruned_at_every_depth(
     triton.tensors = answer(preprocessed=True)
     pruned = _post(serve, body).json()["result"]["ocrResults"][0]["prunedResult"]
     assert not pruned.keys() & {"input_path", "page_index"}
-    assert pruned["doc_preprocessor_res"].keys() == {"model_settings", "angle"}
+    assert pruned["doc_preprocessor_res"].keys() == {"model_settings", "angle", "unwarped"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_models import FakeModels
+from fake_models import STRAIGHT_GRID, FakeModels
 from numpy.typing import NDArray
 
 from tritonocr_backend.core import contracts
@@ -133,6 +133,32 @@ class TestPreprocessing:
         result = read(models, PAGE, use_doc_unwarping=True)
         assert result.page.pixels.shape == (HEIGHT // 2, WIDTH, 3)
         assert models.calls[2][1]["page_size"].tolist() == [HEIGHT // 2, WIDTH]
+
+    def test_a_bent_page_is_sampled_by_the_grid_and_keeps_its_margins(self) -> None:
+        bent = STRAIGHT_GRID.copy()
+        bent[1] += 0.05 * np.sin(np.linspace(0, np.pi, 31, dtype=np.float32))
+        models = FakeModels(grid=bent)
+        result = read(models, PAGE, use_doc_unwarping=True, grid_input_size=(712, 488))
+        assert models.calls[0][1]["image"].shape == (1, 712, 488, 3), "the network gets a small image"
+        assert result.unwarped
+        assert result.transform is not None
+        height, width = result.page.size
+        assert result.page.pixels.shape == (height, width, 3)
+        assert height > HEIGHT
+        assert models.calls[1][1]["image"].shape[1] > 640 - 32
+
+    def test_a_flat_page_is_left_as_it_is(self) -> None:
+        result = read(FakeModels(), PAGE, use_doc_unwarping=True, grid_input_size=(712, 488))
+        assert result.page.pixels is PAGE
+        assert not result.unwarped
+        assert result.transform is not None
+        assert result.transform.grid is None
+
+    def test_exact_samples_a_flat_page_too_and_cuts_margins_as_paddlex_does(self) -> None:
+        result = read(FakeModels(), PAGE, use_doc_unwarping=True, grid_input_size=(712, 488), exact=True)
+        assert result.unwarped
+        assert result.page.pixels.shape == PAGE.shape
+        assert not (result.page.pixels == PAGE).all()
 
     def test_off_means_minus_1_and_the_page_itself(self) -> None:
         result = read(FakeModels(), PAGE)

@@ -50,6 +50,7 @@ class PageRecord:
         height: height of the decoded page in pixels, before rotation and unwarping.
         width: width of the same page in pixels.
         angle: degrees counter-clockwise by which the page was turned; -1 if orientation was off.
+        unwarped: true if the page was flattened; false if unwarping was off, or the page was flat already.
         max_candidates_reached: true if detection stopped at its limit of boxes. Lines may be missing then.
         dt_polys: [n,4,2] corners of each detected box, clockwise from the top left.
         dt_scores: [n] mean probability in each detected box.
@@ -72,6 +73,7 @@ class PageRecord:
     height: int
     width: int
     angle: int
+    unwarped: bool
     max_candidates_reached: bool
     dt_polys: NDArray[np.integer[Any]]
     dt_scores: NDArray[np.floating[Any]]
@@ -105,6 +107,7 @@ def result_fields(
             "use_doc_unwarping": use_unwarping,
         },
         "angle": page.angle,
+        "unwarped": page.unwarped,
     }
     words = page.words
     return {

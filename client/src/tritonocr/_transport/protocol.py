@@ -42,6 +42,7 @@ class Output:
 PER_PAGE = {
     "page_sizes": Output("INT32", (2,)),
     "doc_angle": Output("INT32"),
+    "unwarped": Output("BOOL"),
     "max_candidates_reached": Output("BOOL"),
     "page_warnings": Output("BYTES"),
     "page_errors": Output("BYTES"),
@@ -261,6 +262,7 @@ def _page(
         height=height,
         width=width,
         angle=int(columns["doc_angle"][row]),
+        unwarped=bool(columns["unwarped"][row]),
         max_candidates_reached=bool(columns["max_candidates_reached"][row]),
         dt_polys=columns["dt_polys"][boxes],
         dt_scores=columns["dt_scores"][boxes],

@@ -53,6 +53,12 @@ NETWORK_OUTPUTS: Final = {
     Role.TEXT_RECOGNITION: ("indices", "confidences"),
 }
 
+GRID_OUTPUTS: Final = ("grid",)
+"""Outputs of an unwarping network that returns its sampling grid instead of the flat image."""
+
+GRID_INPUT_SIZE_PX: Final = (712, 488)
+"""(height, width) of the image of UVDoc, and of every grid network whose file does not state a size."""
+
 LOAD_TIME_METRIC: Final = "tritonocr_load_time_seconds"
 
 POSTPROCESS: Final = "text_detection_postprocess"

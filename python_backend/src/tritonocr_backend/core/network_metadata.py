@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.core.contracts import GRID_OUTPUTS, IMAGE_SIZES, NETWORK_OUTPUTS, Role
 from tritonocr_backend.core.errors import TritonOcrError
 
 METADATA_FILE = "network.json"
@@ -45,6 +45,8 @@ class NetworkMetadata:
         right_to_left: whether the network reads a right-to-left script; recognition only.
         generation: the N of PP-OCRvN, 0 if unknown; the newest network of a language is preferred.
         own_size: (height, width) in px to which Paddle files resize their images; None: no resizing.
+        grid_input_size: (height, width) in px of the image of an unwarping network that returns a grid;
+            None: every other network.
         options: the network's own thresholds, by the name of the option.
         backend: Triton's backend of the network: python (our engines) or onnxruntime.
         tensorrt_options: ONNX Runtime's options for TensorRT; empty without TensorRT.
@@ -62,10 +64,21 @@ class NetworkMetadata:
     right_to_left: bool = False
     generation: int = 0
     own_size: tuple[int, int] | None = None
+    grid_input_size: tuple[int, int] | None = None
     options: dict[str, Any] = field(default_factory=dict)
     backend: Literal["python", "onnxruntime"] = "python"
     tensorrt_options: dict[str, str] = field(default_factory=dict)
     engine_cache: str = ""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the network's output tensors."""
+        return GRID_OUTPUTS if self.grid_input_size else NETWORK_OUTPUTS[self.role]
+
+    @property
+    def image_size(self) -> tuple[int | None, int | None]:
+        """(height, width) in pixels of the network's image; None: any."""
+        return self.grid_input_size or IMAGE_SIZES[self.role]
 
     def write(self, directory: Path) -> None:
         """Write the metadata into a model's version directory."""
@@ -100,5 +113,6 @@ def _parsed(values: dict[str, Any]) -> NetworkMetadata:
     )
     values["role"] = Role(values["role"])
     values["languages"] = tuple(values["languages"])
-    values["own_size"] = tuple(values["own_size"]) if values["own_size"] else None
+    for size in ("own_size", "grid_input_size"):
+        values[size] = tuple(values[size]) if values[size] else None
     return NetworkMetadata(**values, normalisation=normalisation)

@@ -1,8 +1,9 @@
 """Add pre- and postprocessing to a network's ONNX graph, so that all engines serve the same tensors.
 
-The exported graph takes `image`, uint8 [B, H, W, 3] BGR. Its first layers change the channel order and
-normalise. The last layers of a recognition network choose the best class of each step, so that the network
-returns two small tensors instead of T x 6625 floats. model_repository/README.md lists the tensors.
+The exported graph takes `image`, uint8 [B, H, W, 3] BGR; float32 if the network returns a sampling grid. Its
+first layers change the channel order and normalise. The last layers of a recognition network choose the best
+class of each step, so that the network returns two small tensors instead of T x 6625 floats.
+model_repository/README.md lists the tensors.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tritonocr_backend.core.contracts import IMAGE, IMAGE_SIZES, PADDING_BGR, Role
+from tritonocr_backend.core.contracts import GRID_INPUT_SIZE_PX, IMAGE, IMAGE_SIZES, PADDING_BGR, Role
 from tritonocr_backend.core.network_metadata import Normalisation
+from tritonocr_backend.graphs.full_precision import widen
 from tritonocr_backend.graphs.upsampling import replace_upsampling
 from tritonocr_backend.zoo.errors import ModelFormatError
 from tritonocr_backend.zoo.inference_config import InferenceConfig
@@ -39,25 +41,54 @@ def export_contract_graph(
     Raises:
         ModelFormatError: the file is no ONNX model, or it does not fit its role.
     """
+    model = _load(network)
+    grid_size = None
+    if config.role is Role.DOC_UNWARPING:
+        grid_size = _grid_input_size(model)
+        widen(model)
+    if half:
+        # Imports ONNX Runtime, which few graphs need.
+        from tritonocr_backend.graphs.half_precision import halve
+
+        model = halve(model)
+    graph = _Graph(model, cast_first)
+    graph.feed(lambda image: _head(graph, image, config))
+    _TAILS[config.role](graph)
+    image_type = TensorProto.FLOAT if grid_size else TensorProto.UINT8
+    onnx.save(graph.finish(image_type, *(grid_size or IMAGE_SIZES[config.role])), target)
+
+
+def grid_input_size(network: Path) -> tuple[int, int] | None:
+    """Return (height, width) in pixels of the image that an unwarping network returns a grid for.
+
+    None: the network returns the flat image itself, and takes pages of any size.
+
+    Raises:
+        ModelFormatError: the file is no ONNX model.
+    """
+    return _grid_input_size(_load(network))
+
+
+def _load(network: Path) -> onnx.ModelProto:
     try:
         model = onnx.load(network)
     except Exception as error:  # protobuf raises its own types
         raise ModelFormatError(f"{network} is not an ONNX model: {error}") from error
     if not model.graph.node:  # an empty file parses as an empty model
         raise ModelFormatError(f"{network} is not an ONNX model: it holds no network")
-    if half:
-        from tritonocr_backend.graphs.half_precision import (
-            halve,
-        )  # imports ONNX Runtime, which few graphs need
+    return model
 
-        model = halve(model)
-    graph = _Graph(model, cast_first)
-    if config.role is Role.DOC_UNWARPING:
-        _fold_unwarping(graph, config.normalisation)
-    else:
-        graph.feed(lambda image: _head(graph, image, config))
-        _TAILS[config.role](graph)
-    onnx.save(graph.finish(*IMAGE_SIZES[config.role]), target)
+
+def _grid_input_size(model: onnx.ModelProto) -> tuple[int, int] | None:
+    if _channels(model.graph.output[0]) != GRID_CHANNELS:
+        return None
+    _, _, height, width = (dim.dim_value for dim in _inputs(model)[0].type.tensor_type.shape.dim)
+    return (height, width) if height and width else GRID_INPUT_SIZE_PX
+
+
+def _channels(output: onnx.ValueInfoProto) -> int:
+    dims = output.type.tensor_type.shape.dim
+    return dims[1].dim_value if len(dims) > 1 else 0
 
 
 class _Graph:
@@ -115,14 +146,14 @@ class _Graph:
             self._nodes.append(helper.make_node("Identity", [tensor], [name]))
             self.model.graph.output.append(helper.make_tensor_value_info(name, element_type, dims))
 
-    def finish(self, height: int | None, width: int | None) -> onnx.ModelProto:
+    def finish(self, image_type: int, height: int | None, width: int | None) -> onnx.ModelProto:
         """Return the complete model. Its input is `image` of the given size in pixels; None: any size."""
         graph = self.model.graph
         own = list(graph.node)
         del graph.node[:]
         graph.node.extend([*self._head, *own, *self._tail])
         graph.input.remove(self.input)
-        image = helper.make_tensor_value_info(IMAGE, TensorProto.UINT8, ["B", height or "H", width or "W", 3])
+        image = helper.make_tensor_value_info(IMAGE, image_type, ["B", height or "H", width or "W", 3])
         graph.input.insert(0, image)
         del graph.value_info[:]
         return self.model
@@ -138,7 +169,17 @@ def _head(graph: _Graph, image: str, config: InferenceConfig) -> str:
     if config.role is Role.TEXT_RECOGNITION:
         return _normalise_line(graph, image, config.normalisation)
     planes = _normalise(graph, image, config.normalisation)
-    return _resize_to(graph, planes, list(config.own_size)) if config.own_size else planes
+    size = config.own_size
+    if config.role is Role.DOC_UNWARPING:
+        size = _flat_image_size(graph)
+    return _resize_to(graph, planes, list(size)) if size else planes
+
+
+def _flat_image_size(graph: _Graph) -> tuple[int, int] | None:
+    """Return the fixed input size of a network that returns the flat image; None: it takes any size."""
+    _, _, height, width = (dim.dim_value for dim in graph.input.type.tensor_type.shape.dim)
+    is_fixed = height and width and _channels(graph.model.graph.output[0]) != GRID_CHANNELS
+    return (height, width) if is_fixed else None
 
 
 def _normalise(graph: _Graph, image: str, normalisation: Normalisation) -> str:
@@ -194,33 +235,25 @@ def _maximum(graph: _Graph, tensor: str, axis: int) -> str:
     return graph.one("ReduceMax", tensor, axes=[axis], keepdims=0)
 
 
-_TAILS: dict[Role, Callable[[_Graph], None]] = {
-    Role.DOC_ORIENTATION: _classify,
-    Role.TEXTLINE_ORIENTATION: _classify,
-    Role.TEXT_DETECTION: _detect,
-    Role.TEXT_RECOGNITION: _recognise,
-}
-
-
-def _fold_unwarping(graph: _Graph, normalisation: Normalisation) -> None:
-    """Build the graph of an unwarping network, which returns either the flat image or a sampling grid."""
-    dims = [dim.dim_value for dim in graph.input.type.tensor_type.shape.dim]
-    planes: list[str] = []
-
-    def build(image: str) -> str:
-        planes.append(_normalise(graph, image, normalisation))
-        resized = _resize_to(graph, planes[0], dims[2:]) if all(dims[2:]) else planes[0]
-        return graph.one("Cast", resized, to=graph.input.type.tensor_type.elem_type)
-
-    channels = graph.model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
-    graph.feed(build)
-    output = graph.one("Cast", graph.output, to=TensorProto.FLOAT)
-    flat = _sample(graph, planes[0], output) if channels == GRID_CHANNELS else output
-    scaled = graph.one("Mul", flat, graph.constant(255.0))
+def _unwarp(graph: _Graph) -> None:
+    """Append the output of an unwarping network: its sampling grid, or the flat image in uint8."""
+    if _channels(graph.model.graph.output[0]) == GRID_CHANNELS:
+        graph.outputs(grid=(graph.output, TensorProto.FLOAT, ["B", GRID_CHANNELS, "grid_h", "grid_w"]))
+        return
+    scaled = graph.one("Mul", graph.output, graph.constant(255.0))
     limited = graph.one("Clip", scaled, graph.constant(0.0), graph.constant(255.0))
     pixels = graph.one("Cast", limited, to=TensorProto.UINT8)
     unwarped = graph.one("Transpose", pixels, perm=[0, 2, 3, 1])
     graph.outputs(unwarped=(unwarped, TensorProto.UINT8, ["B", "H", "W", 3]))
+
+
+_TAILS: dict[Role, Callable[[_Graph], None]] = {
+    Role.DOC_ORIENTATION: _classify,
+    Role.TEXTLINE_ORIENTATION: _classify,
+    Role.DOC_UNWARPING: _unwarp,
+    Role.TEXT_DETECTION: _detect,
+    Role.TEXT_RECOGNITION: _recognise,
+}
 
 
 def _resize_to(graph: _Graph, planes: str, size: list[int]) -> str:
@@ -228,22 +261,6 @@ def _resize_to(graph: _Graph, planes: str, size: list[int]) -> str:
     batch = _shape(graph, planes, 0, 1)
     sizes = graph.one("Concat", batch, graph.constant([3, *size], np.int64), axis=0)
     return graph.one("Resize", planes, *graph.no_roi_and_scales(), sizes, mode="linear")
-
-
-def _sample(graph: _Graph, planes: str, grid: str) -> str:
-    """Append the sampling of a page by a grid [B, 2, h, w] in -1..1, enlarged to the page's size."""
-    sizes = graph.one("Concat", _shape(graph, grid, 0, 2), _shape(graph, planes, 2, 4), axis=0)
-    fine = graph.one(
-        "Resize",
-        grid,
-        *graph.no_roi_and_scales(),
-        sizes,
-        mode="linear",
-        coordinate_transformation_mode="align_corners",
-    )
-    points = graph.one("Transpose", fine, perm=[0, 2, 3, 1])
-    mode = "linear" if graph.opset >= 20 else "bilinear"  # opset 20 renamed the mode
-    return graph.one("GridSample", planes, points, align_corners=1, mode=mode, padding_mode="zeros")
 
 
 def _shape(graph: _Graph, tensor: str, start: int, end: int) -> str:

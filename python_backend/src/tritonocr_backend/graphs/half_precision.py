@@ -1,4 +1,4 @@
-"""Convert a network between float16 and float32."""
+"""Convert a network to float16."""
 
 from __future__ import annotations
 

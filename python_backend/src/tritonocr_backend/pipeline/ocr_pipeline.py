@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.core import contracts
 from tritonocr_backend.core.arrays import Ints
-from tritonocr_backend.core.contracts import IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS, Role
+from tritonocr_backend.core.contracts import GRID_OUTPUTS, IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS, Role
 from tritonocr_backend.documents.pages import Page, unreduced
-from tritonocr_backend.pipeline import doc_preprocessing, small_pages
+from tritonocr_backend.pipeline import doc_preprocessing, doc_unwarping, small_pages
 from tritonocr_backend.pipeline.detection_tiles import detection_view
 from tritonocr_backend.pipeline.line_reading import NOT_CLASSIFIED, LineReader, ModelCaller
+from tritonocr_backend.pipeline.page_transform import PageTransform
 from tritonocr_backend.pipeline.reading_order import PageLayout, page_layout
 from tritonocr_backend.pipeline.records import Line, PageResult, PageSettings
 from tritonocr_backend.pipeline.small_text import FINER, is_too_small, small_text_warning
@@ -33,7 +34,8 @@ class OcrPipeline:
     async def read(self, page: Page, settings: PageSettings) -> PageResult:
         """Read one page."""
         size, warnings = page.size, page.warnings
-        page, doc_angle = await self._preprocess(page, settings)
+        page, doc_angle = await self._turn(page, settings)
+        page, transform = await self._flatten(page, max(doc_angle, 0), settings)
         margin_px = 0 if settings.exact else small_pages.margin_of(page)
         framed = small_pages.add_margin(page, margin_px)
         boxes, scale = await self._find_boxes(framed, settings)
@@ -48,21 +50,34 @@ class OcrPipeline:
         least_score = settings.options["text_rec_score_thresh"]
         kept = tuple(line for line in lines if line.score >= least_score)
         layout = _layout(kept, boxes, angles, page.size)
-        return PageResult(size, page, doc_angle, boxes, angles, kept, layout, warnings)
+        unwarped = transform is None or transform.grid is not None
+        return PageResult(size, page, doc_angle, transform, unwarped, boxes, angles, kept, layout, warnings)
 
-    async def _preprocess(self, page: Page, settings: PageSettings) -> tuple[Page, int]:
+    async def _turn(self, page: Page, settings: PageSettings) -> tuple[Page, int]:
+        if not settings.options["use_doc_orientation_classify"]:
+            return page, NOT_CLASSIFIED
         if small_pages.is_crop(page) and not settings.exact:
-            return page, 0 if settings.options["use_doc_orientation_classify"] else NOT_CLASSIFIED
-        angle = NOT_CLASSIFIED
-        if settings.options["use_doc_orientation_classify"]:
-            image = doc_preprocessing.resize_for_doc_orientation(page.pixels)
-            outputs = await self._network(Role.DOC_ORIENTATION, image[np.newaxis], settings)
-            angle = doc_preprocessing.doc_angle(outputs["probabilities"][0])
-            page = doc_preprocessing.rotate(page, angle)
-        if settings.options["use_doc_unwarping"]:
+            return page, 0
+        image = doc_preprocessing.resize_for_doc_orientation(page.pixels)
+        outputs = await self._network(Role.DOC_ORIENTATION, image[np.newaxis], settings)
+        angle = doc_preprocessing.doc_angle(outputs["probabilities"][0])
+        return doc_preprocessing.rotate(page, angle), angle
+
+    async def _flatten(
+        self, page: Page, angle: int, settings: PageSettings
+    ) -> tuple[Page, PageTransform | None]:
+        input_size = page.size[::-1] if angle % 180 else page.size
+        is_crop = small_pages.is_crop(page) and not settings.exact
+        if is_crop or not settings.options["use_doc_unwarping"]:
+            return page, PageTransform(input_size, angle, None, page.size)
+        if not settings.grid_input_size:
             outputs = await self._network(Role.DOC_UNWARPING, page.pixels[np.newaxis], settings)
-            page = Page.reduced(outputs["unwarped"][0], unreduced)
-        return page, angle
+            return Page.reduced(outputs["unwarped"][0], unreduced), None
+        image = doc_unwarping.resize_for_unwarping(page.pixels, settings.grid_input_size)
+        name = settings.networks[Role.DOC_UNWARPING]
+        outputs = await self._call(name, {IMAGE: image[np.newaxis]}, GRID_OUTPUTS)
+        flat, grid = doc_unwarping.flatten(page, outputs["grid"][0], exact=settings.exact)
+        return flat, PageTransform(input_size, angle, grid, flat.size, page.reduction)
 
     async def _find_boxes(self, page: Page, settings: PageSettings) -> tuple[DetectedBoxes, float]:
         """Return the boxes of a page, and the scale at which detection saw it.

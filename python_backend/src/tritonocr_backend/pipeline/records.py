@@ -12,6 +12,7 @@ from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.page_messages import PageWarning
 from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.pipeline.detection_tiles import page_reduction
+from tritonocr_backend.pipeline.page_transform import PageTransform
 from tritonocr_backend.pipeline.reading_order import PageLayout
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
 from tritonocr_common.option_types import OptionValues
@@ -29,6 +30,8 @@ class PageSettings:
         exact: follow PaddleX step by step: pages at full size, lines cut in two steps, corners and words as
             PaddleX orders and cuts them.
         detection_only: leave out everything after detection.
+        grid_input_size: (height, width) in pixels of the image that the unwarping network returns a grid for;
+            None: the network returns the flat image.
     """
 
     networks: dict[Role, str]
@@ -37,11 +40,12 @@ class PageSettings:
     return_char_box: bool = False
     exact: bool = False
     detection_only: bool = False
+    grid_input_size: tuple[int, int] | None = None
 
     def reduction_of(self, size: tuple[int, int]) -> int:
         """Return how many times smaller a page of (height, width) px is decoded; see detection_tiles."""
-        # The unwarped page has the pixels that the network returns.
-        if self.exact or self.options["use_doc_unwarping"]:
+        is_flattened_by_network = self.options["use_doc_unwarping"] and not self.grid_input_size
+        if self.exact or is_flattened_by_network:  # the flat page has the pixels that the network returns
             return 1
         limit, limit_type = self.options["text_det_limit_side_len"], self.options["text_det_limit_type"]
         return page_reduction(size, limit, limit_type)
@@ -89,6 +93,9 @@ class PageResult:
         size: (height, width) in pixels of the page as given.
         page: the page after rotation and unwarping; all coordinates refer to its size.
         doc_angle: degrees by which the page was turned counter-clockwise; -1 if orientation was off.
+        transform: how the page was turned and flattened. None: the unwarping network returned the flat image,
+            so that the way back is not known.
+        unwarped: whether the page was flattened; False if unwarping was off or the page was flat already.
         boxes: detected boxes in PaddleX's reading order.
         line_angles: int32 [boxes], 1 where a line was upside down; -1 if line orientation was off.
         lines: in PaddleX's reading order, as their boxes, those that pass the recognition threshold.
@@ -99,6 +106,8 @@ class PageResult:
     size: tuple[int, int]
     page: Page
     doc_angle: int
+    transform: PageTransform | None
+    unwarped: bool
     boxes: DetectedBoxes
     line_angles: Ints
     lines: tuple[Line, ...]

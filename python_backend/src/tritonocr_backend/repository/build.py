@@ -22,7 +22,7 @@ from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, NetworkMetadata
 from tritonocr_backend.core.settings import PipelineSettings, effective_options, write_pipeline_settings
 from tritonocr_backend.engines.base import ONNX_FILE
-from tritonocr_backend.graphs.export import export_contract_graph
+from tritonocr_backend.graphs.export import export_contract_graph, grid_input_size
 from tritonocr_backend.graphs.graph_outputs import output_dims
 from tritonocr_backend.repository.cpu_sharing import available_cores, files_at_a_time
 from tritonocr_backend.repository.network_config import (
@@ -116,7 +116,14 @@ def add_network(
         if serving.backend == "python":
             (version / "model.py").write_text(_MODEL_SHIM, encoding="utf-8")
         dims = output_dims(version / ONNX_FILE) if serving.backend == "onnxruntime" else None
-        text = network_config(name, config.role, serving, precision=card.precision, output_dims=dims)
+        text = network_config(
+            name,
+            config.role,
+            serving,
+            precision=card.precision,
+            output_dims=dims,
+            grid_input_size=card.grid_input_size,
+        )
         (folder / "config.pbtxt").write_text(text, encoding="utf-8")
     return card
 
@@ -156,11 +163,18 @@ def _card(name: str, model_dir: Path, config: InferenceConfig, serving: ServingS
         right_to_left=model.right_to_left if model else False,
         generation=model.generation if model else 0,
         own_size=config.own_size,
+        grid_input_size=_grid_input_size(model_dir, config.role),
         options=_own_options(model) if model else {},
         backend=serving.backend,
         tensorrt_options=profile_options(profile) if profile else {},
         engine_cache=serving.engine_cache if profile else "",
     )
+
+
+def _grid_input_size(model_dir: Path, role: Role) -> tuple[int, int] | None:
+    """Return the image size of an unwarping network that returns a grid, which Paddle's files never do."""
+    is_onnx = layout.file_format(model_dir) == "onnx"
+    return grid_input_size(model_dir / layout.ONNX) if is_onnx and role is Role.DOC_UNWARPING else None
 
 
 def _precision(role: Role, serving: ServingSettings) -> str:

@@ -13,6 +13,7 @@ from typing import Literal
 from tritonocr_backend.core import devices
 from tritonocr_backend.core.contracts import (
     DOC_ORIENTATION_SIZE_PX,
+    GRID_OUTPUTS,
     IMAGE_SIZES,
     LINE_HEIGHT_PX,
     LINE_ORIENTATION_SIZE_PX,
@@ -107,6 +108,7 @@ SERVING: Mapping[Role, RoleServing] = {
 
 _OUTPUT_TYPES: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "unwarped": ("TYPE_UINT8", (-1, -1, 3)),
+    "grid": ("TYPE_FP32", (2, -1, -1)),
     "probability": ("TYPE_FP32", (-1, -1)),
     "probabilities": ("TYPE_FP32", (-1,)),
     "indices": ("TYPE_INT32", (-1,)),
@@ -153,6 +155,7 @@ def network_config(
     *,
     precision: str = "auto",
     output_dims: Mapping[str, Iterable[int]] | None = None,
+    grid_input_size: tuple[int, int] | None = None,
 ) -> str:
     """The `config.pbtxt` of a network.
 
@@ -163,14 +166,17 @@ def network_config(
         precision: what TensorRT computes in.
         output_dims: what the graph itself says of its outputs, without the batch; the onnxruntime backend
             wants nothing else.
+        grid_input_size: (height, width) in pixels of the image of an unwarping network that returns a grid.
     """
-    dims = [*(size or -1 for size in IMAGE_SIZES[role]), 3]
-    outputs = ",\n".join(_output(output, output_dims or {}) for output in NETWORK_OUTPUTS[role])
+    dims = [*(size or -1 for size in grid_input_size or IMAGE_SIZES[role]), 3]
+    image_type = "TYPE_FP32" if grid_input_size else "TYPE_UINT8"
+    names = GRID_OUTPUTS if grid_input_size else NETWORK_OUTPUTS[role]
+    outputs = ",\n".join(_output(output, output_dims or {}) for output in names)
     sections = [
         f'name: "{name}"\n'
         f'backend: "{serving.backend}"\n'
         f"max_batch_size: {_max_batch_size(role, serving)}\n"
-        f'input [ {{ name: "image" data_type: TYPE_UINT8 dims: {_list(dims)}{_ragged(role, serving)} }} ]\n'
+        f'input [ {{ name: "image" data_type: {image_type} dims: {_list(dims)}{_ragged(role, serving)} }} ]\n'
         f"output [\n{outputs}\n]\n",
         _batching(role, serving),
         _instance_groups(name, role, serving),
@@ -178,7 +184,8 @@ def network_config(
     if serving.backend == "onnxruntime":
         sections.extend(_onnxruntime(role, serving, precision))
     if serving.is_cuda:
-        sections.append(_warm_up(role))
+        shapes = [(1, *grid_input_size)] if grid_input_size else SERVING[role].warm_up
+        sections.append(_warm_up(image_type, shapes))
     return "".join(sections)
 
 
@@ -273,10 +280,13 @@ def profile_options(profile: ShapeProfile) -> dict[str, str]:
     return {f"trt_profile_{key}_shapes": f"image:{'x'.join(map(str, s))}" for key, s in shapes.items()}
 
 
-def _warm_up(role: Role) -> str:
-    """Requests that Triton makes before a network is ready, so that no user waits for the first of a size."""
+def _warm_up(image_type: str, shapes: Iterable[tuple[int, int, int]]) -> str:
+    """Return the requests (batch, height, width) that Triton makes before a network is ready.
+
+    The first request of each size is slow, and no user should wait for it.
+    """
     return "".join(
         f'model_warmup [ {{ name: "{batch}x{height}x{width}" batch_size: {batch} inputs {{ key: "image" '
-        f"value {{ data_type: TYPE_UINT8 dims: {_list((height, width, 3))} zero_data: true }} }} }} ]\n"
-        for batch, height, width in SERVING[role].warm_up
+        f"value {{ data_type: {image_type} dims: {_list((height, width, 3))} zero_data: true }} }} }} ]\n"
+        for batch, height, width in shapes
     )

@@ -10,7 +10,7 @@ import triton_python_backend_utils as pb_utils
 
 from tritonocr_backend.core import devices, logs
 from tritonocr_backend.core.arrays import Image
-from tritonocr_backend.core.contracts import IMAGE, NETWORK_OUTPUTS, STRIDE_PX, Role
+from tritonocr_backend.core.contracts import IMAGE, STRIDE_PX, Role
 from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.core.network_metadata import read_network_metadata
 from tritonocr_backend.engines import EngineOptions, Network, create_engine
@@ -36,7 +36,7 @@ class NetworkModel:
             cache_dir=Path(cache) if cache else None,
             tensorrt=card.tensorrt_options,
         )
-        self._outputs = NETWORK_OUTPUTS[card.role]
+        self._outputs = card.outputs
         self._check = _CHECKS.get(card.role, _check_nothing)
         network = Network(directory, card.role, self._outputs, card.normalisation, options, card.own_size)
         self._batcher = Batcher(create_engine(card.engine, network))

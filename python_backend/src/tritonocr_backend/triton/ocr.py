@@ -13,12 +13,14 @@ import cv2
 import triton_python_backend_utils as pb_utils
 
 from tritonocr_backend.core import logs
+from tritonocr_backend.core.arrays import Image
 from tritonocr_backend.core.errors import InvalidInputError, OverloadedError, StageError, reason_of
 from tritonocr_backend.core.page_messages import PageError
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.core.settings import read_pipeline_settings
 from tritonocr_backend.documents.pages import Page, ReductionOf, unreduced
 from tritonocr_backend.pipeline.doc_preprocessing import rotate
+from tritonocr_backend.pipeline.doc_unwarping import sample
 from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
 from tritonocr_backend.pipeline.records import PageResult, PageSettings
 from tritonocr_backend.triton.bls import ORIGIN, BlsCaller
@@ -208,11 +210,20 @@ class OcrStream(Ocr):
 def _with_images(index: int, page: Page, result: PageResult, settings: PageSettings) -> ReadPage:
     """Encode the page as given and as preprocessed."""
     preprocessed = None
-    if settings.options["use_doc_unwarping"]:
-        preprocessed = encode_picture(result.page.pixels)
-    elif settings.options["use_doc_orientation_classify"]:
-        preprocessed = encode_picture(rotate(page, result.doc_angle).pixels)
+    options = settings.options
+    if options["use_doc_unwarping"] or options["use_doc_orientation_classify"]:
+        preprocessed = encode_picture(_preprocessed(page, result, exact=settings.exact))
     return ReadPage(index, result.without_pixels(), encode_picture(page.pixels), preprocessed)
+
+
+def _preprocessed(page: Page, result: PageResult, *, exact: bool) -> Image:
+    """Return all pixels of a page as it was read: turned and flattened."""
+    if result.transform is None:
+        return result.page.pixels
+    turned = rotate(page, result.transform.angle).pixels
+    if result.transform.grid is None:
+        return turned
+    return sample(turned, result.transform.grid, result.transform.flat_size, exact=exact)
 
 
 def _new_record(triton_request: pb_utils.InferenceRequest) -> FileRecord:

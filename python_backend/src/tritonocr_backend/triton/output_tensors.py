@@ -47,8 +47,9 @@ class ReadPage:
         """Return a page that was not read: size 0 x 0, no boxes, empty images."""
         pixels = np.empty((0, 0, 3), np.uint8)
         boxes = DetectedBoxes(np.empty((0, 4, 2), np.int32), np.empty(0, np.float32), False)
+        none = np.empty(0, np.int32)
         result = PageResult(
-            (0, 0), Page(pixels, (0, 0)), -1, boxes, np.empty(0, np.int32), (), PageLayout.empty()
+            (0, 0), Page(pixels, (0, 0)), -1, None, False, boxes, none, (), PageLayout.empty()
         )
         return cls(index, result, b"", b"", error)
 
@@ -84,6 +85,7 @@ def _page_columns(pages: Sequence[ReadPage]) -> dict[str, NDArray[Any]]:
     return {
         "page_sizes": _ints([page.result.size for page in pages], 2),
         "doc_angle": _ints([page.result.doc_angle for page in pages]),
+        "unwarped": np.array([page.result.unwarped for page in pages], dtype=bool),
         "max_candidates_reached": np.array(
             [page.result.boxes.max_candidates_reached for page in pages], dtype=bool
         ),

@@ -103,12 +103,14 @@ def parse_request(
     )
     options = effective_options(settings, networks, detection, given)
     _check_networks(options, networks)
+    unwarping = repository.networks().get(networks.get(Role.DOC_UNWARPING, ""))
     page_settings = PageSettings(
         networks=networks,
         options=options,
         max_candidates=settings.max_candidates,
         exact=settings.exact,
         detection_only=AFTER_DETECTION.isdisjoint(requested),
+        grid_input_size=unwarping.grid_input_size if unwarping else None,
     )
     return OcrRequest(_document(inputs, settings), page_settings)
 

@@ -1,0 +1,44 @@
+"""The result of a page in coordinates of the page as the caller sent it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tritonocr_backend.core.arrays import Quads
+from tritonocr_backend.core.errors import InvalidInputError
+from tritonocr_backend.pipeline.page_transform import PageTransform, to_input
+from tritonocr_backend.pipeline.records import Line, PageResult, PlacedText
+
+
+def in_input_coordinates(result: PageResult) -> PageResult:
+    """Return a result whose boxes, words and characters are in pixels of the page as given.
+
+    Corners keep their order: the first one is the top left corner of the text, wherever it is on that page.
+
+    Raises:
+        InvalidInputError: the unwarping network returned the flat image, so that the way back is not known.
+    """
+    if result.transform is None:
+        raise InvalidInputError(
+            "coordinates: got 'input', but the unwarping model of this server returns no sampling grid; "
+            "expected 'output', or use_doc_unwarping false"
+        )
+    boxes = replace(result.boxes, quads=quads_to_input(result.boxes.quads, result.transform))
+    lines = tuple(_line_to_input(line, result.transform) for line in result.lines)
+    return replace(result, boxes=boxes, lines=lines)
+
+
+def quads_to_input(quads: Quads, transform: PageTransform) -> Quads:
+    """Map int32 [..., 4, 2] to the page as given, rounded and clipped to it."""
+    height, width = transform.input_size
+    return np.clip(np.rint(to_input(quads, transform)), 0, (width, height)).astype(np.int32)
+
+
+def _line_to_input(line: Line, transform: PageTransform) -> Line:
+    return replace(line, words=_moved(line.words, transform), characters=_moved(line.characters, transform))
+
+
+def _moved(texts: tuple[PlacedText, ...], transform: PageTransform) -> tuple[PlacedText, ...]:
+    return tuple(replace(text, quad=quads_to_input(text.quad, transform)) for text in texts)
