@@ -14,6 +14,7 @@ from tritonclient.utils import np_to_triton_dtype
 from tritonocr import OPTIONS
 from tritonocr._transport.protocol import OUTPUTS
 from tritonocr_backend.core.contracts import (
+    ADAPTER_MODELS,
     GRID_INPUT_SIZE_PX,
     GRID_OUTPUTS,
     NETWORK_OUTPUTS,
@@ -32,7 +33,7 @@ from tritonocr_backend.triton.output_tensors import ReadPage, output_tensors
 from tritonocr_common.option_types import OptionValues
 
 TYPE_OF_KIND = {bool: "TYPE_BOOL", int: "TYPE_INT32", float: "TYPE_FP32", str: "TYPE_STRING"}
-MODELS = sorted([*PIPELINE_MODELS, *DEFAULT_NETWORKS.values()])
+MODELS = sorted([*PIPELINE_MODELS, *ADAPTER_MODELS, *DEFAULT_NETWORKS.values()])
 
 Configs = Mapping[str, ModelConfig]
 

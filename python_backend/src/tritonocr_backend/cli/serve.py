@@ -30,7 +30,7 @@ from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.core.limits import LIMITS, parse_limits
 from tritonocr_backend.core.logs import LogFormat
 from tritonocr_backend.repository import pipeline_config, serving_file
-from tritonocr_backend.repository.network_config import Engine, ServingSettings
+from tritonocr_backend.repository.network_config import AdapterModel, Engine, ServingSettings
 from tritonocr_backend.repository.prepare import prepare_repository
 from tritonocr_backend.server.embedded import READY_POLL_S, EmbeddedServer, ServerOptions
 from tritonocr_backend.server.parent_watch import watch
@@ -55,6 +55,10 @@ def serve(
     precision: ComputedIn = "auto",
     serving: Annotated[
         Path | None, typer.Option(help="How the models are run, as `tritonocr tune` writes it.")
+    ] = None,
+    adapter: Annotated[
+        list[AdapterModel] | None,
+        typer.Option(help="Also serve the pipeline under another program's tensors; repeatable."),
     ] = None,
     exact: Annotated[
         bool, typer.Option(help="Read pages in PaddleX's own steps: slower, no more accurate.")
@@ -158,7 +162,7 @@ def serve(
             repository or scratch / "repository",
             config,
             more_models=model or (),
-            serving=_serving(serving, device, stated, instances),
+            serving=replace(_serving(serving, device, stated, instances), adapters=tuple(adapter or ())),
             exact=exact,
             limits=parse_limits(limit or ()),
             progress_of=progress_bar,

@@ -71,6 +71,12 @@ PIPELINE_MODELS: Final = ("ocr", "ocr_stream", POSTPROCESS, CROP, DECODE)
 SPAN_COLUMNS: Final = ("line_index", "texts", "spans", "scores")
 """Columns of the decoder's words and characters."""
 
+ADAPTER_MODELS: Final = ("docling_ocr",)
+"""The pipeline under the tensors of other programs; served only if asked for."""
+
+READING_MODELS: Final = frozenset({"ocr", "ocr_stream", *ADAPTER_MODELS})
+"""Models that take a file or picture and run the whole pipeline."""
+
 STAGE_OUTPUTS: Final = {
     POSTPROCESS: ("polys", "scores", "max_candidates_reached"),
     CROP: (

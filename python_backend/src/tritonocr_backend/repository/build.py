@@ -40,7 +40,7 @@ from tritonocr_backend.zoo.registry import Model
 from tritonocr_common.option_types import OptionValues
 
 # Clients send their PDFs to the one and their pictures to the other: as many files at a time for both.
-_COUNTED_AS = {"ocr_stream": "ocr"}
+_COUNTED_AS = dict.fromkeys(contracts.READING_MODELS, "ocr")
 
 _MODEL_SHIM = """from tritonocr_backend.triton.network import NetworkModel as TritonPythonModel
 
@@ -85,11 +85,12 @@ def build_repository(
     """
     pipeline, serving = pipeline or PipelineSettings(), serving or ServingSettings()
     target.mkdir(parents=True, exist_ok=True)
-    _remove_others(target, {*contracts.PIPELINE_MODELS, *models})
+    stages = (*contracts.PIPELINE_MODELS, *serving.adapters)
+    _remove_others(target, {*stages, *models})
     networks = {name: add_network(target, name, directory, serving) for name, directory in models.items()}
     detection = networks.get(pipeline.networks.get(Role.TEXT_DETECTION, ""))
     options = effective_options(pipeline, pipeline.networks, detection)
-    for stage in contracts.PIPELINE_MODELS:
+    for stage in stages:
         _add_stage(target, stage, pipeline, serving, options)
     return target
 
@@ -228,11 +229,11 @@ def _add_stage(
         default = files_at_a_time(available_cores()) if counted_as == "ocr" else 0
         if count := serving.instances.get(name) or serving.instances.get(counted_as, default):
             text = _with_instances(text, count)
-        if name.startswith("ocr"):
+        if name in contracts.READING_MODELS:
             text = _with_queue(text, pipeline) + _parameters(options)
         (folder / "config.pbtxt").write_text(text, encoding="utf-8")
         shutil.copytree(source / "1", folder / "1", ignore=shutil.ignore_patterns("__pycache__"))
-        if name.startswith("ocr"):
+        if name in contracts.READING_MODELS:
             write_pipeline_settings(pipeline, folder / "1")
 
 

@@ -25,6 +25,7 @@ from tritonocr_backend.pipeline.text_crop import MAX_WIDTH_PX, MIN_EXACT_WIDTH_P
 from tritonocr_backend.repository.cpu_sharing import available_cores, share
 
 Engine = Literal["auto", "openvino", "onnxruntime", "paddle"]
+AdapterModel = Literal["docling_ocr"]
 Precision = Literal["auto", "f32", "bf16", "f16"]
 Backend = Literal["python", "onnxruntime"]
 Accelerator = Literal["cuda", "tensorrt"]
@@ -51,6 +52,7 @@ class ServingSettings:
         batch_delay_us: how long lines wait for others to be batched with, in microseconds; None: not at all
             on CPUs, GPU_BATCH_DELAY_US on NVIDIA GPUs.
         engine_cache: directory on the server that TensorRT keeps what it has compiled in.
+        adapters: models of contracts.ADAPTER_MODELS that are served beside `ocr`.
     """
 
     engine: str = "auto"
@@ -63,6 +65,7 @@ class ServingSettings:
     accelerator: Accelerator = "cuda"
     batch_delay_us: int | None = None
     engine_cache: str = ENGINE_CACHE
+    adapters: tuple[AdapterModel, ...] = ()
 
     @property
     def is_cpu(self) -> bool:

@@ -13,7 +13,7 @@ import cv2
 import triton_python_backend_utils as pb_utils
 
 from tritonocr_backend.core import logs
-from tritonocr_backend.core.arrays import Image
+from tritonocr_backend.core.arrays import Image, Tensors
 from tritonocr_backend.core.errors import InvalidInputError, OverloadedError, StageError, reason_of
 from tritonocr_backend.core.page_messages import PageError
 from tritonocr_backend.core.repository_view import RepositoryView
@@ -81,7 +81,7 @@ class Ocr:
             with closing(request.document):
                 async with aclosing(self._pages(request, triton_request, record)) as pages:
                     read = [page async for page in pages]
-            return _response(read, request, triton_request, record)
+            return self._response(read, request, triton_request, record)
         except Exception as error:  # becomes the response to this request
             return _failure(error, record)
         finally:
@@ -93,6 +93,20 @@ class Ocr:
         self._drain_gate.check()
         requested = triton_request.requested_output_names()
         return parse_request(inputs, requested, self._settings, self._repository)
+
+    def _response(
+        self,
+        pages: list[ReadPage],
+        request: OcrRequest,
+        triton_request: pb_utils.InferenceRequest,
+        record: FileRecord,
+    ) -> pb_utils.InferenceResponse:
+        with record.clock.running(WRITE_ANSWER):
+            return response(self._tensors(pages, request), triton_request.requested_output_names())
+
+    def _tensors(self, pages: list[ReadPage], request: OcrRequest) -> Tensors:
+        """Return the output tensors; models with other tensors override it."""
+        return output_tensors(pages, request.document.page_count, request.options)
 
     async def _pages(
         self, request: OcrRequest, triton_request: pb_utils.InferenceRequest, record: FileRecord
@@ -196,7 +210,7 @@ class OcrStream(Ocr):
             with closing(request.document):
                 async with aclosing(self._pages(request, triton_request, record)) as pages:
                     async for page in pages:
-                        sender.send(_response([page], request, triton_request, record))
+                        sender.send(self._response([page], request, triton_request, record))
         except Exception as error:  # becomes the response to this request
             # The error and the final flag go in one message: a gRPC client may ask for the stream to end with
             # its first error, and Triton 2.51 crashes on anything that is sent after that.
@@ -229,17 +243,6 @@ def _preprocessed(page: Page, result: PageResult, *, exact: bool) -> Image:
 def _new_record(triton_request: pb_utils.InferenceRequest) -> FileRecord:
     ORIGIN.set(triton_request)  # of this task, and of the tasks that it starts
     return FileRecord(triton_request.request_id())
-
-
-def _response(
-    pages: list[ReadPage],
-    request: OcrRequest,
-    triton_request: pb_utils.InferenceRequest,
-    record: FileRecord,
-) -> pb_utils.InferenceResponse:
-    with record.clock.running(WRITE_ANSWER):
-        tensors = output_tensors(pages, request.document.page_count, request.options)
-        return response(tensors, triton_request.requested_output_names())
 
 
 def _failure(error: Exception, record: FileRecord) -> pb_utils.InferenceResponse:

@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from tritonocr_backend.core.contracts import PIPELINE_MODELS, Role
+from tritonocr_backend.core.contracts import ADAPTER_MODELS, PIPELINE_MODELS, Role
 from tritonocr_backend.zoo import cache, conversion, dictionary, inference_config, layout, probe, registry
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
 from tritonocr_backend.zoo.inference_config import InferenceConfig
@@ -63,7 +63,7 @@ def import_model(
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise ModelFormatError(f"name: got {name!r}, expected letters, digits, '.', '_' and '-'")
-    if name in PIPELINE_MODELS or name in {model.name for model in registry.official()}:
+    if name in (*PIPELINE_MODELS, *ADAPTER_MODELS) or name in {model.name for model in registry.official()}:
         raise ModelFormatError(
             f"name: {name!r} is taken; choose one that is not an official model's or a stage's"
         )

@@ -1,0 +1,3 @@
+from tritonocr_backend.triton.docling import DoclingOcr as TritonPythonModel
+
+__all__ = ["TritonPythonModel"]
