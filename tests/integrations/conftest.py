@@ -15,8 +15,10 @@ import pytest
 from PIL import Image
 
 from tritonocr import demo_page
+from tritonocr_backend.core.contracts import ADAPTER_MODELS
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.repository.build import build_repository
+from tritonocr_backend.repository.network_config import ServingSettings
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 from tritonocr_backend.zoo.fetch import fetch_model
 
@@ -62,10 +64,11 @@ def _installed(name: str, *requirements: str) -> Path:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """Return a running server with the default models."""
+    """Return a running server with the default models and all adapters."""
     directory = tmp_path_factory.mktemp("server")
     models = {name: fetch_model(name) for name in DEFAULT_NETWORKS.values()}
-    repository = build_repository(directory / "repository", models)
+    serving = ServingSettings(adapters=ADAPTER_MODELS)
+    repository = build_repository(directory / "repository", models, serving=serving)
     with EmbeddedServer(repository, ServerOptions(log_file=directory / "server.log")) as running:
         yield running
 
