@@ -9,6 +9,8 @@ class OCROptions(TypedDict, total=False):
     use_doc_orientation_classify: bool | None
     use_doc_unwarping: bool | None
     use_textline_orientation: bool | None
+    pdf_dpi: int | None
+    pdf_text: str | None
     text_det_limit_side_len: int | None
     text_det_limit_type: str | None
     text_det_thresh: float | None
@@ -29,6 +31,8 @@ class OptionValues(TypedDict):
     use_doc_orientation_classify: bool
     use_doc_unwarping: bool
     use_textline_orientation: bool
+    pdf_dpi: int
+    pdf_text: Literal["ocr", "auto", "only"]
     text_det_limit_side_len: int
     text_det_limit_type: Literal["max", "min"]
     text_det_thresh: float

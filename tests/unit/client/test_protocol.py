@@ -76,10 +76,12 @@ def test_a_wrong_file_is_named(file: Any, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("options", "absent"),
     [
-        ({}, {*PER_WORD, "input_images", "preprocessed_images"}),
-        ({"return_word_box": True}, {"input_images", "preprocessed_images"}),
-        ({"return_page_images": True}, set(PER_WORD)),
-        ({"return_word_box": True, "return_page_images": True}, set()),
+        ({}, {*PER_WORD, "rec_sources", "input_images", "preprocessed_images"}),
+        ({"return_word_box": True}, {"rec_sources", "input_images", "preprocessed_images"}),
+        ({"return_page_images": True}, {*PER_WORD, "rec_sources"}),
+        ({"return_word_box": True, "return_page_images": True}, {"rec_sources"}),
+        ({"return_word_box": True, "return_page_images": True, "pdf_text": "ocr"}, {"rec_sources"}),
+        ({"return_word_box": True, "return_page_images": True, "pdf_text": "auto"}, set()),
     ],
 )
 def test_only_what_is_used_is_asked_for(options: dict[str, Any], absent: set[str]) -> None:

@@ -268,6 +268,14 @@ def test_warnings_and_errors_of_pages_stand_in_the_result() -> None:
         failed.page_picture()
 
 
+def test_lines_say_where_they_come_from() -> None:
+    tensors = {**answer_with_lines(["a", "b"]), "rec_sources": texts(["pdf", "ocr"])}
+    (page,) = decoded(tensors, {"pdf_text": "auto"}, input_path="a.pdf")
+    assert page.json["res"]["rec_sources"] == ["pdf", "ocr"]
+    (page,) = decoded(answer_with_lines(["a", "b"]), {}, input_path="a.pdf")
+    assert "rec_sources" not in page
+
+
 def test_a_searchable_pdf_has_a_blank_page_for_a_page_that_was_not_read() -> None:
     picture = np.array([encoded_picture(Image.new("RGB", (10, 20)), ".jpg"), b""], np.object_)
     tensors = {**blank_answer(pages=2), "input_images": picture}

@@ -11,7 +11,8 @@ import numpy as np
 import onnx
 import pb_utils_stand_in as pb_utils
 import pytest
-from drawn_files import encode, pdf, picture, tiff_with_a_bad_page
+from drawn_files import encode, pdf, picture, png_header_alone, tiff_with_a_bad_page
+from drawn_pdfs import page_of, picture_page, text_at
 from fake_models import FakeModels
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
@@ -257,6 +258,49 @@ class TestOcr:
         assert [bool(image) for image in answer["input_images"]] == [True, False, True]
         assert len(answer["dt_polys"]) == 2
 
+    @pytest.mark.parametrize(
+        ("pdf_text", "texts", "networks_run"),
+        [("ocr", [b"b"], True), ("auto", [b"Invoice 4711"], False), ("only", [b"Invoice 4711"], False)],
+    )
+    def test_the_text_of_a_pdf_is_read_or_taken(
+        self,
+        ocr: Ocr,
+        monkeypatch: pytest.MonkeyPatch,
+        pdf_text: str,
+        texts: list[bytes],
+        networks_run: bool,
+    ) -> None:
+        called: list[str] = []
+        answer_ = FakeModels._answer
+        monkeypatch.setattr(
+            FakeModels,
+            "_answer",
+            lambda self, model, inputs: called.append(model) or answer_(self, model, inputs),
+        )
+        data = page_of(text_at(40, 120, "Invoice 4711"))
+        options = {"pdf_text": np.array([pdf_text.encode()], object), "return_word_box": np.array([True])}
+        outputs = ("page_sizes", "rec_texts", "rec_scores", "rec_sources", "word_texts", "dt_polys")
+        answer = tensors(ocr.execute([request(file(data, **options), *outputs)])[0])
+        assert bool(called) is networks_run
+        assert answer["page_sizes"].tolist() == [[400, 600]]
+        assert len(answer["dt_polys"]) == len(answer["rec_texts"]) == 1
+        if not networks_run:
+            assert answer["rec_texts"].tolist() == texts
+            assert answer["rec_scores"].tolist() == [1]
+            assert answer["word_texts"].tolist() == [b"Invoice", b"4711"]
+        assert answer["rec_sources"].tolist() == [b"ocr" if networks_run else b"pdf"]
+
+    def test_a_page_with_a_picture_and_text_is_read_and_taken(self, ocr: Ocr) -> None:
+        data = picture_page((300, 200), (150, 100), (0, 0, 300, 200))
+        options = {"pdf_text": np.array([b"auto"], object)}
+        answer = tensors(ocr.execute([request(file(data, **options), "rec_sources")])[0])
+        assert answer["rec_sources"].tolist() == [b"ocr"], "no text layer"
+
+    @pytest.mark.parametrize(("dpi", "size"), [(0, [400, 600]), (72, [200, 300])])
+    def test_the_resolution_of_pdf_pages_can_be_chosen(self, ocr: Ocr, dpi: int, size: list[int]) -> None:
+        asked = request(file(page_of(b""), pdf_dpi=np.array([dpi], np.int32)), "page_sizes")
+        assert tensors(ocr.execute([asked])[0])["page_sizes"].tolist() == [size]
+
     def test_the_only_page_of_a_file_is_the_files_own_error(self, ocr: Ocr) -> None:
         (answer,) = ocr.execute([request(file(GOOD[:-40]), "page_sizes", "page_errors")])
         assert failure(answer)[0] == pb_utils.TritonError.INVALID_ARG
@@ -418,7 +462,7 @@ class TestReporting:
         ("data", "reason"),
         [
             pytest.param(b"rubbish", "unreadable", id="no picture"),
-            pytest.param(pdf([(9000, 9000, 0)]), "too_large", id="pixels"),
+            pytest.param(png_header_alone(30_000, 30_000), "too_large", id="pixels"),
             pytest.param(b"", "unreadable", id="empty"),
         ],
     )

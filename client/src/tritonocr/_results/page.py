@@ -66,6 +66,7 @@ class PageRecord:
         words: the words of each of these lines; None if the request did not ask for words.
         input_image: encoded picture of the page; None if the request did not ask for pictures.
         preprocessed_image: encoded picture after rotation and unwarping; None if both were off.
+        rec_sources: [m] "ocr", or "pdf" if the line is the file's own text; None if `pdf_text` is "ocr".
         warnings: what may have cost text of this page.
         error: why this page was not read, while other pages of the file were; None if it was read.
     """
@@ -89,6 +90,7 @@ class PageRecord:
     words: list[PlacedTexts] | None = None
     input_image: bytes | None = None
     preprocessed_image: bytes | None = None
+    rec_sources: list[str] | None = None
     warnings: tuple[PageMessage, ...] = ()
     error: PageMessage | None = None
 
@@ -136,6 +138,7 @@ def result_fields(
         "row_index": page.row_index.tolist(),
         "block_index": page.block_index.tolist(),
         "block_kind": page.block_kind,
+        **({} if page.rec_sources is None else {"rec_sources": page.rec_sources}),
         **({} if words is None else _placed_fields("text_word", words)),
         **({"warnings": [asdict(warning) for warning in page.warnings]} if page.warnings else {}),
         **({"error": asdict(page.error)} if page.error else {}),

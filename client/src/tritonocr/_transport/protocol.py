@@ -65,6 +65,7 @@ PER_LINE = {
     "block_index": Output("INT32"),
     "block_kind": Output("BYTES"),
 }
+LINE_SOURCES = {"rec_sources": Output("BYTES")}
 PER_WORD = {
     "word_line_index": Output("INT32"),
     "word_texts": Output("BYTES"),
@@ -73,7 +74,7 @@ PER_WORD = {
     "word_scores": Output("FP32"),
 }
 PAGE_IMAGES = {"input_images": Output("BYTES"), "preprocessed_images": Output("BYTES")}
-OUTPUTS = {**PER_PAGE, **PER_FILE, **PER_BOX, **PER_LINE, **PER_WORD, **PAGE_IMAGES}
+OUTPUTS = {**PER_PAGE, **PER_FILE, **PER_BOX, **PER_LINE, **LINE_SOURCES, **PER_WORD, **PAGE_IMAGES}
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +131,8 @@ def wanted_outputs(options: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the outputs to ask for: the server does not compute the others."""
     words = PER_WORD if options.get("return_word_box") else {}
     images = PAGE_IMAGES if options.get("return_page_images") else {}
-    return tuple({**PER_PAGE, **PER_FILE, **PER_BOX, **PER_LINE, **words, **images})
+    sources = LINE_SOURCES if options.get("pdf_text", "ocr") != "ocr" else {}
+    return tuple({**PER_PAGE, **PER_FILE, **PER_BOX, **PER_LINE, **sources, **words, **images})
 
 
 def _input_tensor(file: bytes | NDArray[np.uint8]) -> Tensor:
@@ -275,12 +277,19 @@ def _page(
         row_index=columns["row_index"][lines],
         block_index=columns["block_index"][lines],
         block_kind=[_text(kind) for kind in columns["block_kind"][lines]],
+        rec_sources=_sources(columns, lines),
         words=None if words is None else [words[line] for line in np.flatnonzero(lines)],
         input_image=_picture(columns, "input_images", row),
         preprocessed_image=_picture(columns, "preprocessed_images", row),
         warnings=_messages(columns, "page_warnings", row),
         error=next(iter(_messages(columns, "page_errors", row)), None),
     )
+
+
+def _sources(columns: _Tensors, lines: NDArray[np.bool_]) -> list[str] | None:
+    if "rec_sources" not in columns:
+        return None
+    return [_text(source) for source in columns["rec_sources"][lines]]
 
 
 def _messages(columns: _Tensors, name: str, row: int) -> tuple[PageMessage, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.documents.pages import Page, ReductionOf
+from tritonocr_backend.documents.text_layer import TextLayer
 
 MAX_SIDE_PX = 1_000_000  # libpng's default limit. OpenCV's limit (CV_IO_MAX_IMAGE_WIDTH) is 1 048 576.
 READABLE = "a JPEG, PNG, WebP, BMP, TIFF, GIF, PPM, JPEG 2000 or AVIF image or a PDF"
@@ -20,11 +21,14 @@ class Document:
         page_count: number of pages in the file.
         read_page: decodes the page of the given index and reduces it. Raises InvalidInputError.
         close: frees the resources that the document holds.
+        read_text: reads the text layer of the page of the given index; None if the format has none. Raises
+            InvalidInputError.
     """
 
     page_count: int
     read_page: Callable[[int, ReductionOf], Page]
     close: Callable[[], None]
+    read_text: Callable[[int], TextLayer] | None = None
 
 
 def check_pixels(name: str, height: int, width: int, max_pixels: int) -> None:

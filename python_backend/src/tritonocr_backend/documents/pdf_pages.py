@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tritonocr_backend.core.arrays import Image
@@ -17,6 +19,7 @@ from tritonocr_backend.documents.pdf_documents import (
     PdfError,
     RenderLimits,
 )
+from tritonocr_backend.documents.text_layer import TextLayer
 
 POINTS_PER_INCH = 72
 PADDLEX_DPI = 144  # PaddleX renders at a scale of 2 pixels per point
@@ -55,19 +58,46 @@ def open_pdf(data: bytes, max_pixels: int, limits: RenderLimits, options: PdfOpt
         raise InvalidInputError(message, "unreadable") from error
 
     def read_page(index: int, reduction_of: ReductionOf) -> Page:
-        try:
+        with _page_errors(index):
             pixels, warnings = _render_page(pdf, index, max_pixels, options)
-        except PdfError as error:
-            message = f"file: page {index} of the PDF is corrupt ({error})"
-            raise InvalidInputError(message, "unreadable") from error
         return Page.reduced(pixels, reduction_of, warnings)
 
-    return Document(pdf.page_count, read_page, pdf.close)
+    def read_text(index: int) -> TextLayer:
+        with _page_errors(index):
+            placement = _placement(pdf, index, max_pixels, options)
+            return TextLayer.from_answer(pdf.text(index), placement.size, placement.scale)
+
+    return Document(pdf.page_count, read_page, pdf.close, read_text)
+
+
+@contextmanager
+def _page_errors(index: int) -> Iterator[None]:
+    try:
+        yield
+    except PdfError as error:
+        message = f"file: page {index} of the PDF is corrupt ({error})"
+        raise InvalidInputError(message, "unreadable") from error
+
+
+@dataclass(frozen=True)
+class _Placement:
+    """How a page becomes pixels: its (height, width) in px, px per unit of page space, and the warnings."""
+
+    size: tuple[int, int]
+    scale: float
+    warnings: tuple[PageWarning, ...]
 
 
 def _render_page(
     pdf: PdfDocument, index: int, max_pixels: int, options: PdfOptions
 ) -> tuple[Image, tuple[PageWarning, ...]]:
+    placement = _placement(pdf, index, max_pixels, options)
+    height, width = placement.size
+    return pdf.render(index, placement.scale, height * width), placement.warnings
+
+
+def _placement(pdf: PdfDocument, index: int, max_pixels: int, options: PdfOptions) -> _Placement:
+    """Open a page and decide its resolution."""
     shape = pdf.page_shape(index, with_picture_dpi=options.dpi == AUTOMATIC_DPI)
     dpi = wanted_dpi(shape, options)
     possible = largest_dpi(shape, max_pixels)
@@ -76,8 +106,7 @@ def _render_page(
         warnings = (_rendered_smaller(index, dpi, possible),)
         dpi = possible
     scale = dpi / POINTS_PER_INCH * shape.unit
-    pixels = math.ceil(shape.width * scale) * math.ceil(shape.height * scale)
-    return pdf.render(index, scale, pixels), warnings
+    return _Placement((math.ceil(shape.height * scale), math.ceil(shape.width * scale)), scale, warnings)
 
 
 def wanted_dpi(shape: PageShape, options: PdfOptions) -> float:

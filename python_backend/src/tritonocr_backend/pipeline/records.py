@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from tritonocr_backend.pipeline.page_transform import PageTransform
 from tritonocr_backend.pipeline.reading_order import PageLayout
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
 from tritonocr_common.option_types import OptionValues
+
+LineSource = Literal["ocr", "pdf"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class PageSettings:
     exact: bool = False
     detection_only: bool = False
     grid_input_size: tuple[int, int] | None = None
+
+    def as_given(self) -> PageSettings:
+        """Return the settings that read a page without rotating or unwarping it."""
+        options = self.options | {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
+        return replace(self, options=options)
 
     def reduction_of(self, size: tuple[int, int]) -> int:
         """Return how many times smaller a page of (height, width) px is decoded; see detection_tiles."""
@@ -76,6 +84,7 @@ class Line:
         score: mean confidence of its characters.
         words: from the line's start to its end; empty unless requested.
         characters: likewise.
+        source: "ocr", or "pdf" if the line is the file's own text.
     """
 
     box_index: int
@@ -83,6 +92,7 @@ class Line:
     score: float
     words: tuple[PlacedText, ...] = ()
     characters: tuple[PlacedText, ...] = ()
+    source: LineSource = "ocr"
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,12 @@ from tritonocr_backend.core.page_messages import PageError
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.core.settings import read_pipeline_settings
 from tritonocr_backend.documents.pages import Page, ReductionOf, unreduced
+from tritonocr_backend.documents.text_layer import TextLayer
 from tritonocr_backend.pipeline.doc_preprocessing import rotate
 from tritonocr_backend.pipeline.doc_unwarping import sample
 from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
 from tritonocr_backend.pipeline.records import PageResult, PageSettings
+from tritonocr_backend.pipeline.text_layer import layer_result, merged_result
 from tritonocr_backend.triton.bls import ORIGIN, BlsCaller
 from tritonocr_backend.triton.drain_gate import DrainGate
 from tritonocr_backend.triton.errors import error_response
@@ -170,18 +172,47 @@ class Ocr:
             return ReadPage.failed(index, PageError(error.reason, str(error)))
 
     async def _read(self, request: OcrRequest, index: int, decoding: asyncio.Lock) -> ReadPage:
-        """Read a page, and drop its pixels."""
+        layer = await self._text_layer(request, index, decoding)
+        settings = request.page_settings
+        if layer is None:
+            page, result = await self._ocr(request, index, decoding, settings)
+            return await self._with_page_images(request, index, decoding, page, result)
+        with_words = settings.options["return_word_box"]
+        if not len(layer.regions) or settings.options["pdf_text"] == "only":
+            result = layer_result(layer, with_words=with_words)
+            return await self._with_page_images(request, index, decoding, None, result)
+        page, result = await self._ocr(request, index, decoding, settings.as_given())
+        result = merged_result(layer, result, with_words=with_words)
+        return await self._with_page_images(request, index, decoding, page, result)
+
+    async def _text_layer(self, request: OcrRequest, index: int, decoding: asyncio.Lock) -> TextLayer | None:
+        """Return the page's own text if the request wants it and it can be used."""
+        wanted, read = request.options["pdf_text"], request.document.read_text
+        if wanted == "ocr" or read is None:
+            return None
         async with decoding:
             with CLOCK.get().running(READ_FILE):
-                page = await self._decode(request, index, request.page_settings.reduction_of)
+                layer = await self._loop.run_in_executor(self._threads, read, index)
+        return layer if layer.is_sound or wanted == "only" else None
+
+    async def _ocr(
+        self, request: OcrRequest, index: int, decoding: asyncio.Lock, settings: PageSettings
+    ) -> tuple[Page, PageResult]:
+        async with decoding:
+            with CLOCK.get().running(READ_FILE):
+                page = await self._decode(request, index, settings.reduction_of)
         try:
-            result = await self._pipeline.read(page, request.page_settings)
+            return page, await self._pipeline.read(page, settings)
         except (StageError, OverloadedError):
-            check_served(request.page_settings.networks, self._repository)
+            check_served(settings.networks, self._repository)
             raise
+
+    async def _with_page_images(
+        self, request: OcrRequest, index: int, decoding: asyncio.Lock, page: Page | None, result: PageResult
+    ) -> ReadPage:
         if not request.options["return_page_images"]:
             return ReadPage(index, result.without_pixels())
-        if page.reduction > 1:  # the images have all pixels
+        if page is None or page.reduction > 1:  # the images have all pixels
             async with decoding:
                 page = await self._decode(request, index, unreduced)
         with CLOCK.get().running(WRITE_ANSWER):
@@ -225,7 +256,8 @@ def _with_images(index: int, page: Page, result: PageResult, settings: PageSetti
     """Encode the page as given and as preprocessed."""
     preprocessed = None
     options = settings.options
-    if options["use_doc_unwarping"] or options["use_doc_orientation_classify"]:
+    is_own_text = any(line.source == "pdf" for line in result.lines)  # neither rotated nor unwarped
+    if not is_own_text and (options["use_doc_unwarping"] or options["use_doc_orientation_classify"]):
         preprocessed = encode_picture(_preprocessed(page, result, exact=settings.exact))
     return ReadPage(index, result.without_pixels(), encode_picture(page.pixels), preprocessed)
 

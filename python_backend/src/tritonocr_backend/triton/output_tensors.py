@@ -119,6 +119,7 @@ def _line_columns(pages: Sequence[ReadPage]) -> dict[str, NDArray[Any]]:
         "page_index": _ints([page.index for page, _ in lines]),
         "rec_texts": _objects([line.text for _, line in lines]),
         "rec_scores": np.array([line.score for _, line in lines], dtype=np.float32),
+        "rec_sources": _objects([line.source for _, line in lines]),
         "rec_polys": polys,
         "rec_boxes": bounding_boxes(polys),
         **_layout_columns([page.result.layout for page in pages]),

@@ -22,6 +22,7 @@ from tritonocr_backend.core.settings import (
 from tritonocr_backend.documents.decode import Document, check_pixels, open_document
 from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.documents.pdf_documents import RenderLimits
+from tritonocr_backend.documents.pdf_pages import AUTOMATIC_DPI, PADDLEX_DPI, PdfOptions
 from tritonocr_backend.pipeline.records import PageSettings
 from tritonocr_common.option_types import OptionValues
 from tritonocr_common.options import OPTIONS, OptionValue
@@ -39,6 +40,7 @@ AFTER_DETECTION = frozenset(
         "page_index",
         "rec_texts",
         "rec_scores",
+        "rec_sources",
         "rec_polys",
         "rec_boxes",
         "reading_order",
@@ -112,7 +114,7 @@ def parse_request(
         detection_only=AFTER_DETECTION.isdisjoint(requested),
         grid_input_size=unwarping.grid_input_size if unwarping else None,
     )
-    return OcrRequest(_document(inputs, settings), page_settings)
+    return OcrRequest(_document(inputs, settings, options), page_settings)
 
 
 def check_served(networks: Mapping[Role, str], repository: RepositoryView) -> None:
@@ -165,7 +167,7 @@ def _check_networks(options: OptionValues, networks: Mapping[Role, str]) -> None
             )
 
 
-def _document(inputs: Tensors, settings: PipelineSettings) -> Document:
+def _document(inputs: Tensors, settings: PipelineSettings, options: OptionValues) -> Document:
     given = [name for name in ("file", "image") if name in inputs]
     if len(given) != 1:
         raise InvalidInputError(
@@ -182,7 +184,9 @@ def _document(inputs: Tensors, settings: PipelineSettings) -> Document:
                 "too_large",
             )
         render_limits = RenderLimits(settings.max_render_seconds, settings.max_render_bytes)
-        return open_document(file, settings.max_pixels, render_limits)
+        exact_dpi = PADDLEX_DPI if settings.exact else AUTOMATIC_DPI
+        pdf_options = PdfOptions(options["pdf_dpi"] or exact_dpi)
+        return open_document(file, settings.max_pixels, render_limits, pdf_options)
     page: Image = inputs["image"]
     check_pixels("image", page.shape[0], page.shape[1], settings.max_pixels)
     return Document(1, lambda index, reduction_of: Page.reduced(page, reduction_of), lambda: None)

@@ -1,0 +1,83 @@
+"""The text layer of a page: text that the file itself states, with its place on the rendered page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_UNMAPPED_SHARE = 0.02  # of the visible characters; more means that the fonts have no Unicode map
+
+
+@dataclass(frozen=True, eq=False)
+class LayerWord:
+    """A word of the text layer; `quad` is int32 [4, 2] in pixels, clockwise from the top left."""
+
+    text: str
+    quad: NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerLine:
+    """A line of the text layer.
+
+    Attributes:
+        words: the words, in the order of the file.
+        quad: int32 [4, 2] in pixels, clockwise from the top left.
+    """
+
+    words: tuple[LayerWord, ...]
+    quad: NDArray[np.int32]
+
+    @property
+    def text(self) -> str:
+        """The words, separated by blanks."""
+        return " ".join(word.text for word in self.words)
+
+
+@dataclass(frozen=True, eq=False)
+class TextLayer:
+    """The text layer of a page. Coordinates are pixels of the page as it is rendered.
+
+    Attributes:
+        size: (height, width) of the rendered page.
+        lines: the visible lines. If the page has none, the hidden ones, which an earlier OCR wrote.
+        is_sound: whether the lines are the text that a reader sees: visible, on the page, with Unicode.
+        regions: float64 [n, 4] boxes x_min, y_min, x_max, y_max of pictures and outlined characters, whose
+            text the layer lacks.
+    """
+
+    size: tuple[int, int]
+    lines: tuple[LayerLine, ...]
+    is_sound: bool
+    regions: NDArray[np.float64]
+
+    @classmethod
+    def from_answer(cls, answer: Mapping[str, Any], size: tuple[int, int], scale: float) -> TextLayer:
+        """Build the layer from the PDF worker's answer.
+
+        Args:
+            answer: see `pdf_text.read_text`.
+            size: (height, width) of the rendered page in pixels.
+            scale: pixels per unit of page space.
+        """
+        visible, unmapped = answer["visible"], answer["unmapped"]
+        is_sound = visible > answer["outside"] and unmapped <= MAX_UNMAPPED_SHARE * (visible + unmapped)
+        wanted_hidden = not visible
+        lines = tuple(_line(line, scale, size) for line in answer["lines"] if line["hidden"] == wanted_hidden)
+        regions = np.array(answer["regions"], dtype=np.float64).reshape(-1, 4) * scale
+        return cls(size, lines, is_sound, regions)
+
+
+def _line(line: Mapping[str, Any], scale: float, size: tuple[int, int]) -> LayerLine:
+    words = tuple(LayerWord(text, _quad(quad, scale, size)) for text, quad in line["words"])
+    return LayerLine(words, _quad(line["quad"], scale, size))
+
+
+def _quad(quad: Sequence[float], scale: float, size: tuple[int, int]) -> NDArray[np.int32]:
+    height, width = size
+    points = np.rint(np.array(quad).reshape(4, 2) * scale).astype(np.int32)
+    return np.asarray(np.clip(points, 0, [width - 1, height - 1]), dtype=np.int32)
