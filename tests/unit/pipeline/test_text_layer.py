@@ -5,6 +5,7 @@ import pytest
 
 from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.documents.text_layer import LayerLine, LayerWord, TextLayer
+from tritonocr_backend.pipeline.reading_order import page_layout
 from tritonocr_backend.pipeline.records import Line, PageResult
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
 from tritonocr_backend.pipeline.text_layer import layer_result, merged_result
@@ -60,6 +61,7 @@ def test_lines_of_pictures_join_the_layer() -> None:
         boxes=DetectedBoxes(quads, np.array([0.9, 0.8, 0.7], np.float32), False),
         line_angles=np.zeros(3, np.int32),
         lines=tuple(Line(index, text, 0.5) for index, text in enumerate(texts)),
+        layout=page_layout(quads, (200, 300), list(texts), np.zeros(3, bool)),
     )
     result = merged_result(layer(), ocr, with_words=False)
     assert [line.text for line in result.lines] == ["first line", "second", "in the picture"]
