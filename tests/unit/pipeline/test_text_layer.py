@@ -58,6 +58,8 @@ def test_lines_of_pictures_join_the_layer() -> None:
         size=(200, 300),
         page=Page(np.zeros((200, 300, 3), np.uint8), (200, 300)),
         doc_angle=-1,
+        transform=None,
+        unwarped=False,
         boxes=DetectedBoxes(quads, np.array([0.9, 0.8, 0.7], np.float32), False),
         line_angles=np.zeros(3, np.int32),
         lines=tuple(Line(index, text, 0.5) for index, text in enumerate(texts)),

@@ -12,6 +12,7 @@ from tritonocr_backend.core.page_messages import PageWarning
 from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.documents.text_layer import LayerLine, TextLayer
 from tritonocr_backend.pipeline.line_reading import NOT_CLASSIFIED
+from tritonocr_backend.pipeline.page_transform import PageTransform
 from tritonocr_backend.pipeline.reading_order import page_layout
 from tritonocr_backend.pipeline.records import Line, PageResult, PlacedText
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
@@ -83,7 +84,8 @@ def _result(page: Page, size: tuple[int, int], lines: list[_PlacedLine]) -> Page
     angles = np.full(len(ordered), NOT_CLASSIFIED, dtype=np.int32)
     texts, turned = [line.text for line in numbered], np.zeros(len(numbered), dtype=bool)
     layout = page_layout(boxes.quads, size, texts, turned)
-    return PageResult(size, page, NOT_CLASSIFIED, boxes, angles, numbered, layout)
+    as_given = PageTransform(size, 0, None, size)
+    return PageResult(size, page, NOT_CLASSIFIED, as_given, False, boxes, angles, numbered, layout)
 
 
 def _around(quads: list[NDArray[np.int32]]) -> Points:

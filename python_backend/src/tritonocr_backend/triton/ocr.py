@@ -256,8 +256,7 @@ def _with_images(index: int, page: Page, result: PageResult, settings: PageSetti
     """Encode the page as given and as preprocessed."""
     preprocessed = None
     options = settings.options
-    is_own_text = any(line.source == "pdf" for line in result.lines)  # neither rotated nor unwarped
-    if not is_own_text and (options["use_doc_unwarping"] or options["use_doc_orientation_classify"]):
+    if options["use_doc_unwarping"] or options["use_doc_orientation_classify"]:
         preprocessed = encode_picture(_preprocessed(page, result, exact=settings.exact))
     return ReadPage(index, result.without_pixels(), encode_picture(page.pixels), preprocessed)
 
