@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 import tritonocr
 from tritonocr_gateway.adapters import adapters
+from tritonocr_gateway.adapters.protocol import Adapter
 from tritonocr_gateway.admission import Admission, RequestRate
 from tritonocr_gateway.errors import ErrorResponses
 from tritonocr_gateway.fetching import UrlFetcher
@@ -33,16 +34,16 @@ def create_app(settings: Settings | None = None, connect: Connect = connect) -> 
     """
     settings = settings or Settings()
     metrics = Metrics()
+    enabled = [adapter for name, adapter in adapters().items() if name not in settings.disabled_adapters]
     app = FastAPI(
         title="TritonOCR",
         version=tritonocr.__version__,
         description="PaddleX's `POST /ocr` and other OCR protocols on a TritonOCR server.",
-        lifespan=_lifespan(settings, connect, metrics),
+        lifespan=_lifespan(settings, connect, metrics, enabled),
         docs_url=None,
         redoc_url=None,
     )
     app.state.settings = settings
-    enabled = [adapter for name, adapter in adapters().items() if name not in settings.disabled_adapters]
     for router in (*(adapter.router for adapter in enabled), models.router, health.router, page.router):
         app.include_router(router)
     app.mount("/static", page.SafeFiles(directory=page.STATIC))
@@ -64,7 +65,7 @@ def create_app(settings: Settings | None = None, connect: Connect = connect) -> 
 
 
 def _lifespan(
-    settings: Settings, connect: Connect, metrics: Metrics
+    settings: Settings, connect: Connect, metrics: Metrics, enabled: Sequence[Adapter]
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -81,6 +82,10 @@ def _lifespan(
                     drawing=drawing,
                     metrics=metrics,
                 )
-                yield
+                async with AsyncExitStack() as stack:
+                    for adapter in enabled:
+                        if adapter.lifespan:
+                            await stack.enter_async_context(adapter.lifespan(app))
+                    yield
 
     return lifespan

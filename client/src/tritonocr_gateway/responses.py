@@ -44,11 +44,11 @@ class FileResult:
     results: Sequence[OCRResult]
     is_pdf: bool
     log_id: str
-    visualize: bool
-    picture_max_side_px: int
-    return_page_image: bool
-    return_text: bool
-    unknown_fields: Sequence[str]
+    visualize: bool = False
+    picture_max_side_px: int | None = None
+    return_page_image: bool = False
+    return_text: bool = False
+    unknown_fields: Sequence[str] = ()
 
 
 def preferred_type(accept: str, media_types: Sequence[str] = MEDIA_TYPES) -> str:
@@ -88,7 +88,7 @@ def result_fields(read: FileResult) -> dict[str, Any]:
         "ocrResults": [_page_result(result, read) for result in read.results],
         "dataInfo": data_info(read),
     }
-    if warnings := list(_warnings(read)):
+    if warnings := list(warnings_of(read)):
         result["warnings"] = warnings
     return result
 
@@ -121,7 +121,7 @@ def pruned(value: Any) -> Any:
     return value
 
 
-def _pictures(result: OCRResult, max_side_px: int) -> dict[str, str]:
+def _pictures(result: OCRResult, max_side_px: int | None) -> dict[str, str]:
     drawn = result.pictures(max_side_px=max_side_px)
     pictures = {"ocrImage": encoded(drawn["ocr_res_img"])}
     if "preprocessed_img" in drawn:
@@ -153,7 +153,8 @@ def data_info(read: FileResult) -> dict[str, Any]:
     return {"numPages": page_count, "pages": pages, "type": "pdf" if read.is_pdf else "tiff"}
 
 
-def _warnings(read: FileResult) -> Iterator[str]:
+def warnings_of(read: FileResult) -> Iterator[str]:
+    """Return what was left out of a result, one sentence each."""
     for name in read.unknown_fields[:_MAX_NAMED_FIELDS]:
         yield f"The field {name[:_MAX_FIELD_NAME]!r} is unknown and was ignored."
     if (unnamed := len(read.unknown_fields) - _MAX_NAMED_FIELDS) > 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import ipaddress
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ def require_key(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     header: Annotated[str | None, Depends(_HEADER)],
 ) -> str:
-    """Check the API key and the request rate, and return an id of the caller.
+    """Check the API key and the request rate, and return an id of the caller that survives a restart.
 
     Without configured keys every request passes. Wrong keys count towards the rate of their address.
 
@@ -50,7 +51,7 @@ def require_key(
     service.rate.check(caller)
     if keys and not any(matches):
         raise UnauthorizedError("The API key is missing or wrong; expected Authorization: Bearer <key>.")
-    return caller if keys else "anonymous"
+    return hashlib.sha256(given.encode()).hexdigest()[:32] if keys else "anonymous"
 
 
 CallerDependency = Annotated[str, Depends(require_key)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, FilePath, SecretStr, field_validator
@@ -130,6 +131,29 @@ class Settings(BaseSettings):
     disabled_adapters: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Protocols to switch off, separated by commas.",
+    )
+    jobs_directory: Path = Field(
+        default_factory=lambda: (
+            Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "tritonocr-jobs"
+        ),
+        description="Folder of the job API: states, inputs and results.",
+    )
+    job_workers: int = Field(default=2, ge=1, le=256, description="Jobs that are read at the same time.")
+    job_max_pages: int = Field(default=1000, ge=1, le=100_000, description="Pages to read of a job's file.")
+    job_keep_s: float = Field(
+        default=86_400,
+        gt=0,
+        le=31_536_000,
+        description="Seconds that a job and its result are kept after its end.",
+    )
+    max_jobs_per_key: int = Field(
+        default=100,
+        ge=1,
+        le=1_000_000,
+        description="Unfinished jobs of each key; callers without a key share one limit.",
+    )
+    max_job_bytes: int = Field(
+        default=10_240 * _MIB, ge=1024, description="Bytes of the inputs of all jobs in the store."
     )
     fetch_urls: bool = Field(
         default=False, description="Whether a request may give the public http(s) URL of its file."

@@ -1,4 +1,4 @@
-"""Stands for Triton behind the client: it answers, fails or waits as it is told."""
+"""A fake of Triton behind the client. It responds, fails or waits as a test sets it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def picture(image_format: str = "JPEG", size: tuple[int, int] = (WIDTH_PX, HEIGH
 
 
 def answer(pages: int = 1, page_count: int | None = None, preprocessed: bool = False) -> Tensors:
-    """One line a page, "line of page N"."""
+    """Return the tensors of pages with one line each, "line of page N"."""
     settings = {name: option.default for name, option in OPTIONS.items()}
     settings["use_doc_unwarping"] = preprocessed
     polys = np.array([[[10, 10], [90, 10], [90, 30], [10, 30]]] * pages, np.int32)
@@ -65,15 +65,23 @@ def answer(pages: int = 1, page_count: int | None = None, preprocessed: bool = F
     }
 
 
+def blank_page() -> Tensors:
+    """Return the tensors of a page without text."""
+    tensors = answer()
+    names = ("dt_page_index", "dt_polys", "dt_scores", "textline_orientation_angles", "page_index")
+    names += ("rec_texts", "rec_scores", "rec_polys", "rec_boxes")
+    return {**tensors, **{name: tensors[name][:0] for name in names}}
+
+
 class FakeTransport:
-    """Stands for Triton.
+    """A transport without a server.
 
     Attributes:
-        tensors: the answer.
-        error: raised instead.
-        wait: whether requests stay unanswered.
-        requests: those that came.
-        cancelled: how many were cancelled.
+        tensors: the response.
+        error: the exception that is raised instead.
+        wait: whether requests get no response.
+        requests: the requests received.
+        cancelled: the number of cancelled requests.
     """
 
     streams = False

@@ -1,0 +1,74 @@
+"""PaddleX's layout parsing service (PP-StructureV3): `POST /layout-parsing`, with Markdown from text lines.
+
+The Markdown comes from the reading order of the lines. There is no layout model: tables, formulas and images
+are not recognised, and `markdown.images` is empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+
+from tritonocr import OCRResult
+from tritonocr_gateway.adapters.protocol import Adapter
+from tritonocr_gateway.errors import log_id_of
+from tritonocr_gateway.files import check_file_type, from_base64, is_pdf, is_url
+from tritonocr_gateway.recognition import read_pages
+from tritonocr_gateway.request_body import JSON_TYPE, media_type_of, read_json, unsupported_type, validated
+from tritonocr_gateway.responses import FileResult, data_info, pruned, warnings_of
+from tritonocr_gateway.schemas import Failure, OCRRequest, schema_of
+from tritonocr_gateway.security import require_key
+from tritonocr_gateway.service import Service, ServiceDependency
+
+router = APIRouter(dependencies=[Depends(require_key)])
+ADAPTER = Adapter("layout_parsing", router)
+
+_BODY = {"required": True, "content": {JSON_TYPE: {"schema": schema_of(OCRRequest)}}}
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Failure} for status in (400, 401, 408, 413, 415, 422, 429, 500, 502, 503, 504)
+}
+
+
+@router.post(
+    "/layout-parsing",
+    summary="Read an image or PDF as Markdown",
+    responses=_ERRORS,
+    openapi_extra={"requestBody": _BODY},
+)
+async def layout_parsing(request: Request, service: ServiceDependency) -> dict[str, Any]:
+    """Read an image or PDF, and return the Markdown of each page in PP-StructureV3's form."""
+    if media_type_of(request) != JSON_TYPE:
+        raise unsupported_type(request, JSON_TYPE)
+    fields: Any = validated(OCRRequest, await read_json(request, service))
+    request.state.log_id = fields.log_id or log_id_of(request)
+    content = await _content(service, fields.file)
+    check_file_type(content, fields.file_type)
+    results = await read_pages(request, service, content, fields.options())
+    read = FileResult(
+        results=results,
+        is_pdf=is_pdf(content),
+        log_id=log_id_of(request),
+        unknown_fields=tuple(fields.model_extra or ()),
+    )
+    result = {
+        "layoutParsingResults": [layout_page(page) for page in results],
+        "dataInfo": data_info(read),
+        "warnings": list(warnings_of(read)),
+    }
+    return {"logId": read.log_id, "result": result, "errorCode": 0, "errorMsg": "Success"}
+
+
+async def _content(service: Service, file: str) -> bytes:
+    return await service.fetcher.fetch(file) if is_url(file) else await asyncio.to_thread(from_base64, file)
+
+
+def layout_page(page: OCRResult) -> dict[str, Any]:
+    """Return a page in PP-StructureV3's form."""
+    return {
+        "prunedResult": pruned(page.json["res"]),
+        "markdown": {"text": page.markdown, "images": {}, "isStart": True, "isEnd": True},
+        "outputImages": {},
+        "inputImage": None,
+    }

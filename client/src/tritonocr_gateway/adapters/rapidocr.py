@@ -1,0 +1,80 @@
+"""The protocol of `rapidocr_api`: `POST /rapidocr/ocr` with `image_file`, or `image_data` in Base64."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Depends, Request
+
+from tritonocr_gateway.adapters.protocol import Adapter
+from tritonocr_gateway.errors import ErrorDetails, MalformedBodyError
+from tritonocr_gateway.files import from_base64
+from tritonocr_gateway.recognition import polygons, read_pages
+from tritonocr_gateway.request_body import (
+    FORM_TYPE,
+    invalid_field,
+    media_type_of,
+    read_bytes,
+    read_form,
+    unsupported_type,
+)
+from tritonocr_gateway.security import require_key
+from tritonocr_gateway.service import Service, ServiceDependency
+
+URL_ENCODED = "application/x-www-form-urlencoded"
+
+router = APIRouter(dependencies=[Depends(require_key)])
+
+_SCHEMA = {
+    "type": "object",
+    "properties": {"image_file": {"type": "string", "format": "binary"}, "image_data": {"type": "string"}},
+}
+_BODY = {"required": True, "content": {FORM_TYPE: {"schema": _SCHEMA}, URL_ENCODED: {"schema": _SCHEMA}}}
+_OPTIONS = {"use_doc_orientation_classify": False, "use_doc_unwarping": False, "max_pages": 1}
+_MAX_FIELDS = 16
+
+
+def _error_body(details: ErrorDetails) -> Any:
+    return {"detail": details.message}
+
+
+ADAPTER = Adapter("rapidocr", router, _error_body)
+
+
+@router.post("/rapidocr/ocr", summary="Read an image for RapidOCR", openapi_extra={"requestBody": _BODY})
+async def rapidocr(request: Request, service: ServiceDependency) -> dict[str, Any]:
+    """Read an image, and return its lines by their index as text."""
+    results = await read_pages(request, service, await _image(request, service), _OPTIONS)
+    return {
+        str(index): {"rec_txt": text, "dt_boxes": polygon, "score": float(score)}
+        for result in results
+        for index, (text, polygon, score) in enumerate(
+            zip(result["rec_texts"], polygons(result), result["rec_scores"], strict=True)
+        )
+    }
+
+
+async def _image(request: Request, service: Service) -> bytes:
+    media_type = media_type_of(request)
+    if media_type == URL_ENCODED:
+        fields = await asyncio.to_thread(_url_encoded, await read_bytes(request, service))
+    elif media_type == FORM_TYPE:
+        form = await read_form(request, service)
+        if uploads := form.files.get("image_file"):
+            return uploads[0].content
+        fields = form.fields
+    else:
+        raise unsupported_type(request, FORM_TYPE, URL_ENCODED)
+    if "image_data" not in fields:
+        raise invalid_field("missing", ("image_file",), "Field required")
+    return await asyncio.to_thread(from_base64, fields["image_data"])
+
+
+def _url_encoded(body: bytes) -> dict[str, str]:
+    try:
+        text = str(body, "ascii")
+        return dict(parse_qsl(text, max_num_fields=_MAX_FIELDS, encoding="utf-8", errors="strict"))
+    except ValueError as error:
+        raise MalformedBodyError("The body is not a URL-encoded form in UTF-8.") from error
