@@ -38,7 +38,7 @@ class Tensor:
 
 
 class TritonError:
-    INTERNAL, NOT_FOUND, INVALID_ARG, UNAVAILABLE = 1, 2, 3, 4
+    INTERNAL, NOT_FOUND, INVALID_ARG, UNAVAILABLE, CANCELLED = 1, 2, 3, 4, 5
 
     def __init__(self, message: str, code: int = INTERNAL) -> None:
         self._message, self._code = message, code
@@ -100,6 +100,7 @@ class InferenceRequest:
         self.preferred_memory = preferred_memory
         self._request_id, self._trace = request_id, trace
         self.sender = ResponseSender()
+        self.cancelled = False
         self._inputs, self._requested = list(inputs), list(requested_output_names)
 
     def inputs(self) -> list[Tensor]:
@@ -115,7 +116,7 @@ class InferenceRequest:
         return self._trace
 
     def is_cancelled(self) -> bool:
-        return False
+        return self.cancelled
 
     def get_response_sender(self) -> ResponseSender:
         return self.sender

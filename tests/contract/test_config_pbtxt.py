@@ -160,7 +160,8 @@ class Watched(FakeModels):
 )
 def test_every_call_of_the_pipeline_fits_the_called_models_config(configs: Configs, quads: list[Any]) -> None:
     models = Watched(configs, quads, together=min(len(quads), 2))
-    asyncio.run(OcrPipeline(models).read(Page(np.zeros((128, 96, 3), np.uint8), (128, 96)), PAGE_SETTINGS))
+    page = Page(np.zeros((400, 400, 3), np.uint8), (400, 400))
+    asyncio.run(OcrPipeline(models).read(page, PAGE_SETTINGS))
     assert len(models.calls) == (9 if quads else 4)
 
 

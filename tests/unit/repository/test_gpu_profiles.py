@@ -18,12 +18,19 @@ from typer.testing import CliRunner
 
 from tritonocr_backend.cli.repository import app
 from tritonocr_backend.core import devices
-from tritonocr_backend.core.contracts import IMAGE_SIZES, NETWORK_OUTPUTS, PIPELINE_MODELS, STRIDE_PX, Role
+from tritonocr_backend.core.contracts import (
+    IMAGE_SIZES,
+    MAX_WIDTH_PX,
+    NETWORK_OUTPUTS,
+    PIPELINE_MODELS,
+    STRIDE_PX,
+    WIDTH_STEP_PX,
+    Role,
+)
 from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.graphs.half_precision import halve
 from tritonocr_backend.pipeline.line_reading import MAX_LINES_PER_CALL
-from tritonocr_backend.pipeline.text_crop import MAX_WIDTH_PX, WIDTH_STEP_PX
 from tritonocr_backend.repository import pipeline_config
 from tritonocr_backend.repository.build import add_network
 from tritonocr_backend.repository.network_config import (

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.core.arrays import Tensors
 from tritonocr_backend.core.contracts import DECODE, STAGE_OUTPUTS, Role
-from tritonocr_backend.core.errors import InvalidInputError, StageError
+from tritonocr_backend.core.errors import AbandonedError, InvalidInputError, StageError
 from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, NetworkMetadata, Normalisation
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.pipeline.stages import run_stage
-from tritonocr_backend.triton.bls import ORIGIN, BlsCaller
+from tritonocr_backend.triton import cancellation
+from tritonocr_backend.triton.bls import CANCELLATION, ORIGIN, BlsCaller
+from tritonocr_backend.triton.cancellation import CancellationCheck
 
 PLAIN = Normalisation(1.0, (0, 0, 0), (1, 1, 1), "BGR")
 
@@ -54,9 +56,10 @@ class TestThroughTriton:
                 return asyncio.run(BlsCaller(threads, repository)(model, inputs, ("out",)))
 
         origin = pb_utils.InferenceRequest([], [], request_id="page-1", trace="the client's")
-        token = ORIGIN.set(origin)
+        tokens = ORIGIN.set(origin), CANCELLATION.set(CancellationCheck(origin))
         yield call_
-        ORIGIN.reset(token)
+        ORIGIN.reset(tokens[0])
+        CANCELLATION.reset(tokens[1])
 
     def test_texts_go_and_come_as_str(self, call: Callable[..., Any]) -> None:
         def echo(request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
@@ -66,6 +69,14 @@ class TestThroughTriton:
             return pb_utils.InferenceResponse([pb_utils.Tensor("out", text)])
 
         assert call("rec", echo)["out"].tolist() == ["中"]
+
+    def test_is_not_made_for_a_client_that_has_gone(
+        self, call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(cancellation, "ASK_EVERY_S", 0)
+        ORIGIN.get().cancelled = True
+        with pytest.raises(AbandonedError, match="cancelled by its client"):
+            call("rec", lambda request: pytest.fail("called"))
 
     def test_carries_the_id_and_the_trace_of_the_request_it_is_made_for(
         self, call: Callable[..., Any]

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from tritonocr_backend.core.contracts import STAGE_OUTPUTS, Role
+from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, NetworkMetadata, Normalisation
 from tritonocr_backend.core.settings import PipelineSettings, default_options, write_pipeline_settings
 from tritonocr_backend.documents.decode import Document
 from tritonocr_backend.documents.pages import Page
+from tritonocr_backend.triton import cancellation, network
 from tritonocr_backend.triton.network import NetworkModel
 from tritonocr_backend.triton.ocr import Ocr, OcrStream
 from tritonocr_backend.triton.stage import StageModel
@@ -512,3 +514,68 @@ class TestReporting:
         assert failure(answer) == (pb_utils.TritonError.INTERNAL, told)
         assert "a request failed under request id scan-7" in caplog.text
         assert "division by zero" in caplog.text
+
+
+class TestDirectCalls:
+    """Strangers may call each model: what it cannot take is refused with one sentence."""
+
+    @pytest.mark.parametrize(
+        ("role", "shape", "message"),
+        [
+            pytest.param(
+                Role.TEXT_RECOGNITION,
+                (1, 48, 1, 3),
+                "image: got a width of 1 px, expected 32 to 3200 px",
+                id="a line that the network would pool to nothing",
+            ),
+            pytest.param(
+                Role.TEXT_RECOGNITION,
+                (1, 48, 3232, 3),
+                "image: got a width of 3232 px, expected 32 to 3200 px",
+                id="a line wider than any of ours",
+            ),
+            pytest.param(
+                Role.TEXT_RECOGNITION,
+                (1, 48, 0, 3),
+                "image: got a width of 0 px, expected 32 to 3200 px",
+                id="no line",
+            ),
+            pytest.param(
+                Role.TEXT_DETECTION,
+                (2, 4000, 4000, 3),
+                "image: got 2 images of 4000x4000 px, expected at most 16777216 px in all",
+                id="two of the largest pages",
+            ),
+        ],
+    )
+    def test_of_a_network(self, role: Role, shape: tuple[int, ...], message: str) -> None:
+        with pytest.raises(InvalidInputError) as error:
+            network._CHECKS[role](np.broadcast_to(np.uint8(0), shape))
+        assert str(error.value) == message
+
+    def test_of_a_stage_stop_when_the_client_has_gone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(cancellation, "ASK_EVERY_S", 0)
+        folder = tmp_path / "text_detection_postprocess"
+        folder.mkdir()
+        model = StageModel()
+        model.initialize(arguments(folder, {"input": []}))
+        probability = np.zeros((64, 64), np.float32)
+        probability[20:40, 10:50] = 0.9
+        inputs = {
+            "probability": probability,
+            "page_size": np.array([64, 64], np.int32),
+            "thresh": np.array([0.3], np.float32),
+            "box_thresh": np.array([0.6], np.float32),
+            "unclip_ratio": np.array([2], np.float32),
+            "max_candidates": np.array([10], np.int32),
+            "exact": np.array([False]),
+        }
+        asked = request(inputs, *STAGE_OUTPUTS["text_detection_postprocess"])
+        asked.cancelled = True
+        (answer,) = model.execute([asked])
+        assert failure(answer) == (
+            pb_utils.TritonError.CANCELLED,
+            "the request was cancelled by its client",
+        )

@@ -28,6 +28,10 @@ PADDING_BGR: Final = (254, 1, 254)
 DOC_ORIENTATION_SIZE_PX: Final = (224, 224)
 LINE_ORIENTATION_SIZE_PX: Final = (80, 160)
 LINE_HEIGHT_PX: Final = 48
+WIDTH_STEP_PX: Final = 32
+"""Line images are padded to multiples of this width, which is also the smallest one."""
+MAX_WIDTH_PX: Final = 3200
+"""Recognition reads no wider line images."""
 
 # (height, width) in pixels of the image that a network of each role is given; None where it takes any.
 IMAGE_SIZES: Final[dict[Role, tuple[int | None, int | None]]] = {

@@ -4,6 +4,7 @@
     ├── InvalidInputError      the request is at fault -> Triton INVALID_ARG
     ├── OverloadedError        try again later         -> Triton UNAVAILABLE
     ├── SharedMemoryFullError  try again later         -> Triton UNAVAILABLE
+    ├── AbandonedError         the client has gone     -> Triton CANCELLED
     ├── StageError             a stage of ours failed  -> Triton INTERNAL
     └── ServerError            tritonserver cannot be found, started or kept running (never crosses the wire)
 
@@ -54,6 +55,12 @@ class SharedMemoryFullError(TritonOcrError, RuntimeError):
     """The server's shared memory is full, so that a page cannot be handed to the next model."""
 
     reason: Reason = "shared_memory_full"
+
+
+class AbandonedError(TritonOcrError, RuntimeError):
+    """The client has cancelled the request or closed its connection, so the work on it stops."""
+
+    reason: Reason = "cancelled"
 
 
 class StageError(TritonOcrError, RuntimeError):

@@ -14,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonocr_backend.core.arrays import Floats, Image, Ints, Quads
-from tritonocr_backend.core.contracts import LINE_HEIGHT_PX, LINE_ORIENTATION_SIZE_PX, PADDING_BGR
+from tritonocr_backend.core.contracts import (
+    LINE_HEIGHT_PX,
+    LINE_ORIENTATION_SIZE_PX,
+    MAX_WIDTH_PX,
+    PADDING_BGR,
+    WIDTH_STEP_PX,
+)
 from tritonocr_backend.pipeline.line_geometry import (
     LineRectangle,
     paddlex_word_frame,
@@ -22,8 +28,6 @@ from tritonocr_backend.pipeline.line_geometry import (
 )
 
 MIN_EXACT_WIDTH_PX = 320
-MAX_WIDTH_PX = 3200
-WIDTH_STEP_PX = 32
 ORIENTATION_SIZE_PX = LINE_ORIENTATION_SIZE_PX[::-1]  # OpenCV: (width, height)
 MAX_WARP_SIDE_PX = 32766  # OpenCV's warps address pixels with int16
 CUBIC_MARGIN_PX = 3

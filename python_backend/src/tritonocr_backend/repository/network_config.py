@@ -17,11 +17,13 @@ from tritonocr_backend.core.contracts import (
     IMAGE_SIZES,
     LINE_HEIGHT_PX,
     LINE_ORIENTATION_SIZE_PX,
+    MAX_WIDTH_PX,
     NETWORK_OUTPUTS,
+    WIDTH_STEP_PX,
     Role,
 )
 from tritonocr_backend.core.devices import Device
-from tritonocr_backend.pipeline.text_crop import MAX_WIDTH_PX, MIN_EXACT_WIDTH_PX, WIDTH_STEP_PX
+from tritonocr_backend.pipeline.text_crop import MIN_EXACT_WIDTH_PX
 from tritonocr_backend.repository.cpu_sharing import available_cores, share
 
 Engine = Literal["auto", "openvino", "onnxruntime", "paddle"]

@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.core.arrays import Tensors
 from tritonocr_backend.core.repository_view import RepositoryView
+from tritonocr_backend.triton.cancellation import CancellationCheck
 from tritonocr_backend.triton.errors import from_call_exception, from_response_error
 from tritonocr_backend.triton.tensors import from_response, to_triton
 
 ORIGIN: ContextVar[pb_utils.InferenceRequest] = ContextVar("ORIGIN")
 """The request of the running task; calls to other models carry its id and belong to its trace."""
+
+CANCELLATION: ContextVar[CancellationCheck] = ContextVar("CANCELLATION")
+"""The check whether anybody waits for the request of the running task."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +46,7 @@ class BlsCaller:
     async def __call__(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
         """See pipeline.ModelCaller."""
         origin = ORIGIN.get()
+        CANCELLATION.get()()
         request = pb_utils.InferenceRequest(
             model_name=model,
             requested_output_names=list(outputs),

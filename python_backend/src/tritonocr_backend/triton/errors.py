@@ -7,6 +7,7 @@ import logging
 import triton_python_backend_utils as pb_utils
 
 from tritonocr_backend.core.errors import (
+    AbandonedError,
     InvalidInputError,
     OverloadedError,
     ServerError,
@@ -18,6 +19,7 @@ from tritonocr_backend.core.errors import (
 CODES = {
     InvalidInputError: "INVALID_ARG",
     OverloadedError: "UNAVAILABLE",
+    AbandonedError: "CANCELLED",
     SharedMemoryFullError: "UNAVAILABLE",
     StageError: "INTERNAL",
     ServerError: "INTERNAL",

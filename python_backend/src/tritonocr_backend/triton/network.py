@@ -10,7 +10,14 @@ import triton_python_backend_utils as pb_utils
 
 from tritonocr_backend.core import devices, logs
 from tritonocr_backend.core.arrays import Image
-from tritonocr_backend.core.contracts import IMAGE, STRIDE_PX, Role
+from tritonocr_backend.core.contracts import (
+    IMAGE,
+    MAX_MAP_PIXELS,
+    MAX_WIDTH_PX,
+    STRIDE_PX,
+    WIDTH_STEP_PX,
+    Role,
+)
 from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.core.network_metadata import read_network_metadata
 from tritonocr_backend.engines import EngineOptions, Network, create_engine
@@ -69,11 +76,23 @@ def _check_nothing(image: Image) -> None:
     """Triton has checked a fixed size already."""
 
 
-def _check_multiple_of_stride(image: Image) -> None:
-    height, width = image.shape[1:3]
+def _check_detection_image(image: Image) -> None:
+    batch, height, width = image.shape[:3]
     if height % STRIDE_PX or width % STRIDE_PX or not height or not width:
         raise InvalidInputError(
             f"image: got {width}x{height} px, expected both sides to be multiples of {STRIDE_PX}"
+        )
+    if batch * height * width > MAX_MAP_PIXELS:
+        raise InvalidInputError(
+            f"image: got {batch} images of {width}x{height} px, expected at most {MAX_MAP_PIXELS} px in all"
+        )
+
+
+def _check_line_image(image: Image) -> None:
+    width = image.shape[2]
+    if not WIDTH_STEP_PX <= width <= MAX_WIDTH_PX:
+        raise InvalidInputError(
+            f"image: got a width of {width} px, expected {WIDTH_STEP_PX} to {MAX_WIDTH_PX} px"
         )
 
 
@@ -83,7 +102,7 @@ def _check_not_empty(image: Image) -> None:
 
 
 _CHECKS: dict[Role, Callable[[Image], None]] = {
-    Role.TEXT_DETECTION: _check_multiple_of_stride,
+    Role.TEXT_DETECTION: _check_detection_image,
     Role.DOC_UNWARPING: _check_not_empty,
-    Role.TEXT_RECOGNITION: _check_not_empty,
+    Role.TEXT_RECOGNITION: _check_line_image,
 }

@@ -25,7 +25,8 @@ from tritonocr_backend.pipeline.doc_unwarping import sample
 from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
 from tritonocr_backend.pipeline.records import PageResult, PageSettings
 from tritonocr_backend.pipeline.text_layer import layer_result, merged_result
-from tritonocr_backend.triton.bls import ORIGIN, BlsCaller
+from tritonocr_backend.triton.bls import CANCELLATION, ORIGIN, BlsCaller
+from tritonocr_backend.triton.cancellation import CancellationCheck
 from tritonocr_backend.triton.drain_gate import DrainGate
 from tritonocr_backend.triton.errors import error_response
 from tritonocr_backend.triton.metrics import InstanceMetrics
@@ -273,6 +274,7 @@ def _preprocessed(page: Page, result: PageResult, *, exact: bool) -> Image:
 
 def _new_record(triton_request: pb_utils.InferenceRequest) -> FileRecord:
     ORIGIN.set(triton_request)  # of this task, and of the tasks that it starts
+    CANCELLATION.set(CancellationCheck(triton_request))
     return FileRecord(triton_request.request_id())
 
 

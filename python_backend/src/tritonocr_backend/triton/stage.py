@@ -10,6 +10,7 @@ import triton_python_backend_utils as pb_utils
 from tritonocr_backend.core import logs
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.pipeline.stages import run_stage
+from tritonocr_backend.triton.cancellation import CancellationCheck
 from tritonocr_backend.triton.errors import error_response
 from tritonocr_backend.triton.metrics import InstanceMetrics
 from tritonocr_backend.triton.tensors import decode_strings, read_inputs, response
@@ -38,7 +39,7 @@ class StageModel:
         try:
             inputs = read_inputs(request)
             inputs |= {name: decode_strings(inputs[name], name) for name in self._strings}
-            outputs = run_stage(self._name, inputs, self._repository)
+            outputs = run_stage(self._name, inputs, self._repository, CancellationCheck(request))
             return response(outputs, request.requested_output_names())
         except Exception as error:  # becomes this request's answer
             return error_response(error, request.request_id())
