@@ -10,14 +10,15 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
-from ._exceptions import ServerUnavailableError
+from ._exceptions import ServerError, ServerUnavailableError
 from ._inputs.content import File, looks_like_pdf, may_have_pages
 from ._options import checked_options, settings_from_model_config
 from ._prediction import AsyncPrediction, prediction_arguments
 from ._results.result import OCRFailure, OCRResult
 from ._transport.address import Urls, split_urls
-from ._transport.base import Health, Transport
-from ._transport.connect import connect
+from ._transport.base import Health, Tensors, Transport
+from ._transport.connect import checked_addresses, connect
+from ._transport.diagnosis import with_diagnosis
 from ._transport.models import names_by_role
 from ._transport.protocol import decode_response, encode_request
 from ._transport.retrying import MayRetry, responses_with_retries
@@ -75,6 +76,8 @@ class AsyncOCRClient:
         self._options = checked_options(options or {})
         self._server_settings: dict[str, Any] | None = None
         self._has_answered = False
+        addresses = [] if transport else checked_addresses(urls, tls)
+        self._address = addresses[0] if len(addresses) == 1 and not addresses[0].is_name_of_several else None
         self._transport = transport or connect(urls, headers, tls)
 
     async def health(self) -> Health:
@@ -157,8 +160,8 @@ class AsyncOCRClient:
         )
         is_pdf, count = looks_like_pdf(file), 0
         answers = responses_with_retries(self._transport, request, timeout_s, self._retry_policy(retry))
-        async with aclosing(answers):
-            async for tensors in answers:
+        async with aclosing(self._diagnosed(answers)) as diagnosed:
+            async for tensors in diagnosed:
                 self._has_answered = True
                 pages = decode_response(
                     tensors, request, input_path=input_path, is_pdf=is_pdf, first_page=count
@@ -198,6 +201,17 @@ class AsyncOCRClient:
         own_timeout_s = self.timeout_s if timeout_s is None else timeout_s
         read = functools.partial(self.responses, page_by_page=True, timeout_s=own_timeout_s, retry=retry)
         return AsyncPrediction(read, options, raises, jobs or self.jobs, progress)
+
+    async def _diagnosed(self, answers: AsyncGenerator[Tensors, None]) -> AsyncGenerator[Tensors, None]:
+        """Yield the responses; add to an error what answers at the one address instead of a server."""
+        async with aclosing(answers):
+            try:
+                async for tensors in answers:
+                    yield tensors
+            except ServerError as error:
+                if self._address is None:
+                    raise
+                raise await with_diagnosis(error, self._address) from error
 
     def _retry_policy(self, retry: bool | None) -> MayRetry:
         def after_contact(error: ServerUnavailableError) -> bool:

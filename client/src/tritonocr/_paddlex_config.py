@@ -1,10 +1,13 @@
-"""PaddleX's `OCR.yaml`, as far as a client can follow it: the options that each request states."""
+"""PaddleX's `OCR.yaml` on the client: the options that it gives to each request."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
+
+from tritonocr_common.nesting import expanded_size
+from tritonocr_common.paddlex_keys import KEYS_WITHOUT_EFFECT
 
 from ._exceptions import InvalidInputError, missing_extra
 from ._options import OPTIONS, OCROptions, checked_options
@@ -14,16 +17,21 @@ PIPELINE_NAME = "OCR"
 _KEYS = {name: tuple(option.yaml_key.split(".")) for name, option in OPTIONS.items() if option.yaml_key}
 """The location of each option in PaddleX's configuration."""
 
-# Keys that say what a section is, or that are judged elsewhere.
-_OTHER_KEYS = {"pipeline_name", "text_type", "use_doc_preprocessor", "module_name", "model_name", "model_dir"}
+# Keys that describe a section, are checked elsewhere, or have no effect on a server.
+_OTHER_KEYS = {
+    *("pipeline_name", "text_type", "use_doc_preprocessor", "module_name", "model_name", "model_dir"),
+    *KEYS_WITHOUT_EFFECT,
+}
+# Far more than any configuration has; a few aliases of aliases can stand for billions of values.
+_MOST_VALUES = 10_000
 
 
 def read_config(path: Path) -> dict[str, Any]:
     """Read a pipeline's YAML file.
 
     Raises:
-        InvalidInputError: it cannot be read, is not YAML or not a mapping.
-        MissingExtraError: the YAML reader of the extra [cli] is not installed.
+        InvalidInputError: it cannot be read, is not YAML, is no mapping, or has too many values.
+        MissingExtraError: the extra [cli] with the YAML reader is not installed.
     """
     try:
         from ruamel.yaml import YAML
@@ -38,19 +46,24 @@ def read_config(path: Path) -> dict[str, Any]:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InvalidInputError(f"{path}:{line}: not valid YAML: {error.problem}") from error
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except (OSError, ValueError, YAMLError, RecursionError) as error:
         raise InvalidInputError(f"Cannot read the pipeline's configuration {str(path)!r}: {error}") from error
     if not isinstance(content, dict):
-        raise InvalidInputError(f"The pipeline's configuration {str(path)!r} is no mapping of settings.")
+        raise InvalidInputError(f"The pipeline's configuration {str(path)!r} is not a mapping of settings.")
+    if expanded_size(content) > _MOST_VALUES:
+        raise InvalidInputError(
+            f"The pipeline's configuration {str(path)!r} has more than {_MOST_VALUES} values "
+            "with its aliases."
+        )
     return content
 
 
 def pipeline_config(pipeline: str | Path, config: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The configuration that `create_pipeline`'s first two arguments mean; None for the default one.
+    """Return the configuration for the first two arguments of `create_pipeline`; None for the default.
 
     Args:
-        pipeline: `OCR`, or a YAML file's path.
-        config: comes before the file; its pipeline must be the same.
+        pipeline: `OCR`, or the path of a YAML file.
+        config: takes precedence over the file; its pipeline must be OCR too.
 
     Raises:
         InvalidInputError: another pipeline than OCR, or a file that cannot be read.
@@ -67,10 +80,10 @@ def pipeline_config(pipeline: str | Path, config: Mapping[str, Any] | None) -> d
 
 
 def options_of(config: Mapping[str, Any]) -> OCROptions:
-    """The options that a configuration states.
+    """Return the options in a configuration.
 
     Raises:
-        InvalidInputError: a value of the wrong type, or a section that is no mapping.
+        InvalidInputError: a value of the wrong type, or a section that is not a mapping.
     """
     found = {name: _value(config, keys) for name, keys in _KEYS.items()}
     if config.get("use_doc_preprocessor") is False:
@@ -79,7 +92,7 @@ def options_of(config: Mapping[str, Any]) -> OCROptions:
 
 
 def model_dirs(config: Any) -> list[Any]:
-    """The directories of weights that a configuration names, wherever they stand in it."""
+    """Return the directories of weights in a configuration, from all its sections."""
     if not isinstance(config, Mapping):
         return []
     below = [directory for section in config.values() for directory in model_dirs(section)]
@@ -87,7 +100,7 @@ def model_dirs(config: Any) -> list[Any]:
 
 
 def ignored_keys(config: Any, location: tuple[str, ...] = ()) -> list[str]:
-    """The keys, such as misspelt ones, whose values no request can state; dots part the sections."""
+    """Return the keys without effect on a request, such as misspelt ones, with dots between sections."""
     if isinstance(config, Mapping):
         return [key for name in config for key in ignored_keys(config[name], (*location, str(name)))]
     is_known = config is None or location in _KEYS.values() or location[-1] in _OTHER_KEYS

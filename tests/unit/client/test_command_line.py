@@ -129,6 +129,25 @@ def test_odd_and_long_names_do_not_end_the_run(server: tuple[str, FakeServicer],
     assert "0 files (7 done before)" in command(*arguments, url=server[0]).stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("none.png", "no/such.pdf"), 1, "none.png: Cannot read 'none.png': No such file"),
+        (("empty",), 1, "holds no .avif"),
+        (("in/0.png", "--lang", "klingon"), 2, "lang is 'klingon'; expected a language"),
+        (("in/0.png", "--text_det_thresh", "7"), 2, "text_det_thresh"),
+    ],
+    ids=["missing files", "an empty directory", "an unknown language", "a value out of range"],
+)
+def test_mistakes_are_told_before_a_server_is_started(
+    folder: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    Path("empty").mkdir()
+    done = command("predict", *arguments, "--device", "no such device")
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert "device" not in done.stderr, "no server was asked for"
+
+
 def test_output_suits_a_terminal_that_is_not_utf_8(server: tuple[str, FakeServicer], folder: Path) -> None:
     Path("in/0.png").write_text("竖排 é", encoding="utf-8")
     latin = {"PYTHONIOENCODING": "latin-1", "TRITONOCR_URL": server[0], "PATH": os.environ["PATH"]}
@@ -245,7 +264,7 @@ def test_an_option_that_the_server_refuses_ends_the_run(
         (["predict", "a.png", "--resume"], 2, "needs --save_path"),
         (["predict", "a.png", "--use_doc_unwarping", "maybe"], 2, "maybe"),
         (["predict", "a.png", "--text_det_thresh", "high"], 2, "--text_det_thresh"),
-        (["predict", "a.png", "--pipeline", "table"], 2, "The pipeline is 'table'; expected 'OCR'"),
+        (["predict", "in/0.png", "--pipeline", "table"], 2, "The pipeline is 'table'; expected 'OCR'"),
         (["predict", "a.png", "--url", "ftp://x"], 2, "The server address is 'ftp://x'"),
         (
             ["predict", "in/0.png", "--url", "localhost:1"],

@@ -57,7 +57,7 @@ def test_paddlexs_own_files_are_read(name: str) -> None:
         ("OCR", {"pipeline_name": "seal_recognition"}, "The pipeline is 'seal_recognition'"),
         ("absent.yaml", None, "Cannot read the pipeline's configuration 'absent.yaml'"),
         ("broken.yaml", None, "^broken.yaml:1: not valid YAML: "),
-        ("list.yaml", None, "is no mapping of settings"),
+        ("list.yaml", None, "is not a mapping of settings"),
         (
             "OCR",
             {"SubModules": {"TextDetection": 3}},
@@ -177,11 +177,31 @@ def test_keys_that_mean_nothing_are_named() -> None:
     assert [str(warning.message).partition(" of ")[0] for warning in warned] == [
         "use_doc_preprocesor",
         "SubModules.TextDetection.tresh",
-        "SubModules.TextRecognition.batch_size",
         "SubPipelines.DocPreprocesor.use_doc_unwarping",
     ]
     assert str(warned[0].message).endswith(" has no meaning here and is ignored.")
     assert warned[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(
+            "pipeline_name: OCR\na: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+            + "".join(
+                f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in ("ab", "bc", "cd", "de")
+            ),
+            id="aliases of aliases: 100 000 values",
+        ),
+        pytest.param("pipeline_name: OCR\na: &a [*a]\n", id="an alias that contains itself"),
+        pytest.param("a: " + "[" * 5000, id="nested too deeply"),
+        pytest.param("a: 2026-99-99\n", id="a date that does not exist"),
+    ],
+)
+def test_a_hostile_configuration_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "OCR.yaml").write_text(text)
+    with pytest.raises(tritonocr.InvalidInputError, match=r"OCR\.yaml"):
+        tritonocr.create_pipeline(tmp_path / "OCR.yaml", url="localhost:1")
 
 
 def test_a_server_of_its_own_is_stopped_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,6 +170,18 @@ def files_in(directory: Path, *, recursive: bool = False) -> list[Path]:
     return sorted(path for path in entries if is_document_name(path.name) and path.is_file())
 
 
+def missing_file(source: Source) -> InvalidInputError | None:
+    """Return the error of a source that names no file and no URL; None for all others."""
+    name = source.input_path
+    if name is None or is_url(name) or (os.path.lexists(name) and not is_directory(name)):
+        return None
+    try:
+        source.load()
+    except InvalidInputError as error:
+        return error
+    return None
+
+
 def read(name: str) -> bytes:
     """Read a file.
 

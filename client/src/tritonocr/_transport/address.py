@@ -63,6 +63,11 @@ class Address:
         """Whether the host is a name to be looked up, each of whose addresses is a server."""
         return self.scheme.endswith("+dns")
 
+    def host_and_port(self) -> tuple[str, int]:
+        """Return the host and the port; without a port, the protocol's own."""
+        parts = urlsplit(f"//{self.host_port}")
+        return parts.hostname or "", parts.port or (443 if self.is_encrypted else 80)
+
     async def looked_up(self) -> list[Address]:
         """The servers that the address stands for, sorted: itself, unless it is a name of several.
 

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import AsyncGenerator, Mapping
 from http import HTTPStatus
+from http.client import responses
 from typing import Any
 
 from .._exceptions import (
@@ -112,7 +113,11 @@ class HttpTransport:
             raise deadline_exceeded(self._url, timeout_s) from error
         except self._aiohttp.ClientError as error:
             connected = not isinstance(error, self._aiohttp.ClientConnectorError)
-            raise unreachable(self._url, error, may_have_begun=connected, has_answered=connected) from error
+            is_other = isinstance(error, self._aiohttp.ClientResponseError)
+            reason = "the response is not valid HTTP/1" if is_other else error
+            raise unreachable(
+                self._url, reason, may_have_begun=connected and not is_other, has_answered=connected
+            ) from error
         if response.status != HTTPStatus.OK:
             raise error_from_status(str(response.status), _sentence(content, response.status))
         return content, response.headers
@@ -123,4 +128,6 @@ def _sentence(content: bytes, status: int) -> str:
     try:
         return str(json.loads(content)["error"])
     except (ValueError, KeyError, TypeError):
-        return content.decode(errors="replace").strip() or f"the server answered {status}"
+        text = content.decode(errors="replace").strip()
+        is_page = not text or text.startswith("<")
+        return f"the server answered {status} {responses.get(status, '')}".rstrip() if is_page else text

@@ -17,7 +17,8 @@ from tritonocr_common.options import OptionValue
 
 from .._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from .._client import Prediction
-from .._options import refuses_an_option
+from .._inputs.sources import missing_file
+from .._options import known_language, refuses_an_option
 from .._pipeline import OCRPipeline, create_pipeline
 from .._read_ahead import skipped_pages
 from .._results.result import OCRFailure, OCRResult
@@ -123,6 +124,8 @@ def _predict(
         todo = [job for job in planned if journal is None or not journal.has(job)]
         if save_path is None:
             check_printable(output, len(todo))
+        if not url:
+            _check_before_start(options, todo)
         client = stack.enter_context(_pipeline(pipeline, url, device, timeout_s, reached_by))
         prediction = Prediction(
             client,
@@ -137,6 +140,22 @@ def _predict(
     if not quiet and len(planned) > 1:
         work.say_summary(len(planned) - len(todo))
     if failed:
+        raise typer.Exit(int(ExitCode.FILES_FAILED))
+
+
+def _check_before_start(options: Mapping[str, Any], todo: Sequence[InputJob]) -> None:
+    """Report mistakes that need no server, before one is started: an unknown language, no file at all.
+
+    Raises:
+        InvalidInputError: no model reads the language.
+        typer.Exit: none of the inputs exists; each is named.
+    """
+    if "lang" in options:
+        known_language(options["lang"])
+    missing = {job.name: error for job in todo if (error := missing_file(job.source))}
+    if missing and len(missing) == len(todo):
+        for name, error in missing.items():
+            say(f"{name}: {error}")
         raise typer.Exit(int(ExitCode.FILES_FAILED))
 
 

@@ -87,6 +87,7 @@ class Network:
     own_size: tuple[int, int] | None = None
 
 
+_DISTRIBUTIONS = {"paddle": "paddlepaddle"}  # packages whose name differs from the module's
 _ENGINES = {
     "openvino": ("tritonocr_backend.engines.openvino", "OpenVinoEngine"),
     "onnxruntime": ("tritonocr_backend.engines.onnxruntime", "OnnxRuntimeEngine"),
@@ -108,7 +109,7 @@ def create_engine(name: str, network: Network) -> Engine:
     if name not in _ENGINES:
         raise EngineError(f"engine: got {name!r}, expected one of auto, {', '.join(_ENGINES)}")
     if find_spec(name) is None:
-        raise EngineError(f"engine {name!r} is not installed: pip install {name}")
+        raise EngineError(f"engine {name!r} is not installed: pip install {_DISTRIBUTIONS.get(name, name)}")
     module, class_name = _ENGINES[name]
     engine: Engine = getattr(import_module(module), class_name)(network)
     return engine

@@ -16,6 +16,7 @@ from tritonocr_backend.zoo.errors import PipelineConfigError, ZooError
 from tritonocr_backend.zoo.validation import describe
 from tritonocr_backend.zoo.yaml_text import YamlProblem
 from tritonocr_common.options import OPTIONS, Option, OptionValue, OptionValueError
+from tritonocr_common.paddlex_keys import KEYS_WITHOUT_EFFECT
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,7 @@ def _warnings(file: _File, content: Any, path: Path) -> tuple[str, ...]:
 
 def _unknown_keys(section: _Section, location: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     here = ((*location, str(key)) for key in section.model_extra or {})
-    yield from (key for key in here if key not in OPTION_KEYS)
+    yield from (key for key in here if key not in OPTION_KEYS and key[-1] not in KEYS_WITHOUT_EFFECT)
     for name in type(section).model_fields:
         value = getattr(section, name)
         if isinstance(value, _Section):

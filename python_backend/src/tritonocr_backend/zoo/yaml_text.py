@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Collection, Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MantissaNoDotYAML1_1Warning, MarkedYAMLError, YAMLError
+
+from tritonocr_common.nesting import expanded_size
 
 MOST_VALUES = 1_000_000
 """Far beyond the largest dictionary; a few aliases of aliases can stand for billions."""
@@ -44,7 +44,7 @@ def parse(text: str, *, keep_lines: bool = False) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MantissaNoDotYAML1_1Warning)  # such numbers are checked by us
             content = yaml.load(text)
-        if _size(content, {}) > MOST_VALUES:
+        if expanded_size(content) > MOST_VALUES:
             raise YamlProblem(f"its aliases make more than {MOST_VALUES} values of it, or lead back")
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -56,14 +56,3 @@ def parse(text: str, *, keep_lines: bool = False) -> Any:
     except RecursionError:
         raise YamlProblem("it is nested too deeply") from None
     return content
-
-
-def _size(value: Any, known: dict[int, float]) -> float:
-    """How many values there are once every alias is written out; infinite where one leads back."""
-    parts = (*value, *value.values()) if isinstance(value, Mapping) else value
-    if isinstance(value, str | bytes) or not isinstance(parts, Collection):
-        return 1
-    if id(value) not in known:
-        known[id(value)] = math.inf  # while it is being counted
-        known[id(value)] = 1 + sum(_size(part, known) for part in parts)
-    return known[id(value)]
