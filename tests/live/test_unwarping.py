@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from bent_pages import Bend, as_pdf, photograph, text_page
@@ -87,3 +88,22 @@ def test_a_bent_page_is_flattened_and_keeps_its_footers(
     assert unwarped
     assert on > off
     assert on >= 0.8 * len(page.lines)
+
+
+@pytest.mark.parametrize("angle", [0, 90], ids=["upright", "on its side"])
+def test_input_coordinates_are_on_the_image_that_was_sent(client: OCRClient, angle: int) -> None:
+    """A blue bar stands below a line of a bent page; the box must be next to it on the image that was sent."""
+    page = text_page(8)
+    marked = page.pixels.copy()
+    marked[110:116, 60:560] = (200, 0, 0)
+    image = np.ascontiguousarray(np.rot90(photograph(marked, "book", 0.04), -(angle // 90)))
+    [result] = client.ocr(image, coordinates="input")
+    assert result.page.unwarped
+    assert result.page.angle == angle
+    text, _, line = process.extractOne(page.lines[2], result["rec_texts"])
+    assert fuzz.ratio(text, page.lines[2]) >= READ
+    box = np.zeros(image.shape[:2], np.uint8)
+    cv2.fillPoly(box, [np.asarray(result["rec_polys"][line], np.int32)], 1)
+    near = cv2.dilate(box, np.ones((61, 61), np.uint8)) > 0
+    bar = (image[..., 0] > 150) & (image[..., 2] < 60)
+    assert (bar & near).sum() > 0.9 * bar.sum(), "the bar is next to the line"

@@ -20,6 +20,7 @@ class OCROptions(TypedDict, total=False):
     text_detection_model_name: str | None
     text_recognition_model_name: str | None
     lang: str | None
+    coordinates: str | None
     return_word_box: bool | None
     return_page_images: bool | None
     max_pages: int | None
@@ -42,6 +43,7 @@ class OptionValues(TypedDict):
     text_detection_model_name: str
     text_recognition_model_name: str
     lang: str
+    coordinates: Literal["output", "input"]
     return_word_box: bool
     return_page_images: bool
     max_pages: int

@@ -285,6 +285,16 @@ OPTIONS: Mapping[str, Option] = {
             rest_key="lang",
         ),
         Option(
+            "coordinates",
+            str,
+            "output",
+            "'output': on the page after rotation and unwarping; 'input': on the page as it was sent.",
+            title="Coordinates on the page",
+            group="Answer",
+            choices=("output", "input"),
+            rest_key="coordinates",
+        ),
+        Option(
             "return_word_box",
             bool,
             False,

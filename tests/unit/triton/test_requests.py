@@ -212,6 +212,14 @@ class TestModels:
         assert refused(parse, settings=settings) == message
         assert role not in parse(settings=settings, **{flag: False}).page_settings.networks
 
+    def test_input_coordinates_need_an_unwarping_model_that_returns_its_grid(self, parse: Parse) -> None:
+        message = (
+            "coordinates: got 'input', but the unwarping model of this server returns no sampling grid; "
+            "expected 'output', or use_doc_unwarping false"
+        )
+        assert refused(parse, coordinates="input") == message
+        assert parse(coordinates="input", use_doc_unwarping=False).options["coordinates"] == "input"
+
 
 class TestDocument:
     def test_a_file_is_opened(self, parse: Parse) -> None:

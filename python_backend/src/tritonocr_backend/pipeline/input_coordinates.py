@@ -7,26 +7,17 @@ from dataclasses import replace
 import numpy as np
 
 from tritonocr_backend.core.arrays import Quads
-from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.pipeline.page_transform import PageTransform, to_input
 from tritonocr_backend.pipeline.records import Line, PageResult, PlacedText
 
 
-def in_input_coordinates(result: PageResult) -> PageResult:
+def in_input_coordinates(result: PageResult, transform: PageTransform) -> PageResult:
     """Return a result whose boxes, words and characters are in pixels of the page as given.
 
     Corners keep their order: the first one is the top left corner of the text, wherever it is on that page.
-
-    Raises:
-        InvalidInputError: the unwarping network returned the flat image, so that the way back is not known.
     """
-    if result.transform is None:
-        raise InvalidInputError(
-            "coordinates: got 'input', but the unwarping model of this server returns no sampling grid; "
-            "expected 'output', or use_doc_unwarping false"
-        )
-    boxes = replace(result.boxes, quads=quads_to_input(result.boxes.quads, result.transform))
-    lines = tuple(_line_to_input(line, result.transform) for line in result.lines)
+    boxes = replace(result.boxes, quads=quads_to_input(result.boxes.quads, transform))
+    lines = tuple(_line_to_input(line, transform) for line in result.lines)
     return replace(result, boxes=boxes, lines=lines)
 
 

@@ -22,6 +22,7 @@ from tritonocr_backend.documents.pages import Page, ReductionOf, unreduced
 from tritonocr_backend.documents.text_layer import TextLayer
 from tritonocr_backend.pipeline.doc_preprocessing import rotate
 from tritonocr_backend.pipeline.doc_unwarping import sample
+from tritonocr_backend.pipeline.input_coordinates import in_input_coordinates
 from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
 from tritonocr_backend.pipeline.records import PageResult, PageSettings
 from tritonocr_backend.pipeline.text_layer import layer_result, merged_result
@@ -211,6 +212,8 @@ class Ocr:
     async def _with_page_images(
         self, request: OcrRequest, index: int, decoding: asyncio.Lock, page: Page | None, result: PageResult
     ) -> ReadPage:
+        if request.options["coordinates"] == "input" and result.transform:
+            result = in_input_coordinates(result, result.transform)
         if not request.options["return_page_images"]:
             return ReadPage(index, result.without_pixels())
         if page is None or page.reduction > 1:  # the images have all pixels
@@ -257,7 +260,8 @@ def _with_images(index: int, page: Page, result: PageResult, settings: PageSetti
     """Encode the page as given and as preprocessed."""
     preprocessed = None
     options = settings.options
-    if options["use_doc_unwarping"] or options["use_doc_orientation_classify"]:
+    is_preprocessed = options["use_doc_unwarping"] or options["use_doc_orientation_classify"]
+    if is_preprocessed and options["coordinates"] == "output":  # the page that the coordinates refer to
         preprocessed = encode_picture(_preprocessed(page, result, exact=settings.exact))
     return ReadPage(index, result.without_pixels(), encode_picture(page.pixels), preprocessed)
 

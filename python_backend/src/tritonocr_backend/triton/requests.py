@@ -106,13 +106,15 @@ def parse_request(
     options = effective_options(settings, networks, detection, given)
     _check_networks(options, networks)
     unwarping = repository.networks().get(networks.get(Role.DOC_UNWARPING, ""))
+    grid_input_size = unwarping.grid_input_size if unwarping else None
+    _check_coordinates(options, grid_input_size)
     page_settings = PageSettings(
         networks=networks,
         options=options,
         max_candidates=settings.max_candidates,
         exact=settings.exact,
         detection_only=AFTER_DETECTION.isdisjoint(requested),
-        grid_input_size=unwarping.grid_input_size if unwarping else None,
+        grid_input_size=grid_input_size,
     )
     return OcrRequest(_document(inputs, settings, options), page_settings)
 
@@ -165,6 +167,15 @@ def _check_networks(options: OptionValues, networks: Mapping[Role, str]) -> None
             raise InvalidInputError(
                 f"{name}: got true, but this server has no {role.value} model; expected false"
             )
+
+
+def _check_coordinates(options: OptionValues, grid_input_size: tuple[int, int] | None) -> None:
+    """Raise InvalidInputError if coordinates cannot be mapped back through unwarping."""
+    if options["coordinates"] == "input" and options["use_doc_unwarping"] and not grid_input_size:
+        raise InvalidInputError(
+            "coordinates: got 'input', but the unwarping model of this server returns no sampling grid; "
+            "expected 'output', or use_doc_unwarping false"
+        )
 
 
 def _document(inputs: Tensors, settings: PipelineSettings, options: OptionValues) -> Document:
