@@ -92,7 +92,7 @@ def test_a_bent_page_is_flattened_and_keeps_its_footers(
 
 @pytest.mark.parametrize("angle", [0, 90], ids=["upright", "on its side"])
 def test_input_coordinates_are_on_the_image_that_was_sent(client: OCRClient, angle: int) -> None:
-    """A blue bar stands below a line of a bent page; the box must be next to it on the image that was sent."""
+    """A blue bar stands below a line of a bent page. On the image that was sent, the box is next to it."""
     page = text_page(8)
     marked = page.pixels.copy()
     marked[110:116, 60:560] = (200, 0, 0)
