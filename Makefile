@@ -34,6 +34,14 @@ check: $(VENV)/.dev ## ruff, formatting, mypy --strict
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 
+DOCUMENTS := README.md CHANGELOG.md client/README.md model_repository/README.md docker/README.md docs
+
+docs: $(VENV)/.dev ## build the documentation site in build/site; broken links are errors
+	rm -rf build/docs
+	mkdir -p build/docs
+	cp -r --parents $(DOCUMENTS) build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 test: $(VENV)/.dev ## the whole suite, with a real tritonserver
 	sh tests/install-browser.sh
 	$(BIN)/pytest
@@ -88,4 +96,4 @@ docker-replay: ## build and run the images with podman, as root on Debian; nothi
 clean: ## remove what was built here (the model cache stays)
 	rm -rf $(VENV) output build dist
 
-.PHONY: help demo env check test test-pythons test-ray test-integrations chaos fuzz bench bench-peers bench-scaling generate lock sbom docker-replay clean
+.PHONY: help demo env check docs test test-pythons chaos fuzz test-ray test-integrations bench bench-peers bench-scaling generate lock sbom docker-replay clean
