@@ -69,6 +69,9 @@ test-integrations: $(VENV)/.dev ## third-party clients on a real server, each in
 bench: $(VENV)/.dev ## measure it, its peers and the networks alone; OPTIONS="--workload receipts --subject ours"
 	PYTHONPATH=tests $(BIN)/python -m bench $(OPTIONS)
 
+bench-models: $(VENV)/.dev ## speed and accuracy of the model pairs that a user can choose from
+	PYTHONPATH=tests $(BIN)/python -m bench.models
+
 bench-peers: $(VENV)/.dev ## make the peers' environments (2 GB), beside the model cache
 	PYTHONPATH=tests $(BIN)/python -m bench.peers
 
@@ -96,4 +99,4 @@ docker-replay: ## build and run the images with podman, as root on Debian; nothi
 clean: ## remove what was built here (the model cache stays)
 	rm -rf $(VENV) output build dist
 
-.PHONY: help demo env check docs test test-pythons chaos fuzz test-ray test-integrations bench bench-peers bench-scaling generate lock sbom docker-replay clean
+.PHONY: help demo env check docs test test-pythons chaos fuzz test-ray test-integrations bench bench-models bench-peers bench-scaling generate lock sbom docker-replay clean
