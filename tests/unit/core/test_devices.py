@@ -174,6 +174,10 @@ class TestNvidia:
             pytest.param("1", ["T4"], id="numbered anew"),
             pytest.param("GPU-1, GPU-0", ["T4", "H100"], id="by UUID"),
             pytest.param("", [], id="none"),
+            pytest.param("-1", [], id="-1 hides every GPU"),
+            pytest.param("NoDevFiles", [], id="a word hides every GPU"),
+            pytest.param("1,-1,0", ["T4"], id="an invalid entry ends the list"),
+            pytest.param("1,7", ["T4"], id="a number that is too high ends the list"),
         ],
     )
     def test_gpus_are_numbered_as_cuda_sees_them(
@@ -199,13 +203,23 @@ class TestNvidia:
         def memory(gpu: GpuMemory) -> Any:
             return SimpleNamespace(free=gpu.free_bytes, total=gpu.total_bytes)
 
+        def by_index(index: int) -> GpuMemory:
+            if index >= len(gpus):
+                raise NVMLError("Invalid Argument")
+            return gpus[index]
+
+        def by_uuid(uuid: str) -> GpuMemory:
+            if not uuid.startswith("GPU-"):
+                raise NVMLError("Not Found")
+            return gpus[int(uuid.removeprefix("GPU-"))]
+
         library = SimpleNamespace(
             NVMLError=NVMLError,
             nvmlInit=init,
             nvmlShutdown=lambda: None,
             nvmlDeviceGetCount=lambda: len(gpus),
-            nvmlDeviceGetHandleByIndex=lambda index: gpus[index],
-            nvmlDeviceGetHandleByUUID=lambda uuid: gpus[int(uuid.removeprefix("GPU-"))],
+            nvmlDeviceGetHandleByIndex=by_index,
+            nvmlDeviceGetHandleByUUID=by_uuid,
             nvmlDeviceGetMemoryInfo=memory,
             nvmlDeviceGetName=lambda gpu: gpu.name,
         )

@@ -171,6 +171,29 @@ def test_a_wrong_value_is_refused_with_its_line(old: str, new: str, message: str
     assert str(caught.value).startswith(f"{tmp_path}/OCR.yaml:{line}: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("/home/me/rec", "an absolute path"),
+        ("../x", "a path that leads out of the repository"),
+        (".", "the repository itself"),
+        ("..", "the folder that holds the repository"),
+        ("a/b", "a path into another folder"),
+        ("ocr", "the name of a stage"),
+        ("a\nb", "a line break"),
+    ],
+)
+def test_a_name_that_is_a_path_is_rejected_beside_a_model_dir(name: str, reason: str, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "inference.yml").write_bytes(networks.inference_yml(Role.TEXT_RECOGNITION, "tuned", "abc"))
+    (own / "inference.onnx").write_bytes(networks.recognition(5))
+    module = json.dumps({"model_name": name, "model_dir": str(own)})
+    text = f"pipeline_name: OCR\nSubModules:\n  TextRecognition: {module}\n"
+    with pytest.raises(PipelineConfigError, match="name of a model: "):
+        _load(text, tmp_path)
+
+
 VALUES = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.lists(st.integers())
 )

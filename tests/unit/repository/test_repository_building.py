@@ -226,3 +226,39 @@ class TestWholeOrNotAtAll:
         (source / "inference.pdiparams").unlink()
         with pytest.raises(ModelFormatError, match=r"has no inference\.pdiparams"):
             add_network(repository, "other", source)
+
+
+class TestFoldersOfOthers:
+    """Folders that TritonOCR did not write are neither replaced nor removed."""
+
+    @pytest.fixture
+    def own_model(self, tmp_path: Path) -> Path:
+        """Return a folder of the user's own Triton model, in the repository and beside it."""
+        for path in (tmp_path / "repository" / "mine", tmp_path / "mine"):
+            (path / "1").mkdir(parents=True)
+            (path / "config.pbtxt").write_text('name: "mine"')
+            (path / "1" / "weights").touch()
+        return tmp_path / "repository" / "mine"
+
+    def test_a_model_of_the_users_own_stays_in_the_repository(
+        self, own_model: Path, models: dict[str, Path]
+    ) -> None:
+        build_repository(own_model.parent, models)
+        assert (own_model / "1" / "weights").exists()
+
+    @pytest.mark.parametrize("name", ["mine", "../mine", ".", "..", "/nowhere", "", "ocr"])
+    def test_a_name_never_replaces_or_removes_such_a_folder(
+        self, name: str, own_model: Path, models: dict[str, Path]
+    ) -> None:
+        directory = next(iter(models.values()))
+        for change in (
+            lambda: add_network(own_model.parent, name, directory),
+            lambda: build_repository(own_model.parent, {name: directory}),
+        ):
+            with pytest.raises(ModelFormatError, match=r"name of a model: |was not written by TritonOCR"):
+                change()
+        if name != "mine":
+            with pytest.raises(ModelFormatError, match="name of a model: "):
+                remove_network(own_model.parent, name)
+        assert (own_model / "1" / "weights").exists()
+        assert (own_model.parents[1] / "mine" / "1" / "weights").exists()

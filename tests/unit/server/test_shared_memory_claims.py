@@ -63,12 +63,44 @@ class TestClaims:
         shared_memory.sweep()
         assert listed(directory) == set()
 
-    def test_clearing_keeps_the_name(self, directory: Path) -> None:
+    @pytest.mark.parametrize("name", ["tritonocr_*.lock", "tritonocr_[a-z]*.lock", "tritonocr_????????.lock"])
+    def test_a_name_with_glob_characters_removes_no_region_of_a_live_server(
+        self, name: str, directory: Path
+    ) -> None:
+        living = shared_memory.claim()
+        region = with_region(living, directory)
+        (directory / name).touch()
+        shared_memory.sweep()
+        assert region.exists()
+        assert (directory / f"{living.name}.lock").exists()
+
+    @pytest.mark.parametrize("kind", ["folder", "link to a folder", "link to a file"])
+    def test_what_cannot_be_removed_is_left_and_stops_nothing(
+        self, kind: str, directory: Path, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        elsewhere = tmp_path_factory.mktemp("elsewhere")
+        (elsewhere / "file").touch()
         claim = shared_memory.claim()
-        with_region(claim, directory)
-        claim.clear()
-        assert listed(directory) == {f"{claim.name}.lock"}
+        obstacle = directory / f"{claim.prefix}d"
+        if kind == "folder":
+            obstacle.mkdir()
+        else:
+            obstacle.symlink_to(elsewhere if "folder" in kind else elsewhere / "file")
         claim.release()
+        shared_memory.claim().release()
+        assert listed(directory) == {obstacle.name}
+        assert (elsewhere / "file").exists()
+
+    def test_files_of_another_user_are_neither_locked_nor_removed(
+        self, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        theirs = shared_memory.claim()
+        region = with_region(theirs, directory)
+        os.close(theirs.lock)  # their server has been killed
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        shared_memory.sweep()
+        assert region.exists()
+        monkeypatch.undo()
 
 
 class TestRoom:
@@ -104,5 +136,5 @@ class TestRoom:
 
     def test_none_at_all_is_refused(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(shared_memory, "DIRECTORY", directory / "missing")
-        with pytest.raises(ServerError, match="missing, through which Triton's processes share memory"):
+        with pytest.raises(ServerError, match="missing; Triton's processes share memory through it"):
             shared_memory.check_room(directory)

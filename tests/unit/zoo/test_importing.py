@@ -159,12 +159,12 @@ class TestOnnxFiles:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("PP-OCRv4_mobile_rec", "is taken"),
-        *((stage, "is taken") for stage in sorted(PIPELINE_MODELS)),
-        ("../up", "expected letters"),
-        ("", "expected letters"),
-        (".hidden", "expected letters"),
-        ("a b", "expected letters"),
+        ("PP-OCRv4_mobile_rec", "is the name of an official model"),
+        *((stage, "is the name of a stage") for stage in sorted(PIPELINE_MODELS)),
+        ("../up", "expected 1 to 100 letters"),
+        ("", "expected 1 to 100 letters"),
+        (".hidden", "expected 1 to 100 letters"),
+        ("a b", "expected 1 to 100 letters"),
     ],
 )
 def test_a_name_that_cannot_be_served_is_refused(name: str, message: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ Without this check each model process would fail with an error of its own.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -66,11 +66,24 @@ def read_gpus() -> list[GpuMemory]:
             f"device: no NVIDIA driver answers here ({error}): install it, start the container with "
             "--gpus all, or use --device cpu"
         ) from error
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = range(pynvml.nvmlDeviceGetCount()) if visible is None else filter(None, visible.split(","))
-    gpus = [_memory(str(name).strip()) for name in names]
-    pynvml.nvmlShutdown()
-    return gpus
+    try:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        if visible is None:
+            return [_memory(str(number)) for number in range(pynvml.nvmlDeviceGetCount())]
+        return list(_listed_gpus(visible))
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _listed_gpus(visible: str) -> Iterator[GpuMemory]:
+    """Yield the GPUs of a `CUDA_VISIBLE_DEVICES`; as in CUDA, an invalid entry such as -1 ends the list."""
+    import pynvml
+
+    for name in visible.split(","):
+        try:
+            yield _memory(name.strip())
+        except pynvml.NVMLError:
+            return
 
 
 def _memory(name: str) -> GpuMemory:

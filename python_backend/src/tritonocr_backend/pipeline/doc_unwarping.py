@@ -137,7 +137,8 @@ def cover_whole_page(grid: Floats, size: tuple[int, int]) -> tuple[Floats, tuple
         the grid folds or mirrors the page.
     """
     lattice, points = _lattice(grid.shape[1], grid.shape[2]), _points(grid)
-    affine, *_ = np.linalg.lstsq(_homogeneous(lattice), points, rcond=None)  # [3, 2]
+    solution = np.linalg.lstsq(_homogeneous(lattice), points, rcond=None)
+    affine: Lattice = solution[0].astype(np.float64)  # [3, 2]
     if np.linalg.det(affine[:2]) < 0.05:  # a flat page has 0.6 to 1
         return None
     residuals = points - _homogeneous(lattice) @ affine
@@ -267,7 +268,8 @@ def _lattice(
 
 
 def _points(grid: Floats) -> Lattice:
-    return grid.reshape(2, -1).T.astype(np.float64)
+    points: Lattice = grid.reshape(2, -1).T.astype(np.float64)
+    return points
 
 
 def _homogeneous(points: Lattice) -> Lattice:

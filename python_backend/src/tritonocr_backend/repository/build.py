@@ -19,7 +19,7 @@ from tritonclient.grpc import model_config_pb2
 
 from tritonocr_backend.core import contracts, devices
 from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, NetworkMetadata
+from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, METADATA_FILE, NetworkMetadata
 from tritonocr_backend.core.settings import PipelineSettings, effective_options, write_pipeline_settings
 from tritonocr_backend.engines.base import ONNX_FILE
 from tritonocr_backend.graphs.export import export_contract_graph, grid_input_size
@@ -36,6 +36,7 @@ from tritonocr_backend.repository.network_config import (
 from tritonocr_backend.zoo import inference_config, layout, registry
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
 from tritonocr_backend.zoo.inference_config import InferenceConfig
+from tritonocr_backend.zoo.names import check_model_name
 from tritonocr_backend.zoo.registry import Model
 from tritonocr_common.option_types import OptionValues
 
@@ -72,7 +73,7 @@ def build_repository(
     """Write a complete model repository.
 
     Args:
-        target: directory; what is there of an earlier build is replaced.
+        target: directory; the folders of an earlier build are replaced or removed. Other folders are kept.
         models: model directories in PaddleX's shape, by the name each is served under.
         pipeline: what `ocr` is set to.
         serving: how the models are run.
@@ -81,9 +82,12 @@ def build_repository(
         `target`.
 
     Raises:
-        ModelFormatError: a model does not fit its role.
+        ModelFormatError: a model does not fit its role, its name cannot be the name of a folder, or a folder
+            of its name is there that TritonOCR did not write.
     """
     pipeline, serving = pipeline or PipelineSettings(), serving or ServingSettings()
+    for name in models:
+        _check_replaceable(target, check_model_name(name))
     target.mkdir(parents=True, exist_ok=True)
     stages = (*contracts.PIPELINE_MODELS, *serving.adapters)
     _remove_others(target, {*stages, *models})
@@ -103,6 +107,7 @@ def add_network(
     Raises:
         ModelFormatError: the model does not fit its role.
     """
+    _check_replaceable(repository, check_model_name(name))
     serving = serving or ServingSettings()
     config = inference_config.load(model_dir)
     card = _card(name, model_dir, config, serving)
@@ -133,7 +138,7 @@ def remove_network(repository: Path, name: str) -> None:
     """Remove a network's folder, all of it in one moment; one that is not there is fine."""
     beside = tempfile.TemporaryDirectory(dir=repository.parent, prefix=f".{repository.name}-")
     with beside as directory, suppress(FileNotFoundError):
-        (repository / name).rename(Path(directory, name))
+        (repository / check_model_name(name)).rename(Path(directory, name))
 
 
 def _engine(model_dir: Path, serving: ServingSettings) -> str:
@@ -264,8 +269,21 @@ def _with_queue(config_text: str, pipeline: PipelineSettings) -> str:
 
 def _remove_others(repository: Path, kept: set[str]) -> None:
     for path in repository.iterdir():
-        if path.name not in kept and (path / "config.pbtxt").exists():
+        if path.name not in kept and (path.name in contracts.ADAPTER_MODELS or _is_network(path)):
             shutil.rmtree(path)
+
+
+def _is_network(path: Path) -> bool:
+    """Return whether TritonOCR wrote this model folder, which then contains the network's metadata."""
+    return not path.is_symlink() and (path / "1" / METADATA_FILE).is_file()
+
+
+def _check_replaceable(repository: Path, name: str) -> None:
+    path = repository / name
+    if path.exists() and not _is_network(path):
+        raise ModelFormatError(
+            f"{path} was not written by TritonOCR and is not replaced; choose another folder"
+        )
 
 
 class _Folder:

@@ -13,6 +13,7 @@ from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS, OPTION_OF_ROLE, PipelineSettings
 from tritonocr_backend.zoo import layout, registry, yaml_text
 from tritonocr_backend.zoo.errors import PipelineConfigError, ZooError
+from tritonocr_backend.zoo.names import check_model_name
 from tritonocr_backend.zoo.validation import describe
 from tritonocr_backend.zoo.yaml_text import YamlProblem
 from tritonocr_common.options import OPTIONS, Option, OptionValue, OptionValueError
@@ -82,7 +83,10 @@ class _Module(_Section):
         own_weights = info.data.get("model_dir") is not None  # then inference.yml says what it is
         if not own_weights and value not in fitting:
             raise ValueError(f"got {value!r}, expected one of {', '.join(fitting)}")
-        return value
+        try:
+            return check_model_name(value) if value else value
+        except ZooError as error:
+            raise ValueError(str(error)) from None
 
 
 class _DocOrientationClassify(_Module):

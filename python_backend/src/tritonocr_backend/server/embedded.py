@@ -183,7 +183,8 @@ class EmbeddedServer:
         # What is in flight cannot be finished: Triton waits for a dead process until its time is up.
         self._end(patience_s=0)
         assert self._shared_memory is not None
-        self._shared_memory.clear()
+        self._shared_memory.release()
+        self._shared_memory = shared_memory.claim()  # a file that another user puts in the way does no harm
         self._begin()
 
     def _launch(self, installation: Installation) -> subprocess.Popen[bytes]:

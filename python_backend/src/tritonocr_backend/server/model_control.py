@@ -28,6 +28,7 @@ from tritonocr_backend.repository.build import add_network, remove_network
 from tritonocr_backend.repository.network_config import ServingSettings
 from tritonocr_backend.server.restrictions import ADMIN_KEY_VARIABLE, admin_headers, admin_key_of
 from tritonocr_backend.zoo.errors import ZooError
+from tritonocr_backend.zoo.names import check_model_name
 
 DEFAULT_URL = "localhost:8001"
 
@@ -176,7 +177,7 @@ def add_model(name: str, model_dir: Path, repository: Path, url: str = DEFAULT_U
         ModelFormatError: The model does not fit its role.
         ServerError: No server answers, it does not allow models to be loaded, or the model does not load.
     """
-    target = repository / name
+    target = repository / check_model_name(name)
     # Beside the repository: renaming stays on one file system, and Triton does not take it for a model.
     with tempfile.TemporaryDirectory(dir=repository.parent, prefix=f".{repository.name}-") as directory:
         built, previous = Path(directory, "repository"), Path(directory, "previous")

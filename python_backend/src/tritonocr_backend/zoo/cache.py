@@ -21,6 +21,7 @@ from filelock import FileLock
 
 from tritonocr_backend.zoo.errors import SourceError
 from tritonocr_backend.zoo.layout import FileFormat
+from tritonocr_backend.zoo.names import check_model_name
 
 _FORMATS: tuple[FileFormat, ...] = ("onnx", "paddle")
 
@@ -44,12 +45,12 @@ def is_offline() -> bool:
 
 def model_dir(name: str, file_format: FileFormat) -> Path:
     """Where a model's files stand once they have been fetched."""
-    return home() / "models" / name / file_format
+    return home() / "models" / check_model_name(name) / file_format
 
 
 def record_path(name: str) -> Path:
     """Where the registry record of an imported model stands, beside its files."""
-    return home() / "models" / name / "model.json"
+    return home() / "models" / check_model_name(name) / "model.json"
 
 
 def formats(name: str) -> tuple[FileFormat, ...]:
@@ -61,7 +62,8 @@ def find(name: str, file_format: FileFormat | None = None) -> Path | None:
     """The model's directory if it is there; without `file_format`, ONNX before Paddle."""
     wanted = _FORMATS if file_format is None else (file_format,)
     homes = [one for one in (home(), shipped_home()) if one]
-    directories = (one / "models" / name / each for each in wanted for one in homes)
+    folder = Path("models", check_model_name(name))
+    directories = (one / folder / each for each in wanted for one in homes)
     return next((directory for directory in directories if directory.is_dir()), None)
 
 
@@ -75,7 +77,7 @@ def download_dir(url: str) -> Path:
 @contextmanager
 def locked(name: str) -> Iterator[None]:
     """Hold the lock of that name, against other threads and processes."""
-    path = home() / "locks" / f"{name}.lock"
+    path = home() / "locks" / f"{check_model_name(name)}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path):
         yield
@@ -87,7 +89,7 @@ def staging(name: str) -> Iterator[Path]:
 
     What a killed process left in it is removed first.
     """
-    path = home() / "staging" / name
+    path = home() / "staging" / check_model_name(name)
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     try:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
-from tritonocr_backend.core.contracts import ADAPTER_MODELS, PIPELINE_MODELS, Role
+from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.zoo import cache, conversion, dictionary, inference_config, layout, probe, registry
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
 from tritonocr_backend.zoo.inference_config import InferenceConfig
+from tritonocr_backend.zoo.names import check_model_name
 from tritonocr_backend.zoo.registry import DetectionSettings, Model
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _METADATA_KEY = "character"
 
 
@@ -61,12 +60,9 @@ def import_model(
 
 
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise ModelFormatError(f"name: got {name!r}, expected letters, digits, '.', '_' and '-'")
-    if name in (*PIPELINE_MODELS, *ADAPTER_MODELS) or name in {model.name for model in registry.official()}:
-        raise ModelFormatError(
-            f"name: {name!r} is taken; choose one that is not an official model's or a stage's"
-        )
+    check_model_name(name)
+    if name in {model.name for model in registry.official()}:
+        raise ModelFormatError(f"name: {name!r} is the name of an official model; choose another one")
 
 
 def _copy(source: Path, directory: Path) -> None:
