@@ -1,4 +1,4 @@
-"""Files in git that `make generate` writes from the table of options; a test compares them."""
+"""Files in git that `make generate` writes from tables in the code; a test compares them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tritonocr_common.environment import VARIABLES
 from tritonocr_common.options import OPTIONS, Option
 
 ROOT = Path(__file__).parents[1]
@@ -77,6 +78,12 @@ def rest_rows(text: str) -> str:
     return _between(text, "| option | range | PaddleX |", "\n", "|---|---|---|---|\n" + "".join(rows))
 
 
+def environment_rows(text: str) -> str:
+    """Return docs/operations.md with the table of environment variables."""
+    rows = "".join(f"| `{name}` | {meaning} |\n" for name, meaning in VARIABLES.items())
+    return _between(text, "| variable | meaning |", "\n", "|---|---|\n" + rows)
+
+
 def _explained(option: Option) -> str:
     default = "" if option.default is None else f" ({str(option.default).lower()})"
     return option.help + default
@@ -97,6 +104,7 @@ FILES: dict[str, Callable[[str], str]] = {
     "model_repository/README.md": tensor_rows,
     "client/README.md": client_rows,
     "docs/rest.md": rest_rows,
+    "docs/operations.md": environment_rows,
 }
 """What makes each file's new text from its old one, by path."""
 

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field, FilePath, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-# Not …_GATEWAY_: for a Service of this name, Kubernetes sets TRITONOCR_GATEWAY_PORT=tcp://… in containers.
-ENV_PREFIX = "TRITONOCR_REST_"
+from tritonocr_common import environment
+
+ENV_PREFIX = environment.GATEWAY_PREFIX
 LogFormat = Literal["text", "json"]
 _MIB = 1 << 20
 

@@ -18,12 +18,13 @@ from ocrmypdf.exceptions import BadArgsError, MissingDependencyError
 from pydantic import BaseModel, Field
 
 from tritonocr import OCRClient, TritonOCRError
+from tritonocr_common import environment
 
 from ._engine import TritonOcrEngine
 from ._languages import model_language
 
 TESSERACT_PLUGIN = "ocrmypdf.builtin_plugins.tesseract_ocr"
-URL_VARIABLE = "TRITONOCR_URL"
+URL_VARIABLE = environment.URL
 
 
 class TritonOcrOptions(BaseModel):

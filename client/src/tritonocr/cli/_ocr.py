@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tritonocr_common import environment
 from tritonocr_common.options import OPTIONS
 
 from .._exceptions import InvalidInputError
@@ -85,7 +86,7 @@ def _ocr(
         list[str] | None,
         typer.Option(
             "--url",
-            envvar="TRITONOCR_URL",
+            envvar=environment.URL,
             help="A running server; repeatable. Without it, a server is started here and stopped afterwards.",
             show_default=False,
         ),

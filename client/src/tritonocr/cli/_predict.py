@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tritonocr_common import environment
 from tritonocr_common.options import OptionValue
 
 from .._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
@@ -62,7 +63,7 @@ def _predict(
         list[str] | None,
         typer.Option(
             "--url",
-            envvar="TRITONOCR_URL",
+            envvar=environment.URL,
             help="A running server: host:port (gRPC) or http://host:port; several with commas, or by several "
             "--url. Without one, a server is started here and stopped afterwards.",
             show_default=False,

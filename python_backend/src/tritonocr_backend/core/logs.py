@@ -1,6 +1,6 @@
 """The log of the models' processes: text, or a JSON object a line; and whether every request is told of.
 
-Told by the environment, which tritonserver hands down to its models' processes.
+The environment variables are inherited by the processes of the models.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Final, Literal
 
+from tritonocr_common.environment import LOG_FORMAT, LOG_REQUESTS
+
 LogFormat = Literal["text", "json"]
 
-FORMAT_VARIABLE: Final = "TRITONOCR_LOG_FORMAT"
-REQUESTS_VARIABLE: Final = "TRITONOCR_LOG_REQUESTS"
+FORMAT_VARIABLE: Final = LOG_FORMAT
+REQUESTS_VARIABLE: Final = LOG_REQUESTS
 
 LOGGERS: Final = ("tritonocr", "tritonocr_backend")
 REQUESTS: Final = logging.getLogger("tritonocr.requests")

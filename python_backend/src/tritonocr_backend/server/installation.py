@@ -12,6 +12,7 @@ from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.zoo import programs
 from tritonocr_backend.zoo.download import Progress
 from tritonocr_backend.zoo.errors import FetchError
+from tritonocr_common import environment
 
 # With these settings glibc returns the memory of freed pages to the system instead of keeping it per thread.
 MALLOC = {
@@ -20,7 +21,7 @@ MALLOC = {
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
 }
 
-DIRECTORY_VARIABLE = "TRITONOCR_TRITONSERVER"
+DIRECTORY_VARIABLE = environment.TRITONSERVER
 """Environment variable that names the directory of another tritonserver."""
 
 

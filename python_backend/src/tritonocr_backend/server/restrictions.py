@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tritonocr_backend.core.errors import ServerError
+from tritonocr_common import environment
 
-ADMIN_KEY_VARIABLE = "TRITONOCR_ADMIN_KEY"
+ADMIN_KEY_VARIABLE = environment.ADMIN_KEY
 # Triton's gRPC puts this prefix before the name of the header that it asks for, and its HTTP does not.
 _GRPC_PREFIX = "triton-grpc-protocol-"
 _NAME = "tritonocr-admin-key"

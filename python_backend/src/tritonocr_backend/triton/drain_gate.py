@@ -15,8 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tritonocr_backend.core.errors import OverloadedError
+from tritonocr_common import environment
 
-VARIABLE = "TRITONOCR_DRAIN_FILE"
+VARIABLE = environment.DRAIN_FILE
 """Environment variable with the path of the file; without it the models do not drain."""
 
 _POLL_S = 0.05

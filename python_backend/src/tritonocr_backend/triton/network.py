@@ -25,6 +25,7 @@ from tritonocr_backend.engines.batching import Batcher
 from tritonocr_backend.triton.errors import error_response
 from tritonocr_backend.triton.metrics import InstanceMetrics
 from tritonocr_backend.triton.tensors import read_inputs, response
+from tritonocr_common import environment
 
 
 class NetworkModel:
@@ -35,7 +36,7 @@ class NetworkModel:
         logs.configure()
         directory = Path(args["model_repository"], args["model_version"])
         card = read_network_metadata(directory)
-        cache = os.environ.get("TRITONOCR_ENGINE_CACHE", card.engine_cache)
+        cache = os.environ.get(environment.ENGINE_CACHE, card.engine_cache)
         options = EngineOptions(
             device=str(devices.of_instance(card.device, args)),
             precision=card.precision,

