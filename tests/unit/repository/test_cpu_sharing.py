@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.repository import cpu_sharing
-from tritonocr_backend.repository.cpu_sharing import Share, available_cores, files_at_a_time, share
+from tritonocr_backend.repository.cpu_sharing import (
+    Share,
+    available_cores,
+    files_at_a_time,
+    share,
+    stage_processes,
+)
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -64,3 +70,18 @@ def test_a_containers_limit_counts(
     if limit:
         (tmp_path / "cpu.max").write_text(limit + "\n")
     assert available_cores() == cores
+
+
+@pytest.mark.parametrize(
+    ("cores", "postprocess", "crop", "reason"),
+    [
+        (1, 1, 2, "the smallest machine"),
+        (8, 1, 2, "one process keeps up with eight cores"),
+        (9, 2, 2, "the ninth core needs a second process"),
+        (64, 8, 8, "a large machine"),
+    ],
+)
+def test_processes_of_stages_follow_the_cores(cores: int, postprocess: int, crop: int, reason: str) -> None:
+    assert stage_processes("text_detection_postprocess", cores) == postprocess, reason
+    assert stage_processes("text_recognition_decode", cores) == postprocess, reason
+    assert stage_processes("text_crop", cores) == crop, reason

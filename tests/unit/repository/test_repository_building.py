@@ -228,6 +228,32 @@ class TestWholeOrNotAtAll:
             add_network(repository, "other", source)
 
 
+class TestCores:
+    """Instance counts follow the cores of the serving machine, or what the settings state."""
+
+    @pytest.mark.parametrize(
+        ("cores", "stated", "expected", "reason"),
+        [
+            (64, {}, 8, "the serving machine has 64 cores, whatever this one has"),
+            (8, {}, 1, "a smaller machine"),
+            (64, {"text_detection_postprocess": 3}, 3, "a stated number comes first"),
+        ],
+    )
+    def test_a_stages_processes(
+        self,
+        cores: int,
+        stated: dict[str, int],
+        expected: int,
+        reason: str,
+        tmp_path: Path,
+        models: dict[str, Path],
+    ) -> None:
+        serving = ServingSettings(cores=cores, instances=stated)
+        target = build_repository(tmp_path / "built", models, serving=serving)
+        count = parsed(target / "text_detection_postprocess").instance_group[0].count
+        assert count == expected, reason
+
+
 class TestFoldersOfOthers:
     """Folders that TritonOCR did not write are neither replaced nor removed."""
 

@@ -57,6 +57,12 @@ def build(
             show_default=f"{GPU_BATCH_DELAY_US} on NVIDIA GPUs, else 0",
         ),
     ] = None,
+    cores: Annotated[
+        int,
+        typer.Option(
+            min=0, help="CPU cores of the machine that serves it.", show_default="those of this machine"
+        ),
+    ] = 0,
     ocr_instances: OcrInstances = None,
     recognition_instances: RecognitionInstances = None,
     engine_cache: Annotated[
@@ -87,6 +93,7 @@ def build(
             batch_delay_us=batch_delay_us,
             instances={name: count for name, count in counts.items() if count},
             engine_cache=engine_cache,
+            cores=cores,
         )
         prepare_repository(
             out,

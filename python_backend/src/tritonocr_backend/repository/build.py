@@ -24,9 +24,10 @@ from tritonocr_backend.core.settings import PipelineSettings, effective_options,
 from tritonocr_backend.engines.base import ONNX_FILE
 from tritonocr_backend.graphs.export import export_contract_graph, grid_input_size
 from tritonocr_backend.graphs.graph_outputs import output_dims
-from tritonocr_backend.repository.cpu_sharing import available_cores, files_at_a_time
+from tritonocr_backend.repository.cpu_sharing import files_at_a_time, stage_processes
 from tritonocr_backend.repository.network_config import (
     ServingSettings,
+    cores_of,
     network_config,
     profile_options,
     tensorrt_profile,
@@ -231,8 +232,8 @@ def _add_stage(
     with _Folder(repository, name) as folder:
         text = (source / "config.pbtxt").read_text(encoding="utf-8")
         counted_as = _COUNTED_AS.get(name, name)
-        default = files_at_a_time(available_cores()) if counted_as == "ocr" else 0
-        if count := serving.instances.get(name) or serving.instances.get(counted_as, default):
+        count = serving.instances.get(name) or serving.instances.get(counted_as)
+        if count := count or _default_instances(counted_as, cores_of(serving)):
             text = _with_instances(text, count)
         if name in contracts.READING_MODELS:
             text = _with_queue(text, pipeline) + _parameters(options)
@@ -240,6 +241,13 @@ def _add_stage(
         shutil.copytree(source / "1", folder / "1", ignore=shutil.ignore_patterns("__pycache__"))
         if name in contracts.READING_MODELS:
             write_pipeline_settings(pipeline, folder / "1")
+
+
+def _default_instances(stage: str, cores: int) -> int | None:
+    """Return how many processes a stage has on so many cores; None keeps the number in its config.pbtxt."""
+    if stage == "ocr":
+        return files_at_a_time(cores)
+    return stage_processes(stage, cores) if stage in contracts.PIPELINE_MODELS else None
 
 
 def _parameters(options: OptionValues) -> str:

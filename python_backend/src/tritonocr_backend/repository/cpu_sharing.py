@@ -13,12 +13,16 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from tritonocr_backend.core.contracts import LINE_ROLES, Role
+from tritonocr_backend.core.contracts import CROP, LINE_ROLES, Role
 
 MAX_STREAMS = 16
 THREADS_A_PAGE = 4
 FILES_A_CORE = 2
 MIN_FILES, MAX_FILES = 4, 16
+CORES_A_STAGE_PROCESS = 8
+"""A stage's process takes up to 26 ms per page (docs/scaling.md), so it keeps up with 38 pages per second.
+Eight cores without a GPU read fewer; serving.yaml can state more processes for a machine with GPUs."""
+MIN_CROP_PROCESSES = 2
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
@@ -45,6 +49,16 @@ def share(role: Role, cores: int, instances: int | None = None) -> Share:
     most_threads = {Role.TEXT_DETECTION: THREADS_A_PAGE, **dict.fromkeys(LINE_ROLES, MAX_STREAMS)}
     instances = instances or max(1, cores // most_threads.get(role, cores))
     return Share(instances, max(1, cores // instances))
+
+
+def stage_processes(stage: str, cores: int) -> int:
+    """Return the number of processes of a stage that works on one page at a time.
+
+    Args:
+        stage: text_crop, text_detection_postprocess or text_recognition_decode.
+        cores: CPU cores of the machine.
+    """
+    return max(MIN_CROP_PROCESSES if stage == CROP else 1, ceil(cores / CORES_A_STAGE_PROCESS))
 
 
 def files_at_a_time(cores: int) -> int:

@@ -54,6 +54,7 @@ class ServingSettings:
         batch_delay_us: how long lines wait for others to be batched with, in microseconds; None: not at all
             on CPUs, GPU_BATCH_DELAY_US on NVIDIA GPUs.
         engine_cache: directory on the server that TensorRT keeps what it has compiled in.
+        cores: CPU cores of the machine that serves the repository; 0: as many as this process may use.
         adapters: models of contracts.ADAPTER_MODELS that are served beside `ocr`.
     """
 
@@ -67,6 +68,7 @@ class ServingSettings:
     accelerator: Accelerator = "cuda"
     batch_delay_us: int | None = None
     engine_cache: str = ENGINE_CACHE
+    cores: int = 0
     adapters: tuple[AdapterModel, ...] = ()
 
     @property
@@ -207,15 +209,20 @@ def _ragged(role: Role, serving: ServingSettings) -> str:
     return " allow_ragged_batch: true" if _sorts_lines(role, serving) else ""
 
 
+def cores_of(serving: ServingSettings) -> int:
+    """Return the number of CPU cores of the machine that serves the repository."""
+    return serving.cores or available_cores()
+
+
 def instances(name: str, role: Role, serving: ServingSettings) -> int:
     """How many instances of a network run on each device."""
     stated = serving.instances.get(name) or serving.instances.get(role.value)
-    return stated or (share(role, available_cores()) if serving.is_cpu else SERVING[role]).instances
+    return stated or (share(role, cores_of(serving)) if serving.is_cpu else SERVING[role]).instances
 
 
 def threads(name: str, role: Role, serving: ServingSettings) -> int:
     """How many threads one instance of a network has; 0: as many as its engine likes."""
-    shared = share(role, available_cores(), instances(name, role, serving)) if serving.is_cpu else None
+    shared = share(role, cores_of(serving), instances(name, role, serving)) if serving.is_cpu else None
     return serving.threads.get(role, shared.threads if shared else 0)
 
 

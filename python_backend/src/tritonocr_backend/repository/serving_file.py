@@ -19,13 +19,14 @@ from tritonocr_backend.zoo.yaml_text import YamlProblem
 RoleName = Literal[
     "doc_orientation", "doc_unwarping", "text_detection", "textline_orientation", "text_recognition"
 ]
+StageName = Literal["ocr", "ocr_stream", "text_crop", "text_detection_postprocess", "text_recognition_decode"]
 
 
 class _File(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
     engine: Engine = "auto"
     precision: Precision = "auto"
-    instances: dict[Literal["ocr", "text_crop"] | RoleName, PositiveInt] = {}
+    instances: dict[StageName | RoleName, PositiveInt] = {}
     threads: dict[RoleName, NonNegativeInt] = {}
 
 
