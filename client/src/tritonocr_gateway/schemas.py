@@ -69,8 +69,9 @@ class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
 
     def options(self) -> dict[str, Any]:
         """Return the options that the request gives, by their names in the client."""
-        given: dict[str, Any] = self.model_dump(include=set(PipelineOptions.model_fields), exclude_none=True)
-        return given
+        # Not model_dump(): it lets an unknown field in snake_case replace the field of that name.
+        values = {name: getattr(self, name) for name in PipelineOptions.model_fields}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class OCRRequest(OCRFields):
