@@ -22,6 +22,7 @@ class OCROptions(TypedDict, total=False):
     lang: str | None
     coordinates: str | None
     return_word_box: bool | None
+    return_char_box: bool | None
     return_page_images: bool | None
     max_pages: int | None
 
@@ -45,5 +46,6 @@ class OptionValues(TypedDict):
     lang: str
     coordinates: Literal["output", "input"]
     return_word_box: bool
+    return_char_box: bool
     return_page_images: bool
     max_pages: int

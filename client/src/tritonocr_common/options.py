@@ -305,6 +305,15 @@ OPTIONS: Mapping[str, Option] = {
             rest_key="returnWordBox",
         ),
         Option(
+            "return_char_box",
+            bool,
+            False,
+            "Return the characters of each line with their boxes and scores.",
+            title="Return characters",
+            group="Answer",
+            rest_key="returnCharBox",
+        ),
+        Option(
             "return_page_images",
             bool,
             False,

@@ -11,7 +11,14 @@ from kserve_fake import answer_with_lines, blank_answer, decoded, texts
 
 from tritonocr import OPTIONS, InvalidInputError, ProtocolError
 from tritonocr._options import DEFAULTS
-from tritonocr._transport.protocol import OUTPUTS, PER_WORD, encode_request, wanted_outputs
+from tritonocr._transport.protocol import (
+    OUTPUTS,
+    PAGE_IMAGES,
+    PER_CHARACTER,
+    PER_WORD,
+    encode_request,
+    wanted_outputs,
+)
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "BOOL": st.booleans(),
@@ -73,15 +80,18 @@ def test_a_wrong_file_is_named(file: Any, sentence: str) -> None:
         encode_request(file, {}, request_id="r")
 
 
+EVERYTHING = {"return_word_box": True, "return_char_box": True, "return_page_images": True}
+
+
 @pytest.mark.parametrize(
     ("options", "absent"),
     [
-        ({}, {*PER_WORD, "rec_sources", "input_images", "preprocessed_images"}),
-        ({"return_word_box": True}, {"rec_sources", "input_images", "preprocessed_images"}),
-        ({"return_page_images": True}, {*PER_WORD, "rec_sources"}),
-        ({"return_word_box": True, "return_page_images": True}, {"rec_sources"}),
-        ({"return_word_box": True, "return_page_images": True, "pdf_text": "ocr"}, {"rec_sources"}),
-        ({"return_word_box": True, "return_page_images": True, "pdf_text": "auto"}, set()),
+        ({}, {*PER_WORD, *PER_CHARACTER, "rec_sources", *PAGE_IMAGES}),
+        ({"return_word_box": True}, {*PER_CHARACTER, "rec_sources", *PAGE_IMAGES}),
+        ({"return_char_box": True}, {*PER_WORD, "rec_sources", *PAGE_IMAGES}),
+        ({"return_page_images": True}, {*PER_WORD, *PER_CHARACTER, "rec_sources"}),
+        ({**EVERYTHING, "pdf_text": "ocr"}, {"rec_sources"}),
+        ({**EVERYTHING, "pdf_text": "auto"}, set()),
     ],
 )
 def test_only_what_is_used_is_asked_for(options: dict[str, Any], absent: set[str]) -> None:
@@ -183,3 +193,19 @@ def test_the_contract_is_the_models_own() -> None:
     expected = {name: types[option.datatype] for name, option in OPTIONS.items()}
     expected |= {"file": "TYPE_STRING", "image": "TYPE_UINT8"}
     assert {name: model_config_pb2.DataType.Name(kind) for name, kind in inputs.items()} == expected
+
+
+def test_characters_come_beside_the_words() -> None:
+    tensors = answer_with_lines(["ab"]) | {
+        "char_line_index": np.array([0, 0], np.int32),
+        "char_texts": texts(["a", "b"]),
+        "char_boxes": np.arange(8, dtype=np.int32).reshape(2, 4),
+        "char_polys": np.arange(16, dtype=np.int32).reshape(2, 4, 2),
+        "char_scores": np.array([0.25, 0.5], np.float32),
+    }
+    (page,) = decode(tensors, return_char_box=True)
+    assert page["text_char"] == [["a", "b"]]
+    assert page["text_char_boxes"][0].tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert page["text_char_polys"][0].shape == (2, 4, 2)
+    assert page["text_char_scores"] == [[0.25, 0.5]]
+    assert "text_word" not in page

@@ -75,6 +75,8 @@ def test_defaults_are_the_tutorials() -> None:
         "use_doc_orientation_classify": True,
         "use_doc_unwarping": True,
         "use_textline_orientation": True,
+        "pdf_dpi": 0,
+        "pdf_text": "ocr",
         "text_det_limit_side_len": 960,
         "text_det_limit_type": "max",
         "text_det_thresh": 0.3,
@@ -85,6 +87,7 @@ def test_defaults_are_the_tutorials() -> None:
         "text_recognition_model_name": "",
         "lang": "",
         "return_word_box": False,
+        "return_char_box": False,
         "return_page_images": False,
         "max_pages": 10,
     }

@@ -60,6 +60,11 @@ def answer(pages: int = 1, page_count: int | None = None, preprocessed: bool = F
         "word_boxes": np.zeros((0, 4), np.int32),
         "word_polys": np.zeros((0, 4, 2), np.int32),
         "word_scores": np.zeros(0, np.float32),
+        "char_line_index": np.zeros(0, np.int32),
+        "char_texts": np.zeros(0, np.object_),
+        "char_boxes": np.zeros((0, 4), np.int32),
+        "char_polys": np.zeros((0, 4, 2), np.int32),
+        "char_scores": np.zeros(0, np.float32),
         "input_images": images,
         "preprocessed_images": images if preprocessed else np.zeros(0, np.object_),
     }

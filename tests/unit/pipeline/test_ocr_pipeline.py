@@ -223,6 +223,14 @@ class TestLines:
         )
         assert [side for side, of_word, of_line in sides if of_word != of_line] == [end]
 
+    def test_characters_make_up_their_line(self) -> None:
+        (line,) = read(FakeModels([SECOND]), PAGE, return_char_box=True).lines
+        assert "".join(character.text for character in line.characters) == line.text == "150"
+        edges = [character.quad[:, 0] for character in line.characters]
+        assert [edge.min() for edge in edges[1:]] == [edge.max() for edge in edges[:-1]]
+        assert [character.score for character in line.characters] == [0.5] * 3
+        assert line.words == ()
+
     def test_no_words_unless_asked_for(self) -> None:
         assert read(FakeModels([FIRST]), PAGE).lines[0].words == ()
 

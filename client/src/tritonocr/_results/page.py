@@ -27,13 +27,13 @@ class PageMessage:
 
 @dataclass(frozen=True, eq=False)
 class PlacedTexts:
-    """The words of one line, from its start to its end.
+    """The words or the characters of one line, from its start to its end.
 
     Attributes:
-        texts: [k] text of each word.
-        boxes: [k,4] xmin, ymin, xmax, ymax of each word.
-        polys: [k,4,2] corners of each word along its line.
-        scores: [k] score of each word.
+        texts: [k] text of each word or character.
+        boxes: [k,4] xmin, ymin, xmax, ymax of each.
+        polys: [k,4,2] corners of each along its line.
+        scores: [k] score of each.
     """
 
     texts: list[str]
@@ -64,6 +64,7 @@ class PageRecord:
         block_index: [m] block of each of these lines, counted in reading order from 0.
         block_kind: [m] kind of this block, such as "heading".
         words: the words of each of these lines; None if the request did not ask for words.
+        characters: the characters of each of these lines; None if the request did not ask for characters.
         input_image: encoded picture of the page; None if the request did not ask for pictures.
         preprocessed_image: encoded picture after rotation and unwarping; None if both were off.
         rec_sources: [m] "ocr", or "pdf" if the line is the file's own text; None if `pdf_text` is "ocr".
@@ -88,6 +89,7 @@ class PageRecord:
     block_index: NDArray[np.integer[Any]]
     block_kind: list[str]
     words: list[PlacedTexts] | None = None
+    characters: list[PlacedTexts] | None = None
     input_image: bytes | None = None
     preprocessed_image: bytes | None = None
     rec_sources: list[str] | None = None
@@ -140,13 +142,14 @@ def result_fields(
         "block_kind": page.block_kind,
         **({} if page.rec_sources is None else {"rec_sources": page.rec_sources}),
         **({} if words is None else _placed_fields("text_word", words)),
+        **({} if page.characters is None else _placed_fields("text_char", page.characters)),
         **({"warnings": [asdict(warning) for warning in page.warnings]} if page.warnings else {}),
         **({"error": asdict(page.error)} if page.error else {}),
     }
 
 
 def _placed_fields(key: str, lines: Sequence[PlacedTexts]) -> dict[str, Any]:
-    """Return PaddleX's keys for the words of each line, and two more: their polygons and scores."""
+    """Return the words or characters of each line; PaddleX has the first two keys, for words."""
     return {
         f"{key}_boxes": [_narrow(line.boxes) for line in lines],
         key: [line.texts for line in lines],

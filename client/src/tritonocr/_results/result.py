@@ -36,7 +36,8 @@ class OCRResult(dict[str, Any]):
     The values are as in PaddleX: polygons are int16 arrays [4,2] (int32 if a coordinate exceeds int16),
     `rec_boxes` is an array [n,4], scores are floats. `dt_scores` is added, because PaddleX's tutorial
     documents it. `return_word_box`, `text_word_boxes` and `text_word` are present if the request asked for
-    words, as in later PaddleX versions; TritonOCR adds `text_word_polys` and `text_word_scores`.
+    words, as in later PaddleX versions; TritonOCR adds `text_word_polys` and `text_word_scores`,
+    and likewise `text_char` and its companions if the request asked for characters.
 
     The lines are in PaddleX's order. TritonOCR adds how a person reads them, with one entry per line:
     `reading_order` (the rank of the line, from 0), `row_index`, `block_index` and `block_kind`.

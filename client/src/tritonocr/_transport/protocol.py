@@ -73,8 +73,10 @@ PER_WORD = {
     "word_polys": Output("INT32", (4, 2)),
     "word_scores": Output("FP32"),
 }
+PER_CHARACTER = {name.replace("word", "char"): output for name, output in PER_WORD.items()}
 PAGE_IMAGES = {"input_images": Output("BYTES"), "preprocessed_images": Output("BYTES")}
-OUTPUTS = {**PER_PAGE, **PER_FILE, **PER_BOX, **PER_LINE, **LINE_SOURCES, **PER_WORD, **PAGE_IMAGES}
+_ALWAYS = {**PER_PAGE, **PER_FILE, **PER_BOX, **PER_LINE}
+OUTPUTS = {**_ALWAYS, **LINE_SOURCES, **PER_WORD, **PER_CHARACTER, **PAGE_IMAGES}
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,9 +132,10 @@ def encode_request(
 def wanted_outputs(options: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the outputs to ask for: the server does not compute the others."""
     words = PER_WORD if options.get("return_word_box") else {}
+    characters = PER_CHARACTER if options.get("return_char_box") else {}
     images = PAGE_IMAGES if options.get("return_page_images") else {}
     sources = LINE_SOURCES if options.get("pdf_text", "ocr") != "ocr" else {}
-    return tuple({**PER_PAGE, **PER_FILE, **PER_BOX, **PER_LINE, **sources, **words, **images})
+    return tuple({**_ALWAYS, **sources, **words, **characters, **images})
 
 
 def _input_tensor(file: bytes | NDArray[np.uint8]) -> Tensor:
@@ -200,10 +203,11 @@ def decode_response(
     settings = _settings(columns["settings"][0])
     box_pages, line_pages = columns["dt_page_index"], columns["page_index"]
     words = _placed_by_line(columns, "word") if "word_texts" in columns else None
+    characters = _placed_by_line(columns, "char") if "char_texts" in columns else None
     has_index = is_pdf or page_count > 1
     return [
         OCRResult.from_page(
-            _page(columns, row, box_pages == number, line_pages == number, words),
+            _page(columns, row, box_pages == number, line_pages == number, words, characters),
             settings,
             input_path=input_path,
             page_index=number if has_index else None,
@@ -236,7 +240,7 @@ def _column(tensors: _Tensors, name: str) -> NDArray[Any]:
 
 
 def _placed_by_line(columns: _Tensors, kind: str) -> list[PlacedTexts]:
-    """Return the words of each line in the response."""
+    """Return the words or characters of each line in the response."""
     line_index = columns[f"{kind}_line_index"]
     order = np.argsort(line_index, kind="stable")
     starts = np.searchsorted(line_index[order], np.arange(1, len(columns["rec_texts"])))
@@ -258,6 +262,7 @@ def _page(
     boxes: NDArray[np.bool_],
     lines: NDArray[np.bool_],
     words: list[PlacedTexts] | None,
+    characters: list[PlacedTexts] | None,
 ) -> PageRecord:
     height, width = (int(side) for side in columns["page_sizes"][row])
     return PageRecord(
@@ -279,6 +284,7 @@ def _page(
         block_kind=[_text(kind) for kind in columns["block_kind"][lines]],
         rec_sources=_sources(columns, lines),
         words=None if words is None else [words[line] for line in np.flatnonzero(lines)],
+        characters=None if characters is None else [characters[line] for line in np.flatnonzero(lines)],
         input_image=_picture(columns, "input_images", row),
         preprocessed_image=_picture(columns, "preprocessed_images", row),
         warnings=_messages(columns, "page_warnings", row),

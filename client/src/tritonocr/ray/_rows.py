@@ -40,6 +40,10 @@ SCHEMA = pa.schema(
         ("text_word_boxes", pa.list_(_BOXES)),
         ("text_word_polys", pa.list_(_POINTS)),
         ("text_word_scores", pa.list_(pa.list_(pa.float32()))),
+        ("text_char", pa.list_(pa.list_(pa.string()))),
+        ("text_char_boxes", pa.list_(_BOXES)),
+        ("text_char_polys", pa.list_(_POINTS)),
+        ("text_char_scores", pa.list_(pa.list_(pa.float32()))),
         ("error_type", pa.string()),  # null where the page was read
         ("error", pa.string()),
     ]

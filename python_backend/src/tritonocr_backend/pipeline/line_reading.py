@@ -139,7 +139,7 @@ class LineReader:
             "confidences": _stack([chunk["confidences"] for chunk in chunks]),
             "column_counts": (np.array(columns) * cut.content_widths / widths).astype(np.float32),
             "return_words": np.array([self.settings.options["return_word_box"]]),
-            "return_characters": np.array([self.settings.return_char_box]),
+            "return_characters": np.array([self.settings.options["return_char_box"]]),
             "exact": np.array([self.settings.exact]),
             "model_name": np.array([self.settings.networks[Role.TEXT_RECOGNITION]], dtype=object),
         }

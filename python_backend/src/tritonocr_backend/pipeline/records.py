@@ -29,7 +29,6 @@ class PageSettings:
         networks: the network of each role.
         options: the value of each option in force (`tritonocr_common.options` has the table).
         max_candidates: largest number of contours that detection examines.
-        return_char_box: return the characters of each line with their boxes.
         exact: follow PaddleX step by step: pages at full size, lines cut in two steps, corners and words as
             PaddleX orders and cuts them.
         detection_only: leave out everything after detection.
@@ -40,7 +39,6 @@ class PageSettings:
     networks: dict[Role, str]
     options: OptionValues
     max_candidates: int
-    return_char_box: bool = False
     exact: bool = False
     detection_only: bool = False
     grid_input_size: tuple[int, int] | None = None

@@ -16,7 +16,7 @@ from tritonocr_backend.core.geometry import bounding_boxes
 from tritonocr_backend.core.page_messages import PageError
 from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.pipeline.reading_order import PageLayout
-from tritonocr_backend.pipeline.records import PageResult
+from tritonocr_backend.pipeline.records import PageResult, PlacedText
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
 from tritonocr_common.option_types import OptionValues
 
@@ -77,7 +77,8 @@ def output_tensors(
         **_page_columns(pages),
         **_box_columns(pages),
         **_line_columns(pages),
-        **_word_columns(pages),
+        **_placed_columns("word", [line.words for page in pages for line in page.result.lines]),
+        **_placed_columns("char", [line.characters for page in pages for line in page.result.lines]),
     }
 
 
@@ -139,16 +140,16 @@ def _layout_columns(layouts: Sequence[PageLayout]) -> dict[str, NDArray[Any]]:
     }
 
 
-def _word_columns(pages: Sequence[ReadPage]) -> dict[str, NDArray[Any]]:
-    lines = [line for page in pages for line in page.result.lines]
-    words = [(row, word) for row, line in enumerate(lines) for word in line.words]
-    polys = np.array([word.quad for _, word in words], dtype=np.int32).reshape(-1, 4, 2)
+def _placed_columns(kind: str, lines: Sequence[Sequence[PlacedText]]) -> dict[str, NDArray[Any]]:
+    """Return one row per word or character of the lines."""
+    placed = [(row, text) for row, line in enumerate(lines) for text in line]
+    polys = np.array([text.quad for _, text in placed], dtype=np.int32).reshape(-1, 4, 2)
     return {
-        "word_line_index": _ints([row for row, _ in words]),
-        "word_texts": _objects([word.text for _, word in words]),
-        "word_boxes": bounding_boxes(polys),
-        "word_polys": polys,
-        "word_scores": np.array([word.score for _, word in words], dtype=np.float32),
+        f"{kind}_line_index": _ints([row for row, _ in placed]),
+        f"{kind}_texts": _objects([text.text for _, text in placed]),
+        f"{kind}_boxes": bounding_boxes(polys),
+        f"{kind}_polys": polys,
+        f"{kind}_scores": np.array([text.score for _, text in placed], dtype=np.float32),
     }
 
 
