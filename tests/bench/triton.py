@@ -30,7 +30,7 @@ _NS = 1e-9
 def page_options(workload: Workload) -> dict[str, Any]:
     """The `ocr` model's options that a workload is read with."""
     return {
-        **OPTIONS_OFF,
+        **dict.fromkeys(OPTIONS_OFF, workload.all_options),
         "text_det_limit_side_len": workload.limit_side_len,
         "text_det_limit_type": "max",
         "text_det_thresh": workload.models.thresh,

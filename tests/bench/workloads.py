@@ -61,6 +61,7 @@ class Workload:
         limit_side_len: side in px that pages are scaled to for detection.
         subjects: the families of subjects that read it, all where it is empty.
         clients: how many clients the families have here, where not their own.
+        all_options: whether orientation, unwarping and line orientation are on, as they are by default.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Workload:
     limit_side_len: int = 960
     subjects: Sequence[str] = ()
     clients: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    all_options: bool = False
 
 
 def receipts() -> list[Page]:
@@ -147,6 +149,11 @@ def _v6_small(scratch: Path) -> Workload:
     return Workload("v6-small", receipts(), V6_SMALL_MODELS, subjects=_FEW, clients=_FEW_CLIENTS)
 
 
+def _all_options(scratch: Path) -> Workload:
+    """Return the receipts with the default options; compare its speed with that of `receipts`."""
+    return Workload("all-options", receipts(), subjects=("ours",), clients=_FEW_CLIENTS, all_options=True)
+
+
 # Beyond receipts: ours, and the peers that were fastest there.
 _FEW = ("ours", "rapidocr-openvino", "paddlex-onnxruntime")
 _FEW_CLIENTS = {"ours": (1, 4)}
@@ -160,4 +167,5 @@ WORKLOADS: Mapping[str, Callable[[Path], Workload]] = {
     "thumbnails": _thumbnails,
     "raw": _raw,
     "v6-small": _v6_small,
+    "all-options": _all_options,
 }
