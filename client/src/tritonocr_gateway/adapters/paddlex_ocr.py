@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
 
+import tritonocr
 from tritonocr_gateway.adapters.protocol import Adapter
 from tritonocr_gateway.disconnects import unless_disconnected
-from tritonocr_gateway.errors import InvalidRequestError, log_id_of
+from tritonocr_gateway.errors import (
+    GatewayError,
+    InvalidRequestError,
+    error_details,
+    log_id_of,
+    paddlex_error_body,
+)
 from tritonocr_gateway.files import check_file_type, from_base64, is_pdf, is_url
 from tritonocr_gateway.request_body import (
     FORM_TYPE,
@@ -18,13 +28,24 @@ from tritonocr_gateway.request_body import (
     Form,
     invalid_field,
     media_type_of,
+    read_bytes,
     read_form,
     read_json,
     unsupported_type,
     validated,
 )
 from tritonocr_gateway.request_log import trace_headers
-from tritonocr_gateway.responses import JSON, PDF, TEXT, FileResult, preferred_type, render
+from tritonocr_gateway.responses import (
+    JSON,
+    MEDIA_TYPES,
+    PDF,
+    TEXT,
+    FileResult,
+    preferred_type,
+    pruned,
+    render,
+    result_fields,
+)
 from tritonocr_gateway.schemas import Failure, OCRFields, OCRForm, OCRRequest, Success, schema_of
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import Service, ServiceDependency
@@ -33,11 +54,14 @@ from tritonocr_gateway.settings import Settings
 router = APIRouter(dependencies=[Depends(require_key)])
 ADAPTER = Adapter("paddlex_ocr", router)
 
+NDJSON = "application/x-ndjson"
+_RAW_TYPES = ("application/pdf", "application/octet-stream")
 _BODY = {
     "required": True,
     "content": {
         JSON_TYPE: {"schema": schema_of(OCRRequest)},
         FORM_TYPE: {"schema": schema_of(OCRForm)},
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
     },
 }
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -54,20 +78,11 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     503: {"model": Failure, "description": "The OCR server is unavailable."},
     504: {"model": Failure, "description": "The file was not read in time."},
 }
-_OTHER_TYPES = {TEXT: {"schema": {"type": "string"}}, PDF: {"schema": {"type": "string", "format": "binary"}}}
-
-
-@dataclass(frozen=True)
-class OCRInput:
-    """A request whose fields are valid.
-
-    Attributes:
-        fields: the fields except the file.
-        file: the file's bytes, or text: Base64 or a URL.
-    """
-
-    fields: OCRFields
-    file: bytes | str
+_OTHER_TYPES = {
+    TEXT: {"schema": {"type": "string"}},
+    NDJSON: {"schema": {"type": "string"}},
+    PDF: {"schema": {"type": "string", "format": "binary"}},
+}
 
 
 @router.post(
@@ -80,42 +95,149 @@ class OCRInput:
 async def ocr(request: Request, service: ServiceDependency) -> Response:
     """Read an image or PDF, as PaddleX's `POST /ocr` does.
 
-    With `Accept: text/plain` the response is the text, with form feeds between pages; with
-    `Accept: application/pdf` it is a searchable PDF.
+    The body can also be the file itself, with the fields in the query. The response to a form with several
+    files has one result per file. `Accept: text/plain` returns the text with form feeds between pages,
+    `application/pdf` a searchable PDF, and `application/x-ndjson` one JSON line per page once it is read.
     """
     service.admission.check()  # reject before the upload
     ocr_input = await _read_input(request, service)
     request.state.log_id = ocr_input.fields.log_id or log_id_of(request)
+    media_type = preferred_type(request.headers.get("accept", "*/*"), (*MEDIA_TYPES, NDJSON))
+    if len(ocr_input.files) > 1:
+        if media_type != JSON:
+            raise InvalidRequestError(
+                f"The response to several files is {JSON} only; send one file per request."
+            )
+        with service.admission.permit():
+            return await unless_disconnected(request, _respond_per_file(service, ocr_input, request))
+    if media_type == NDJSON:
+        return await _stream(service, ocr_input, request)
     with service.admission.permit():
-        media_type = preferred_type(request.headers.get("accept", "*/*"))
-        return await unless_disconnected(request, _respond(service, ocr_input, request, media_type))
+        work = _respond(service, ocr_input.fields, ocr_input.files[0].content, request, media_type)
+        return await unless_disconnected(request, work)
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file of a request.
+
+    Attributes:
+        name: the name in the form; empty where the request gives none.
+        content: the bytes, or text: Base64 or a URL.
+    """
+
+    name: str
+    content: bytes | str
+
+
+@dataclass(frozen=True)
+class OCRInput:
+    """A request whose fields are valid.
+
+    Attributes:
+        fields: the fields except the files.
+        files: at least one file.
+    """
+
+    fields: OCRFields
+    files: Sequence[InputFile]
 
 
 async def _read_input(request: Request, service: Service) -> OCRInput:
     media_type = media_type_of(request)
     if media_type == JSON_TYPE:
         fields = validated(OCRRequest, await read_json(request, service))
-        return OCRInput(fields, fields.file)
+        return OCRInput(fields, [InputFile("", fields.file)])
     if media_type == FORM_TYPE:
         return _form_input(await read_form(request, service))
-    raise unsupported_type(request, JSON_TYPE, FORM_TYPE)
+    if media_type.startswith("image/") or media_type in _RAW_TYPES:
+        fields = _text_fields(dict(request.query_params))
+        return OCRInput(fields, [InputFile("", await read_bytes(request, service))])
+    raise unsupported_type(request, JSON_TYPE, FORM_TYPE, "the file itself (image/*, application/pdf)")
 
 
 def _form_input(form: Form) -> OCRInput:
-    values: dict[str, Any] = {name: value for name, value in form.fields.items() if name != "file"}
-    if values.get("fileType") in ("0", "1"):  # the one field whose type pydantic does not read from text
-        values["fileType"] = int(values["fileType"])
-    fields = validated(OCRFields, values)
+    fields = _text_fields({name: value for name, value in form.fields.items() if name != "file"})
     if uploads := form.files.get("file"):
-        return OCRInput(fields, uploads[-1].content)
+        return OCRInput(fields, [InputFile(upload.name, upload.content) for upload in uploads])
     if "file" not in form.fields:
         raise invalid_field("missing", ("file",), "Field required")
-    return OCRInput(fields, form.fields["file"])
+    return OCRInput(fields, [InputFile("", form.fields["file"])])
 
 
-async def _respond(service: Service, ocr_input: OCRInput, request: Request, media_type: str) -> Response:
-    log_id = log_id_of(request)
-    fields, content = ocr_input.fields, await _content(service, ocr_input)
+def _text_fields(values: dict[str, Any]) -> OCRFields:
+    """Validate fields that are text, as in a form or a query."""
+    if values.get("fileType") in ("0", "1"):  # the one field whose type pydantic does not read from text
+        values["fileType"] = int(values["fileType"])
+    fields: OCRFields = validated(OCRFields, values)
+    return fields
+
+
+async def _respond(
+    service: Service, fields: OCRFields, file: bytes | str, request: Request, media_type: str
+) -> Response:
+    read = await _read_file(service, fields, file, request, media_type)
+    return await asyncio.get_running_loop().run_in_executor(service.drawing, render, read, media_type)
+
+
+async def _respond_per_file(service: Service, ocr_input: OCRInput, request: Request) -> Response:
+    """Read the files one after the other. A file that cannot be read has an error in its own result."""
+    results = []
+    for file in ocr_input.files:
+        entry: dict[str, Any] = {"fileName": file.name, "errorCode": 0, "errorMsg": "Success"}
+        try:
+            read = await _read_file(service, ocr_input.fields, file.content, request, JSON)
+            loop = asyncio.get_running_loop()
+            entry["result"] = await loop.run_in_executor(service.drawing, result_fields, read)
+        except (GatewayError, tritonocr.TritonOCRError) as error:
+            details = error_details(error, log_id_of(request))
+            entry |= {"errorCode": details.status, "errorMsg": details.message}
+        results.append(entry)
+    body = {"logId": log_id_of(request), "errorCode": 0, "errorMsg": "Success", "results": results}
+    return JSONResponse(body)
+
+
+async def _stream(service: Service, ocr_input: OCRInput, request: Request) -> Response:
+    """Send each page as a JSON line once it is read. An error before the first page has its own status."""
+    lines = _page_lines(service, ocr_input, request)
+    first = await unless_disconnected(request, anext(lines))
+
+    async def all_lines() -> AsyncIterator[bytes]:
+        yield first
+        try:
+            async for line in lines:
+                yield line
+        except (GatewayError, tritonocr.TritonOCRError) as error:
+            yield _line(paddlex_error_body(error_details(error, log_id_of(request))))
+
+    return StreamingResponse(all_lines(), media_type=NDJSON)
+
+
+async def _page_lines(service: Service, ocr_input: OCRInput, request: Request) -> AsyncGenerator[bytes, None]:
+    fields, log_id = ocr_input.fields, log_id_of(request)
+    with service.admission.permit():
+        content = await _content(service, ocr_input.files[0].content)
+        check_file_type(content, fields.file_type)
+        options = {**fields.options(), "max_pages": _max_pages(fields.max_pages, service.settings)}
+        given = {name: value for name, value in options.items() if value is not None}
+        index = 0
+        async for result in service.client.predict(content, retry=False, progress=False, **given):
+            if isinstance(result, tritonocr.OCRFailure):
+                raise result.error
+            service.metrics.pages.inc()
+            page = {"prunedResult": pruned(result.json["res"]), "text": result.text}
+            yield _line({"logId": log_id, "pageIndex": index, "pageCount": result.page_count, **page})
+            index += 1
+
+
+def _line(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode() + b"\n"
+
+
+async def _read_file(
+    service: Service, fields: OCRFields, file: bytes | str, request: Request, media_type: str
+) -> FileResult:
+    log_id, content = log_id_of(request), await _content(service, file)
     check_file_type(content, fields.file_type)
     is_json = media_type == JSON
     visualize = is_json and _or(fields.visualize, service.settings.visualize)
@@ -128,7 +250,7 @@ async def _respond(service: Service, ocr_input: OCRInput, request: Request, medi
         **{**fields.options(), "max_pages": _max_pages(fields.max_pages, service.settings)},
     )
     service.metrics.pages.inc(len(results))
-    read = FileResult(
+    return FileResult(
         results=results,
         is_pdf=is_pdf(content),
         log_id=log_id,
@@ -138,15 +260,12 @@ async def _respond(service: Service, ocr_input: OCRInput, request: Request, medi
         return_text=bool(fields.return_text),
         unknown_fields=tuple(fields.model_extra or ()),
     )
-    return await asyncio.get_running_loop().run_in_executor(service.drawing, render, read, media_type)
 
 
-async def _content(service: Service, ocr_input: OCRInput) -> bytes:
-    if isinstance(ocr_input.file, bytes):
-        return ocr_input.file
-    if is_url(ocr_input.file):
-        return await service.fetcher.fetch(ocr_input.file)
-    return await asyncio.to_thread(from_base64, ocr_input.file)
+async def _content(service: Service, file: bytes | str) -> bytes:
+    if isinstance(file, bytes):
+        return file
+    return await service.fetcher.fetch(file) if is_url(file) else await asyncio.to_thread(from_base64, file)
 
 
 def _or(given: bool | None, default: bool) -> bool:

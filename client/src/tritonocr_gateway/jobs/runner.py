@@ -90,7 +90,7 @@ class JobRunner:
         options = {"max_pages": self._max_pages, **json.loads(job.options)}
         read_pages = 0
         with self._store.result_writer(job) as write:
-            async for result in self._client.predict(content, **options):
+            async for result in self._client.predict(content, progress=False, **options):
                 if isinstance(result, OCRFailure):
                     raise result.error
                 read_pages += 1
