@@ -75,6 +75,9 @@ bench-models: $(VENV)/.dev ## speed and accuracy of the model pairs that a user 
 bench-peers: $(VENV)/.dev ## make the peers' environments (2 GB), beside the model cache
 	PYTHONPATH=tests $(BIN)/python -m bench.peers
 
+bench-order: $(VENV)/.dev ## score the reading order on drawn pages and receipts; OPTIONS="--pages 50 --pictures"
+	PYTHONPATH=tests $(BIN)/python -m bench.order $(OPTIONS)
+
 bench-scaling: $(VENV)/.dev ## measure what docs/scaling.md's model needs, and write its tables and picture
 	PYTHONPATH=tests $(BIN)/python -m bench.scaling measure
 	PYTHONPATH=tests $(BIN)/python -m bench.scaling report --write
@@ -99,4 +102,4 @@ docker-replay: ## build and run the images with podman, as root on Debian; nothi
 clean: ## remove what was built here (the model cache stays)
 	rm -rf $(VENV) output build dist
 
-.PHONY: help demo env check docs test test-pythons chaos fuzz test-ray test-integrations bench bench-models bench-peers bench-scaling generate lock sbom docker-replay clean
+.PHONY: help demo env check docs test test-pythons chaos fuzz test-ray test-integrations bench bench-models bench-peers bench-order bench-scaling generate lock sbom docker-replay clean

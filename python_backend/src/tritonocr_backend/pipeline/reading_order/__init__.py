@@ -115,7 +115,7 @@ def _ordered(segments: Segments, frame: ReadingFrame, texts: Sequence[str] | Non
         blocks_of(segments, _rows(segments, frame, region), body)
         for region in regions(segments, np.concatenate(bands))
     ]
-    return header + ordered_blocks(found, footnotes(segments, found, body, page_y, texts)) + footer
+    return header + ordered_blocks(found, footnotes(segments, found, page_y, texts)) + footer
 
 
 def _rows(segments: Segments, frame: ReadingFrame, region: NDArray[np.intp]) -> list[list[int]]:

@@ -33,6 +33,7 @@ _BESIDE = 1.0  # in heights
 _BESIDE_SHARE = 0.5
 _LEAST_PROSE = 0.5
 _LEAST_LOWER = 0.25
+_FULL_LINE = 90  # percentile of the lengths
 _LEAST_FILL = 0.6
 _LEAST_FILL_UNCASED = 0.75
 
@@ -141,8 +142,8 @@ def _is_running_text(segments: Segments, side: Indices) -> bool:
     traits, boxes = segments.traits, segments.boxes[side]
     if traits.is_prose[side].mean() < _LEAST_PROSE:
         return False
-    column_width = boxes[:, 2].max() - boxes[:, 0].min()
-    fill = float(np.median(boxes[:, 2] - boxes[:, 0]) / column_width)
+    widths = boxes[:, 2] - boxes[:, 0]
+    fill = float(np.median(widths) / np.percentile(widths, _FULL_LINE))  # the side may hold several columns
     cased = side[traits.has_case[side]]
     if 2 * len(cased) >= len(side):
         return fill >= _LEAST_FILL and bool(traits.starts_lower[cased].mean() >= _LEAST_LOWER)

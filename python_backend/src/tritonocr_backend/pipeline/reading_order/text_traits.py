@@ -60,7 +60,7 @@ def text_traits(texts: Sequence[str] | None, boxes: NDArray[np.float64]) -> Text
 def _traits(text: str) -> tuple[bool, bool, bool, bool, bool]:
     letters = [character for character in text if character.isalpha()]
     digits = sum(character.isdigit() for character in text)
-    ideographs = sum(unicodedata.east_asian_width(letter) == "W" for letter in letters)
+    ideographs = 0 if text.isascii() else sum(map(_is_wide, letters))
     is_number = digits > 0 and digits >= len(letters)
     is_prose = not is_number and (len(text.split()) >= _WORDS_OF_PROSE or ideographs >= _IDEOGRAPHS_OF_PROSE)
     cased = [letter for letter in letters if letter.lower() != letter.upper()]
@@ -73,6 +73,10 @@ def _traits(text: str) -> tuple[bool, bool, bool, bool, bool]:
     )
 
 
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"
+
+
 def is_page_number(text: str) -> bool:
     """Return whether a text is a page number, such as "7", "- 7 -", "Page 3 of 10" or "xii"."""
     return _PAGE_NUMBER.fullmatch(text.strip()) is not None
@@ -81,3 +85,8 @@ def is_page_number(text: str) -> bool:
 def starts_footnote(text: str) -> bool:
     """Return whether a text starts with a footnote's mark, such as "1 See", "* See" or "[2] See"."""
     return _FOOTNOTE.match(text) is not None
+
+
+def text_length(text: str) -> int:
+    """Return the length of a text in characters; Chinese, Japanese and Korean ones count twice."""
+    return len(text) if text.isascii() else len(text) + sum(map(_is_wide, text))
