@@ -10,6 +10,7 @@ const on = (id, event, act) => byId(id).addEventListener(event, act);
 let file; // what was opened
 let answer; // what was read of it
 let page = 0;
+let note = ""; // shown with the result
 let reading; // aborts the reading that is under way
 
 // Opening
@@ -39,12 +40,13 @@ addEventListener("dragleave", (event) => {
 addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("dragging");
-  const [dropped] = event.dataTransfer.files;
-  if (dropped) open(dropped);
+  const { files } = event.dataTransfer;
+  if (files.length) open(files[0], files.length);
 });
 
-async function open(chosen) {
+async function open(chosen, count = 1) {
   file = chosen;
+  note = count > 1 ? `Only the first of ${count} files was read.` : "";
   byId("file-name").textContent = file.name;
   await readFile();
 }
@@ -77,6 +79,7 @@ function begin() {
   setState("reading");
   byId("error").hidden = true;
   byId("cancel").hidden = false;
+  byId("retry").hidden = true;
   document.querySelector(".pages").hidden = true;
   for (const id of ["panel-text", "panel-json"]) byId(id).textContent = "";
   viewer.clear();
@@ -89,13 +92,14 @@ async function done(duration) {
   setState("done");
   await showPage();
   const count = answer.ocrResults.reduce((sum, { prunedResult }) => sum + prunedResult.rec_texts.length, 0);
-  const summary = `${count} ${count === 1 ? "line" : "lines"} in ${duration}.`;
-  say([summary, ...(answer.warnings ?? [])].join(" "));
+  const lines = count === 0 ? "No text was found" : `${count} ${count === 1 ? "line" : "lines"}`;
+  say([`${lines} in ${duration}.`, note, ...(answer.warnings ?? [])].filter(Boolean).join(" "));
 }
 
 function failed(error) {
   setState(answer ? "done" : file ? "failed" : "empty");
   say(error.name === "AbortError" ? "Cancelled." : "");
+  byId("retry").hidden = !file;
   if (error.name === "AbortError") return;
   byId("key").hidden = error.status !== 401;
   byId("error").textContent = error.message;
@@ -103,6 +107,7 @@ function failed(error) {
 }
 
 on("cancel", "click", () => reading.abort());
+on("retry", "click", () => readFile());
 options.onReadAgain(() => file && readFile());
 
 function setState(state) {
@@ -181,8 +186,8 @@ const allText = () => answer.ocrResults.map(({ text }) => text).join("\n\n");
 
 on("copy", "click", async ({ currentTarget }) => {
   const isJson = byId("tab-json").getAttribute("aria-selected") === "true";
-  await navigator.clipboard.writeText(isJson ? byId("panel-json").textContent : allText());
-  flash(currentTarget, "Copied");
+  const copied = await copyText(isJson ? byId("panel-json").textContent : allText());
+  flash(currentTarget, copied ? "Copied" : "Cannot copy");
 });
 on("save-txt", "click", () => save(allText() + "\n", "txt", "text/plain"));
 on("save-json", "click", () => save(JSON.stringify(withoutPictures(), null, 2), "json", "application/json"));
@@ -209,6 +214,23 @@ function save(content, suffix, type) {
   link.download = `${file.name.replace(/\.[^.]*$/, "")}.${suffix}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** Copy over HTTPS by the clipboard API, which browsers do not offer over plain HTTP, or else by a selection. */
+async function copyText(text) {
+  if (navigator.clipboard) {
+    const copied = await navigator.clipboard.writeText(text).then(() => true, () => false);
+    if (copied) return true;
+  }
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "copied";
+  area.readOnly = true;
+  document.body.append(area);
+  area.select();
+  const copied = document.execCommand("copy");
+  area.remove();
+  return copied;
 }
 
 function flash(button, text) {

@@ -8,7 +8,7 @@ const actions = form.querySelector(".actions");
 
 export async function load() {
   const [options, models] = await Promise.all([api.options(), api.models()]);
-  options.useDocUnwarping.value = false; // it is for photographs: it cuts the margins of a flat page
+  options.useDocUnwarping.value = matchMedia("(pointer: coarse)").matches; // phones send photos of bent pages
   options.maxPages.maximum = options.maxPages.value;
   options.textDetectionModelName.choices = models.textDetection;
   options.textRecognitionModelName.choices = models.textRecognition;

@@ -6,6 +6,7 @@ const [scroll, stage] = [".scroll", ".stage"].map((selector) => document.querySe
 
 const SVG = "http://www.w3.org/2000/svg";
 const LOW_SCORE = 0.8;
+const DENSE_LINES = 80; // from here on, filled boxes would cover the page
 const ZOOM_STEP = 1.25;
 const BLANK_SHEET = { width: 595, height: 842 };
 const MARGIN = 32;
@@ -26,6 +27,7 @@ export async function showPicture(url) {
 
 export function showLines(result) {
   const { rec_polys: polys, rec_texts: texts, rec_scores: scores, reading_order: ranks, text_word_boxes: words = [] } = result;
+  overlay.classList.toggle("dense", polys.length > DENSE_LINES);
   overlay.replaceChildren(
     ...polys.map((poly, index) => polygon(poly, { "data-line": index })),
     ...words.flat().map(([left, top, right, bottom]) =>
