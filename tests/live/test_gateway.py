@@ -243,12 +243,16 @@ def test_the_answer_is_paddlex_s(
         assert ours.json()["errorMsg"] == body["errorMsg"]
 
 
+LAYOUT_KEYS = ("reading_order", "row_index", "block_index", "block_kind")
+"""Keys that TritonOCR adds to PaddleX's."""
+
+
 def _assert_same_result(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     assert _cut(ours["dataInfo"]) == theirs["dataInfo"]
     for our_page, their_page in zip(ours["ocrResults"], theirs["ocrResults"], strict=True):
         assert our_page.keys() == their_page.keys()
         our, their = our_page["prunedResult"], their_page["prunedResult"]
-        assert set(our) - set(their) <= {"dt_scores", "textline_orientation_angles"}
+        assert set(our) - set(their) <= {"dt_scores", "textline_orientation_angles", *LAYOUT_KEYS}
         assert set(their) - set(our) <= {"return_word_box"}
         assert our["model_settings"] == their["model_settings"]
         assert our["text_det_params"] == {
