@@ -144,7 +144,7 @@ class TestLife:
             install_again = folder / "tritonserver"
             install_again.write_text(f"#!{sys.executable}\n{FAILING}")
             os.kill(running.pid, signal.SIGKILL)
-            with pytest.raises(ServerError, match=r"could not be started again: tritonserver ended while"):
+            with pytest.raises(ServerError, match=r"could not be restarted: tritonserver ended while"):
                 running.wait()
 
     def test_that_ends_while_starting_shows_its_errors(self, install: Install, tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ class EmbeddedServer:
         """Wait until the server is stopped.
 
         Raises:
-            ServerError: it died, and could not be started again.
+            ServerError: a process died and the restart failed.
         """
         if self._supervisor is None:
             raise ServerError("tritonserver is not running")

@@ -10,7 +10,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from tritonocr_backend.core.network_metadata import HIDDEN_FILE, NetworkMetadata
 from tritonocr_backend.core.settings import read_pipeline_settings
 from tritonocr_backend.repository.build import add_network, remove_network
 from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.server.processes import model_of
 from tritonocr_backend.server.restrictions import ADMIN_KEY_VARIABLE, admin_headers, admin_key_of
 from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.names import check_model_name
@@ -136,13 +137,12 @@ def _argument(server: psutil.Process, flag: str) -> str:
 
 
 def _memory_bytes(server: psutil.Process) -> dict[str, int]:
+    """Return the memory in bytes of each Python model's processes."""
     memory_bytes: dict[str, int] = {}
-    for stub in server.children(recursive=True):
-        try:
-            name = Path(stub.cmdline()[1]).parents[1].name  # a Python model's process is given its model.py
-            memory_bytes[name] = memory_bytes.get(name, 0) + stub.memory_full_info().pss
-        except (psutil.Error, IndexError):
-            continue  # it has just ended
+    for process in server.children(recursive=True):
+        with suppress(psutil.Error):  # the process has just ended
+            if name := model_of(process):
+                memory_bytes[name] = memory_bytes.get(name, 0) + process.memory_full_info().pss
     return memory_bytes
 
 

@@ -1,8 +1,8 @@
-"""Keeps a server whole: when one of its processes has died, all of it is started anew.
+"""Restart the server when one of its processes dies.
 
-Triton's Python backend starts a model's process once (releases from 24.06 on). After that process has died,
-the requests that Triton gives to it fail, those to its neighbours pass, Triton goes on calling the model
-ready, and unloading the model never ends. So there is one remedy, and it takes as long as a start.
+Triton's Python backend starts the process of a model once (releases from 24.06 on). After that process has
+died, Triton continues to call the model ready, requests to the dead instance fail, and unloading the model
+never ends. Therefore the whole server is restarted, which takes as long as a start.
 """
 
 from __future__ import annotations
@@ -15,53 +15,52 @@ from collections.abc import Callable
 import psutil
 
 from tritonocr_backend.core.errors import ServerError
+from tritonocr_backend.server.processes import model_of
 
-LOOK_EVERY_S = 1.0
-LIST_EVERY_LOOKS = 10
-"""Listing a process's children costs a look at every process of the machine."""
-
-_STUB_ARGUMENTS, _INSTANCE_ARGUMENT = 10, 8  # as the backend calls triton_python_backend_stub
+CHECK_INTERVAL_S = 1.0
+CHECKS_PER_LISTING = 10
+"""Listing the children of a process reads the data of every process of the machine."""
 
 _log = logging.getLogger(__name__)
 
 
-class Family:
-    """A tritonserver and the processes of its models, and which of them have died.
+class ServerProcesses:
+    """A tritonserver and the processes of its models.
 
-    A model that is unloaded ends its process and is quick to take notice; one that died otherwise stays a
-    zombie, since Triton does not look for it. So a death counts when it is seen twice.
+    A dead process stays a zombie, because Triton does not wait for it. The process of a model that is being
+    unloaded is a zombie too, but only for a moment. So a process counts as dead when two checks in a row find
+    a zombie.
 
     Args:
-        pid: the tritonserver's.
+        pid: process id of the tritonserver.
     """
 
     def __init__(self, pid: int) -> None:
-        self._leader = psutil.Process(pid)
-        self._names = {child: _name(child) for child in self._leader.children()}
+        self._server = psutil.Process(pid)
+        self._names = {child: _name(child) for child in self._server.children()}
         self._suspects: set[psutil.Process] = set()
-        self._looks = 0
+        self._checks = 0
 
-    def look(self) -> str | None:
-        """Name a process that has died; None where all are well. To be called at intervals."""
-        if not self._leader.is_running() or self._leader.status() == psutil.STATUS_ZOMBIE:
+    def dead_process(self) -> str | None:
+        """Return the name of a dead process; None if all processes live. Call this at regular intervals."""
+        if not self._server.is_running() or self._server.status() == psutil.STATUS_ZOMBIE:
             return "tritonserver"
-        self._looks += 1
-        if self._looks % LIST_EVERY_LOOKS == 0:
-            children = self._leader.children()
+        self._checks += 1
+        if self._checks % CHECKS_PER_LISTING == 0:
+            children = self._server.children()
             self._names = {child: self._names.get(child) or _name(child) for child in children}
         zombies = {child for child in self._names if _is_zombie(child)}
-        died = zombies & self._suspects
+        dead = zombies & self._suspects
         self._suspects = zombies
-        return self._names[next(iter(died))] if died else None
+        return self._names[next(iter(dead))] if dead else None
 
 
 def _name(process: psutil.Process) -> str:
-    """The model instance that runs in a process, as Triton's own messages call it."""
+    """Return the name of a process for log lines: its model and its id."""
+    model = None
     with contextlib.suppress(psutil.Error):
-        arguments = process.cmdline()
-        if len(arguments) == _STUB_ARGUMENTS:
-            return arguments[_INSTANCE_ARGUMENT]
-    return f"process {process.pid}"
+        model = model_of(process)
+    return f"process {process.pid}" + (f" of {model}" if model else "")
 
 
 def _is_zombie(process: psutil.Process) -> bool:
@@ -72,12 +71,12 @@ def _is_zombie(process: psutil.Process) -> bool:
 
 
 class Supervisor:
-    """A thread that looks after a server's processes.
+    """A thread that restarts the server when one of its processes dies.
 
     Args:
-        pid: gives the id of the tritonserver that runs at present.
-        restart: ends what is left of it and starts it again; raises what kept it from starting.
-        stopping: set when the server is told to stop.
+        pid: returns the process id of the current tritonserver.
+        restart: ends the remaining processes and starts the server again; raises an error if the start fails.
+        stopping: is set when the server is asked to stop.
     """
 
     def __init__(
@@ -89,26 +88,26 @@ class Supervisor:
         self._thread.start()
 
     def join(self) -> None:
-        """Wait until the thread has ended: the server was told to stop, or cannot be started again.
+        """Wait until the server is asked to stop, or a restart fails.
 
         Raises:
-            ServerError: it cannot be started again; the message says why.
+            ServerError: a restart failed; the message says why.
         """
         self._thread.join()
         if self._failure is not None:
-            raise ServerError(f"the server could not be started again: {self._failure}")
+            raise ServerError(f"the server could not be restarted: {self._failure}")
 
     def _run(self) -> None:
-        family = Family(self._pid())
-        while not self._stopping.wait(LOOK_EVERY_S):
-            died = family.look()
-            if died is None:
+        processes = ServerProcesses(self._pid())
+        while not self._stopping.wait(CHECK_INTERVAL_S):
+            dead = processes.dead_process()
+            if dead is None:
                 continue
-            _log.warning("%s has died: starting the server again", died)
+            _log.warning("%s has died: restarting the server", dead)
             try:
                 self._restart()
-            except Exception as error:  # whoever waits for the server is told
+            except Exception as error:  # `join` raises it in the thread that waits for the server
                 self._failure = None if self._stopping.is_set() else error
                 return
             _log.warning("the server is ready again")
-            family = Family(self._pid())
+            processes = ServerProcesses(self._pid())
