@@ -243,7 +243,10 @@ def test_the_answer_is_paddlex_s(
         assert ours.json()["errorMsg"] == body["errorMsg"]
 
 
-LAYOUT_KEYS = ("reading_order", "row_index", "block_index", "block_kind")
+LAYOUT_KEYS = (
+    *("reading_order", "row_index", "block_index", "block_kind"),
+    *("text_word_polys", "text_word_scores"),
+)
 """Keys that TritonOCR adds to PaddleX's."""
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import typer
 
@@ -39,6 +39,15 @@ from tritonocr_backend.server.restrictions import ADMIN_KEY_VARIABLE, TlsFiles
 from tritonocr_backend.server.server_options import LogLevel
 
 
+def _known_adapters(names: list[str] | None) -> list[str] | None:
+    """Check the names of `--adapter`."""
+    known = get_args(AdapterModel)
+    for name in names or ():
+        if name not in known:
+            raise typer.BadParameter(f"{name!r} is not one of {', '.join(known)}.")
+    return names
+
+
 def serve(
     pipeline: PipelineFile = None,
     model: MoreModels = None,
@@ -57,8 +66,11 @@ def serve(
         Path | None, typer.Option(help="How the models are run, as `tritonocr tune` writes it.")
     ] = None,
     adapter: Annotated[
-        list[AdapterModel] | None,
-        typer.Option(help="Also serve the pipeline under another program's tensors; repeatable."),
+        list[str] | None,  # typer has no lists of Literal
+        typer.Option(
+            help="Also serve the pipeline under another program's tensors; repeatable.",
+            callback=_known_adapters,
+        ),
     ] = None,
     exact: Annotated[
         bool, typer.Option(help="Read pages in PaddleX's own steps: slower, no more accurate.")
@@ -162,7 +174,10 @@ def serve(
             repository or scratch / "repository",
             config,
             more_models=model or (),
-            serving=replace(_serving(serving, device, stated, instances), adapters=tuple(adapter or ())),
+            serving=replace(
+                _serving(serving, device, stated, instances),
+                adapters=cast(tuple[AdapterModel, ...], tuple(adapter or ())),
+            ),
             exact=exact,
             limits=parse_limits(limit or ()),
             progress_of=progress_bar,
