@@ -1,4 +1,4 @@
-"""Ends a server or gateway whose owner was killed and so could not: a process that waits for that."""
+"""Stop the server or gateway when its parent process is killed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ GRACE_S = 40
 def watch(
     session: int, shared_memory_name: str = "", directories: Iterable[Path] = ()
 ) -> subprocess.Popen[bytes]:
-    """Start a process that ends a session of processes when this process is gone.
+    """Start a process that ends a session of processes when this process ends.
 
     Args:
-        session: id of the session's leader.
-        shared_memory_name: what the names of its files in shared memory start with; they are removed then.
-        directories: temporary ones, which are removed then, too.
+        session: process id of the session's leader.
+        shared_memory_name: beginning of the names of the session's files in shared memory, which are removed.
+        directories: temporary directories, which are removed.
 
     Returns:
-        The watchdog, to be killed once the session has been ended otherwise.
+        The watching process. Kill it after the session has ended in another way.
     """
-    # However this process ends, the system closes its end of the pipe.
+    # The system closes the pipe when this process ends, for whatever reason.
     return subprocess.Popen(
         [sys.executable, "-m", __name__, str(session), shared_memory_name, *map(str, directories)],
         stdin=subprocess.PIPE,
@@ -39,7 +39,7 @@ def watch(
 
 
 def main() -> None:
-    """Wait until standard input ends; then end the session, gently first."""
+    """Wait until standard input ends; then stop the session: SIGTERM first, SIGKILL after GRACE_S seconds."""
     session, shared_memory_name, *directories = int(sys.argv[1]), *sys.argv[2:]
     sys.stdin.buffer.read()
     with contextlib.suppress(ProcessLookupError):

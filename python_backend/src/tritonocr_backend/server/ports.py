@@ -1,4 +1,4 @@
-"""TCP ports to listen on, known before the server that will."""
+"""Choose the TCP ports of a server before it starts."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from tritonocr_backend.core.errors import ServerError
 
 
 def free_ports(wanted: Mapping[str, tuple[str, int]]) -> list[int]:
-    """Ports that can be listened on, free ones where 0 is asked for; all held open until each is known.
+    """Return one usable port for each wanted port; 0 is replaced by a free port.
 
-    Another server on one of them would answer that it is ready, and be taken for ours.
+    The check is necessary: another server on the port would answer that it is ready, and would be mistaken
+    for the new one. All ports stay bound until all are chosen, so they differ from each other.
 
     Args:
-        wanted: (address, port) by the option that asks for it.
+        wanted: (address, port) by the name of the option.
 
     Raises:
-        ServerError: a port is in use or may not be used.
+        ServerError: a port is in use, or this process has no permission to use it.
     """
     with contextlib.ExitStack() as stack:
         bound = [stack.enter_context(_bound(name, *address)) for name, address in wanted.items()]
@@ -28,7 +29,9 @@ def free_ports(wanted: Mapping[str, tuple[str, int]]) -> list[int]:
 
 def _bound(name: str, host: str, port: int) -> socket.socket:
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, port != 0)  # just left by a server is free
+    bound.setsockopt(
+        socket.SOL_SOCKET, socket.SO_REUSEADDR, port != 0
+    )  # a port that a server has just closed
     try:
         bound.bind((host, port))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Tritonserver's own log as a JSON object a line: it writes text only."""
+"""Convert the text log of tritonserver to JSON, one object per line."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from collections.abc import Iterable
 from typing import Final, TextIO
 
 ARGUMENTS: Final = ("--log-format=ISO8601",)
-"""What tritonserver must be started with: lines that tell the year."""
+"""Arguments for tritonserver: with them its log lines contain the year."""
 
 _LINE = re.compile(r"(?P<time>\S+Z) (?P<level>[VIWEF]) (?P<process>\d+) (?P<source>\S+)\] (?P<message>.*)")
 _LEVELS = {"V": "DEBUG", "I": "INFO", "W": "WARNING", "E": "ERROR", "F": "CRITICAL"}
 
 
 def to_json(line: str) -> str:
-    """A line of the log as JSON; one that is JSON already, such as our models write, is left as it is."""
+    """Return a line of the log as JSON; a line that is JSON already stays unchanged."""
     if line.startswith("{"):
         return line
     found = _LINE.fullmatch(line)
-    if found is None:  # a table, or what a library prints
+    if found is None:  # a table, or the output of a library
         return json.dumps({"level": "INFO", "logger": "tritonserver", "message": line})
-    told = {"time": found["time"], "level": _LEVELS[found["level"]], "logger": "tritonserver"}
-    return json.dumps({**told, "source": found["source"], "message": _unquoted(found["message"])})
+    record = {"time": found["time"], "level": _LEVELS[found["level"]], "logger": "tritonserver"}
+    return json.dumps({**record, "source": found["source"], "message": _unquoted(found["message"])})
 
 
 def relay(lines: Iterable[bytes], target: TextIO) -> None:
-    """Write tritonserver's output to `target` as JSON, in a thread, until it ends."""
+    """Start a thread that writes the output of tritonserver to `target` as JSON."""
 
     def write() -> None:
         for line in lines:
@@ -40,5 +40,5 @@ def relay(lines: Iterable[bytes], target: TextIO) -> None:
 def _unquoted(message: str) -> str:
     try:
         return str(json.loads(message))
-    except ValueError:  # broken over several lines
+    except ValueError:  # the message continues on the next line
         return message
