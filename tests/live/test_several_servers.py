@@ -102,7 +102,7 @@ def test_each_page_is_answered_once_while_one_server_is_killed_and_one_drains(
         assert [f"Page {index + 1} of twelve" in text for index, text in enumerate(pages.result())] == [
             True
         ] * 12
-        out_of_use = re.findall(r"grpc://(\S+) is out of use", caplog.text)
+        out_of_use = re.findall(r"No requests are sent to grpc://(\S+) until", caplog.text)
         assert {killed.grpc_url, drained.grpc_url} == set(out_of_use)
 
         # Its supervisor starts the killed one again, in the same place.

@@ -1,4 +1,4 @@
-"""Keyword arguments that several of the clients' methods share: named, typed and explained once."""
+"""Keyword arguments that several methods of the clients share, declared once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_JOBS = 4
 
 
 class ClientArguments(TypedDict, total=False):
-    """Of the clients: see `AsyncOCRClient`."""
+    """Arguments of the clients; see `AsyncOCRClient`."""
 
     timeout_s: float | None
     jobs: int
@@ -28,15 +28,15 @@ class ClientArguments(TypedDict, total=False):
 
 
 class ReadArguments(OCROptions, total=False):
-    """Of `ocr()` and `submit()`.
+    """Arguments of `ocr()` and `submit()`.
 
     Attributes:
-        input_path: what the results say they come from.
-        request_id: what the server's log calls the request; made up if absent.
-        timeout_s: instead of the client's own.
+        input_path: `input_path` of the results.
+        request_id: the request's name in the server's log; random if absent.
+        timeout_s: seconds for the request, instead of the client's own.
         retry: whether the request is sent again while the server restarts or is overloaded, within
             `timeout_s`. The default is False.
-        headers: sent with this request beside the client's own, such as a `traceparent`.
+        headers: sent with this request, in addition to the client's own, such as a `traceparent`.
     """
 
     input_path: str | None
@@ -47,17 +47,17 @@ class ReadArguments(OCROptions, total=False):
 
 
 class PredictArguments(OCROptions, total=False):
-    """Of `predict()`.
+    """Arguments of `predict()`.
 
     Attributes:
-        recursive: search directories below a given one as well.
-        raise_on_error: raise the first file's error instead of yielding an `OCRFailure` in its place.
-            By default a single file's error is raised, and that of one of many is yielded.
-        jobs: files in flight at once, instead of the client's own.
+        recursive: search the subdirectories of directories too.
+        raise_on_error: raise the first error instead of yielding an `OCRFailure` in place of the file. By
+            default the error of a single file is raised, and an error among several files is yielded.
+        jobs: files in flight at the same time, instead of the client's own number.
         timeout_s: seconds per file, instead of the client's own.
         retry: whether requests are sent again while the server restarts or is overloaded, within
             `timeout_s`. By default they are, except if nothing ever answered at the address.
-        progress: show a progress bar. By default one is shown on a terminal, for work that takes seconds.
+        progress: show a progress bar; by default only on a terminal, for work that takes seconds.
     """
 
     recursive: bool

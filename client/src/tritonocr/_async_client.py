@@ -1,4 +1,4 @@
-"""The asynchronous client, which the blocking one runs in a thread."""
+"""The asynchronous client; the blocking client runs it in a thread."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
     from ._arguments import PredictArguments, ReadArguments
     from ._options import OCROptions
 
-# Two ways to choose the recognition model: a call's choice replaces the client's own.
+# Two ways to choose the recognition model; the choice of a call replaces the client's choice.
 _EITHER = {"lang": "text_recognition_model_name", "text_recognition_model_name": "lang"}
 
 
 class AsyncOCRClient:
-    """OCRClient for asyncio: the same methods, to be awaited. Make it inside the event loop.
+    """OCRClient for asyncio, with the same methods as coroutines. Make it inside the event loop.
 
     Cancelling the task of a call cancels the request on the server.
 
     Args:
-        url: the server: `host:port` (gRPC), `grpc://`, `grpcs://`, `http://` or `https://`; or several: a
-            list of those, or a text with commas between them; or `grpc+dns://name:port` (with TLS
-            `grpcs+dns://`), where every address of the name is a server.
-        timeout_s: seconds that one file may take, waiting in the server's queue included; None waits forever.
-        jobs: files that `predict()` has in flight at once.
+        url: address of the server: `host:port` (gRPC), `grpc://`, `grpcs://`, `http://` or `https://`. Or
+            several addresses: a list, or a text with commas between them. Or `grpc+dns://name:port` (with TLS
+            `grpcs+dns://`); each IP address of the name is then a server.
+        timeout_s: seconds that one file may take, including time in the server's queue; None for no limit.
+        jobs: files that `predict()` has in flight at the same time.
         headers: sent with every request, such as `{"authorization": "Bearer …"}`.
         tls: certificates, for `grpcs://` and `https://`.
-        model_name: the Triton model.
-        options: this client's own values for options that a call does not give.
-        transport: instead of a connection to `url`.
+        model_name: name of the Triton model.
+        options: values for options that a call does not give.
+        transport: a connection, instead of one to `url`.
 
     Example:
         >>> async with AsyncOCRClient("localhost:8001") as client:
@@ -81,18 +81,18 @@ class AsyncOCRClient:
         self._transport = transport or connect(urls, headers, tls)
 
     async def health(self) -> Health:
-        """Ask whether the server and the model are ready; an absent server is not an error."""
+        """Return whether the server and the model are ready; an absent server is not an error."""
         return await self._transport.health(self.model_name)
 
     async def settings(self) -> dict[str, Any]:
-        """The value that each option has when nobody gives it, as the server tells; asked for once."""
+        """Return the default of each option, as the server states it; the server is asked once."""
         if self._server_settings is None:
             config = await self._transport.model_config(self.model_name)
             self._server_settings = settings_from_model_config(config)
         return {**self._server_settings, **self._options}
 
     async def models(self) -> dict[str, list[str]]:
-        """Name the networks that are loaded, by role, as `OCRClient.models()` does."""
+        """Return the names of the loaded networks by role, as `OCRClient.models()` does."""
         names = await self._transport.model_names()
         return names_by_role(await asyncio.gather(*map(self._transport.model_config, names)))
 
@@ -136,18 +136,19 @@ class AsyncOCRClient:
         request_id: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[list[OCRResult], None]:
-        """Send one file and yield the pages that each response holds.
+        """Send one file and yield the pages of each response.
 
         Args:
-            file: as for `ocr()`; likewise the other arguments.
-            options: checked ones.
-            page_by_page: have a response a page, where the file may have several and the protocol allows it.
-            input_path: what the results say they come from.
+            file: the file's bytes, or pixels [H,W,3] BGR uint8.
+            options: checked options.
+            page_by_page: request one response per page, if the file may have several and the protocol
+                allows it.
+            input_path: `input_path` of the results.
             timeout_s: seconds to wait for the server, all attempts included.
             retry: whether to retry while the server is unavailable or overloaded; None retries an
                 unavailable server only if it accepted a connection before.
-            request_id: made up if absent.
-            headers: sent beside the client's own.
+            request_id: the request's name in the server's log; random if absent.
+            headers: sent in addition to the client's own.
         """
         is_streamed = page_by_page and self._transport.streams and may_have_pages(file)
         request = encode_request(
@@ -188,15 +189,15 @@ class AsyncOCRClient:
         retry: bool | None = None,
         progress: bool | None = None,
     ) -> AsyncPrediction:
-        """Prepare a call of `predict()`; the client's own values stand for None.
+        """Prepare a call of `predict()`; None stands for the client's own value.
 
         Args:
-            options: checked ones.
-            raises: whether a file's error ends the call; otherwise it stands in the file's place.
+            options: checked options.
+            raises: whether a file's error ends the call; otherwise an `OCRFailure` takes the file's place.
             jobs: files in flight.
             timeout_s: seconds per file.
             retry: whether to retry while the server is unavailable; see `PredictArguments`.
-            progress: whether a bar is shown; None: on a terminal.
+            progress: whether to show a progress bar; None: on a terminal.
         """
         own_timeout_s = self.timeout_s if timeout_s is None else timeout_s
         read = functools.partial(self.responses, page_by_page=True, timeout_s=own_timeout_s, retry=retry)

@@ -1,4 +1,4 @@
-"""The blocking client: the asynchronous one, in a thread with an event loop."""
+"""The blocking client: it runs the asynchronous client in a thread with an event loop."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 class OCRClient:
-    """A blocking client; usable from several threads, and as a context manager.
+    """A blocking client, for several threads at the same time; a context manager.
 
     Args:
         url: one server or several; see `AsyncOCRClient`.
-        **arguments: those of `AsyncOCRClient`.
+        **arguments: arguments of `AsyncOCRClient`.
 
     Example:
         >>> with OCRClient("localhost:8001") as client:
@@ -47,33 +47,33 @@ class OCRClient:
         except BaseException:
             self._loop.close(_nothing)
             raise
-        # Also when nobody closes it: at the end of Python, or when it is garbage.
+        # Also at the end of Python and when the client is garbage.
         self._close = weakref.finalize(self, self._loop.close, self._client.close)
         self.url = self._client.url
 
     def health(self) -> Health:
-        """Ask whether the server and the model are ready; an absent server is not an error."""
+        """Return whether the server and the model are ready; an absent server is not an error."""
         return self._loop.run(self._client.health())
 
     def settings(self) -> dict[str, Any]:
-        """The value that each option has when nobody gives it, as the server tells; asked for once."""
+        """Return the default of each option, as the server states it; the server is asked once."""
         return self._loop.run(self._client.settings())
 
     def models(self) -> dict[str, list[str]]:
-        """Name the networks that are loaded, by role: `text_detection`, `text_recognition`.
+        """Return the names of the loaded networks by role: `text_detection`, `text_recognition`.
 
-        A server with `--lazy` also takes names of networks that it has not loaded yet. They are in Triton's
-        repository index, which it shows to its administrator alone.
+        A server with `--lazy` also accepts names of networks that it has not loaded yet. Triton shows those
+        only to its administrator, in the repository index.
         """
         return self._loop.run(self._client.models())
 
     def submit(self, file: File, **arguments: Unpack[ReadArguments]) -> Future[list[OCRResult]]:
-        """Send one file; the future's `cancel()` stops its work on the server too.
+        """Send one file and return a future; its `cancel()` also cancels the request on the server.
 
-        Args and errors are those of `ocr()`; the errors come out of the future.
+        The arguments are those of `ocr()`; the future raises the errors of `ocr()`.
         """
         future = self._loop.start(self._client.ocr(file, **arguments))
-        future.add_done_callback(lambda _: self)  # which keeps this client until then
+        future.add_done_callback(lambda _: self)  # keeps this client until then
         return future
 
     def ocr(self, file: File, **arguments: Unpack[ReadArguments]) -> list[OCRResult]:
@@ -81,18 +81,18 @@ class OCRClient:
 
         Args:
             file: the file's bytes, or pixels [H,W,3] BGR uint8.
-            **arguments: options (see `OCROptions`), and those of `ReadArguments`: `input_path`, what the
-                results say they come from; `request_id`, what the server's log calls the request, made up if
-                absent; `timeout_s`, instead of the client's own; `headers`, sent with this request.
+            **arguments: options (see `OCROptions`) and arguments of `ReadArguments`: `input_path`,
+                `request_id`, `timeout_s`, `retry` and `headers`.
 
         Returns:
-            One result a page; `page_count` of each says how many pages the file has.
+            One result per page; its `page_count` is the number of pages of the file.
 
         Raises:
             InvalidInputError: the file or an option is wrong.
             ServerUnavailableError: no server answers, or it is overloaded (OverloadedError).
-            DeadlineExceededError: no answer in time.
+            DeadlineExceededError: no response in time.
             ServerError: the server failed.
+            ClientStateError: the client is closed, or was made before this process was forked.
         """
         return self._loop.wait(self.submit(file, **arguments))
 
@@ -101,19 +101,19 @@ class OCRClient:
         input: Any,  # noqa: A002 (PaddleX's name)
         **arguments: Unpack[PredictArguments],
     ) -> Iterator[OCRResult | OCRFailure]:
-        """Read files, several at a time, and yield a result a page in the order given.
+        """Read files, several at the same time, and yield one result per page in the given order.
 
-        Over gRPC the pages of a PDF or TIFF come as they are read; a failure in the middle of one stands
-        behind the pages before it.
+        Over gRPC the pages of a PDF or TIFF are yielded as soon as they are read. If a file fails after some
+        pages, its failure follows these pages.
 
         Args:
-            input: an ndarray [H,W,3] BGR uint8, file bytes, a PIL image, a path, an http(s) URL, a directory,
-                or an iterable of those. URLs are fetched here, not by the server.
-            **arguments: options (see `OCROptions`), and those of `PredictArguments`: `recursive`,
-                `raise_on_error`, `jobs`, `timeout_s` and `progress`.
+            input: an ndarray [H,W,3] BGR uint8, file bytes, a PIL image, an open file, a path, an http(s)
+                URL, a directory, or an iterable of those. The client fetches URLs, not the server.
+            **arguments: options (see `OCROptions`) and arguments of `PredictArguments`: `recursive`,
+                `raise_on_error`, `jobs`, `timeout_s`, `retry` and `progress`.
 
         Raises:
-            InvalidInputError: an option is wrong, at once; for files see `raise_on_error`.
+            InvalidInputError: an option is wrong; raised at once. For files see `raise_on_error`.
         """
         call, files = prediction_arguments(input, **arguments)
         return Prediction(self, **call).pages(files)
@@ -130,7 +130,7 @@ class OCRClient:
 
 
 async def _opened(url: Urls, arguments: ClientArguments) -> AsyncOCRClient:
-    """Make the client on the loop that it will live on."""
+    """Make the client inside its event loop."""
     return AsyncOCRClient(url, **arguments)
 
 
@@ -139,20 +139,20 @@ async def _nothing() -> None:
 
 
 class Prediction:
-    """One call of `predict()` for a caller that blocks: its files are listed in the caller's thread.
+    """One blocking call of `predict()`; its files are listed in the caller's thread.
 
     Args:
-        client: who reads.
-        **arguments: those of `AsyncOCRClient.prediction()`.
+        client: the client.
+        **arguments: arguments of `AsyncOCRClient.prediction()`.
     """
 
     def __init__(self, client: OCRClient, **arguments: Any) -> None:
-        self._client = client  # not closed before the last page
+        self._client = client  # must not be closed before the last page
         self._loop = client._loop
         self._call = client._client.prediction(**arguments)
 
     def pages(self, files: Iterable[Source]) -> Iterator[Result]:
-        """Yield every page, or its file's failure, in order."""
+        """Yield the results of all pages and the failures of files in order."""
         for pages in self.pages_by_file(files):
             count, last = 0, None
             for last in pages:
@@ -162,11 +162,11 @@ class Prediction:
             warn_of_skipped_pages(last, count, stacklevel=2)
 
     def by_file(self, files: Iterable[Source]) -> Iterator[Sequence[Result]]:
-        """Yield the pages of each file, or its failure behind those that came before, in order."""
+        """Yield the results of each file in order; a failure follows the pages before it."""
         return map(list, self.pages_by_file(files))
 
     def pages_by_file(self, files: Iterable[Source]) -> Iterator[Iterator[Result]]:
-        """Do as `by_file`, with the pages as they come; take a file's pages before the next file."""
+        """Do as `by_file` with the pages as they arrive; read a file's pages before the next file."""
         slots = asyncio.Semaphore(self._call.jobs)
         started: deque[ReadAhead[Sequence[Result]]] = deque()
 
@@ -182,7 +182,7 @@ class Prediction:
                     yield self._pages(reading, advance)
                     advance(files=1)
         finally:
-            with contextlib.suppress(RuntimeError):  # the client was closed before
+            with contextlib.suppress(RuntimeError):  # the client is closed already
                 for reading in started:
                     self._loop.start(reading.cancel())
 

@@ -1,4 +1,4 @@
-"""A server of one's own, from the `tritonocr-server` distribution, for `create_pipeline()` without a URL."""
+"""Start a server on this machine, for `create_pipeline()` without a URL; needs `tritonocr-server`."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ def start_server(
     """Fetch the models, start tritonserver and wait until it is ready.
 
     Args:
-        config: PaddleX's configuration, or the file that holds it; None for the default one.
+        config: PaddleX's configuration, or the path of its file; None for the default one.
         device: PaddleX's device name; None lets the server choose.
 
     Returns:
-        The server's gRPC address, and what stops it.
+        The server's gRPC address, and a function that stops the server.
 
     Raises:
-        InvalidInputError: the configuration is wrong; the message names the line and the key. Or there is no
-            device of that name; the message lists those that are known.
+        InvalidInputError: the configuration is wrong; the message names the line and the key. Or no device
+            has that name; the message lists the known devices.
         MissingExtraError: `tritonocr-server` is not installed.
-        ServerUnavailableError: a model cannot be had, or the server does not start; the message says why.
+        ServerUnavailableError: a model cannot be fetched, or the server does not start; the message has the
+            reason.
     """
     try:
         from tritonocr_backend.cli.reporting import fetch_tritonserver
@@ -48,11 +49,11 @@ def start_server(
         try:
             fetch_tritonserver()
             repository = _build(directory, config, device)
-            # Its log would stand between the results on the terminal; what goes wrong is in the error.
+            # The server's log would appear between the results on the terminal; errors quote it.
             server_options = ServerOptions(log_file=directory / "server.log")
             server = stack.enter_context(EmbeddedServer(repository, server_options, directory))
         except PipelineConfigError as error:
-            # A dict was written into a file of ours, which means nothing to the caller.
+            # The caller's dict was written to a temporary file; its path means nothing to the caller.
             sentence = str(error).replace(f"{directory / 'OCR.yaml'}:1: ", "config: ")
             raise InvalidInputError(sentence) from error
         except DeviceNameError as error:
@@ -63,7 +64,7 @@ def start_server(
 
 
 def _build(directory: Path, config: Mapping[str, Any] | Path | None, device: str | None) -> Path:
-    """Write the model repository that a configuration asks for."""
+    """Write the model repository for a configuration."""
     from tritonocr_backend.cli.reporting import progress_bar
     from tritonocr_backend.repository import pipeline_config
     from tritonocr_backend.repository.network_config import ServingSettings

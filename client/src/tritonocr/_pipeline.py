@@ -1,4 +1,4 @@
-"""PaddleX's way in: `create_pipeline().predict()`."""
+"""PaddleX's interface: `create_pipeline().predict()`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class IgnoredArgumentWarning(UserWarning):
-    """An argument of PaddleX's has no meaning for a running server."""
+    """An argument of PaddleX has no effect on a running server."""
 
 
 def create_pipeline(
@@ -39,16 +39,16 @@ def create_pipeline(
     headers: Mapping[str, str] | None = None,
     tls: TLS | None = None,
 ) -> OCRPipeline:
-    """Make a pipeline, on a running server or with a server of its own.
+    """Make a pipeline on a running server, or start a server for it.
 
     Args:
         pipeline: `OCR`, the only one, or the path of PaddleX's `OCR.yaml`.
-        config: PaddleX's configuration as a dict; comes before a file.
-        device: `cpu`, `gpu:0` and so on, for a server of its own; None lets the server choose.
-        use_hpip: accepted for PaddleX's sake: the server always runs its fastest engine.
-        url: a running server's address, or several, as for `OCRClient`; None starts a server on this machine,
-            which stops with the pipeline or with Python.
-        jobs: files that `predict()` has in flight at once.
+        config: PaddleX's configuration as a dict; it takes precedence over a file.
+        device: `cpu`, `gpu:0` and so on, for a server that starts here; None lets the server choose.
+        use_hpip: accepted for compatibility; the server always uses its fastest engine.
+        url: address of a running server, or several, as for `OCRClient`; None starts a server on this
+            machine, which stops with the pipeline or with Python.
+        jobs: files that `predict()` has in flight at the same time.
         timeout_s: seconds that one file may take; None waits forever.
         headers: sent with every request.
         tls: certificates, for a url that begins with `grpcs://` or `https://`.
@@ -57,7 +57,7 @@ def create_pipeline(
         InvalidInputError: another pipeline than OCR, a configuration that cannot be read, a wrong address,
             certificates for a server without TLS, or a device that does not exist.
         MissingExtraError: no url, and `tritonocr-server` is not installed.
-        ServerUnavailableError: the server of its own did not start.
+        ServerUnavailableError: the server on this machine did not start.
     """
     checked_addresses(url, tls)
     pipeline = PIPELINE_NAME if pipeline is None else pipeline
@@ -65,7 +65,7 @@ def create_pipeline(
     options = options_of(content or {})
     arguments: dict[str, Any] = {"jobs": jobs, "timeout_s": timeout_s, "headers": headers}
     if url is None:
-        # The file itself, so that an error in it names its line.
+        # The file itself: an error then names its line.
         address, stop = start_server(content if config or not content else Path(pipeline), device)
         return OCRPipeline(address, device=device, stop=stop, options=options, **arguments)
     if device is not None:
@@ -80,12 +80,12 @@ def create_pipeline(
 
 
 class OCRPipeline(OCRClient):
-    """PaddleX's pipeline object: an `OCRClient` that asks for page pictures, so that results can be drawn.
+    """PaddleX's pipeline object: an `OCRClient` that requests page pictures, so that results can be drawn.
 
-    Drawing wants the page as the server saw it, turned, unwarped or rendered from PDF; it comes with the
-    answer as a JPEG, for up to 15 % of a 35-megapixel scan's time. `return_page_images=False` leaves it out.
+    A drawing needs the page as the server read it: turned, unwarped or rendered from PDF. The response has it
+    as a JPEG, which costs up to 15 % of the time of a 35-megapixel scan; `return_page_images=False` saves it.
 
-    Make it with `create_pipeline()`. It is a context manager; `close()` stops a server of its own.
+    Make it with `create_pipeline()`. It is a context manager; `close()` also stops its own server.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class OCRPipeline(OCRClient):
 
         Args:
             input: see there.
-            device: accepted for PaddleX's sake: the server's device was chosen when it started.
+            device: accepted for compatibility; the server's device was chosen when it started.
             **arguments: see there.
         """
         if device not in (None, self._device):
@@ -123,7 +123,7 @@ class OCRPipeline(OCRClient):
         return super().predict(input, **arguments)
 
     def close(self) -> None:
-        """Close the connection, and stop a server of its own."""
+        """Close the connection, and stop the server that was started here."""
         super().close()
         if self._stop is not None:
             stop, self._stop = self._stop, None

@@ -1,4 +1,4 @@
-"""What a call of `predict()` does, whichever client makes it."""
+"""One call of `predict()`, for both clients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ._results.result import OCRFailure, OCRResult
 
 
 class ReadFile(Protocol):
-    """Read one file; `AsyncOCRClient.responses` does."""
+    """The function that reads one file: `AsyncOCRClient.responses`."""
 
     def __call__(
         self,
@@ -28,19 +28,19 @@ class ReadFile(Protocol):
         *,
         input_path: str | None,
     ) -> AsyncGenerator[list[OCRResult], None]:
-        """Yield the pages that each response holds."""
+        """Yield the pages of each response."""
 
 
 @dataclass(frozen=True, eq=False)
 class AsyncPrediction:
-    """What a call of `predict()` asks for.
+    """One call of `predict()`.
 
     Attributes:
         read: reads one file.
-        options: checked ones.
-        raises: whether a file's error ends the call; otherwise it stands in the file's place.
+        options: checked options.
+        raises: whether a file's error ends the call; otherwise an `OCRFailure` takes the file's place.
         jobs: files in flight.
-        progress: whether a bar is shown; None: on a terminal.
+        progress: whether to show a progress bar; None: on a terminal.
     """
 
     read: ReadFile
@@ -50,7 +50,7 @@ class AsyncPrediction:
     progress: bool | None
 
     async def pages(self, files: Iterable[Source]) -> AsyncIterator[Result]:
-        """Yield every page, or its file's failure, in order."""
+        """Yield the results of all pages and the failures of files in order."""
         slots = asyncio.Semaphore(self.jobs)
         started: deque[ReadAhead[Sequence[Result]]] = deque()
         in_order = in_turn(lambda source: self.start(source, slots), files, AHEAD * self.jobs, started)
@@ -70,13 +70,13 @@ class AsyncPrediction:
             await asyncio.gather(*(reading.cancel() for reading in started))
 
     def start(self, source: Source, slots: asyncio.Semaphore) -> ReadAhead[Sequence[Result]]:
-        """Start reading a file as soon as a slot is free; needs a running loop."""
+        """Start reading a file as soon as a slot is free; call it inside the event loop."""
         return ReadAhead(self._results(source, slots))
 
     async def _results(
         self, source: Source, slots: asyncio.Semaphore
     ) -> AsyncGenerator[Sequence[Result], None]:
-        """Yield a file's pages, as many at a time as come with a response, or its failure."""
+        """Yield the pages of each response of a file, or the file's failure."""
         async with slots:
             try:
                 file = await asyncio.to_thread(source.load)
@@ -85,7 +85,7 @@ class AsyncPrediction:
                     async for pages in responses:
                         yield pages
             except ServerUnavailableError:
-                raise  # the other files would fail alike
+                raise  # all other files would fail too
             except TritonOCRError as error:
                 if self.raises:
                     raise
@@ -103,13 +103,13 @@ def prediction_arguments(
     progress: bool | None = None,
     **options: Any,
 ) -> tuple[dict[str, Any], Iterable[Source]]:
-    """Take the arguments of `predict()` apart.
+    """Separate the arguments of `predict()`.
 
     Returns:
-        Those of the client's `prediction()`, and the files.
+        The arguments of the client's `prediction()`, and the files.
 
     Raises:
-        InvalidInputError: an option is unknown or of another type.
+        InvalidInputError: an option is unknown or has a wrong value.
     """
     arguments = {
         "options": checked_options(options),

@@ -8,24 +8,24 @@ from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-# Work that is done by then needs no bar.
+# Shorter work needs no bar.
 _PATIENCE_S = 2.0
 
 
 class Advance(Protocol):
-    """Counts what is done."""
+    """Count finished work."""
 
     def __call__(self, *, files: int = 0, pages: int = 0) -> None:
-        """Add to what was done before."""
+        """Add files and pages to the counts."""
 
 
 @contextmanager
 def progress_bar(files: Iterable[object], enabled: bool | None) -> Iterator[Advance]:
-    """Count files and pages; yields what counts them.
+    """Show a progress bar and yield the function that counts files and pages.
 
     Args:
-        files: what is worked on; how many is known unless it is an iterator.
-        enabled: None shows a bar on a terminal, if rich (extra [cli]) is there and the work takes seconds.
+        files: the files; their number is known unless `files` is an iterator.
+        enabled: None shows the bar on a terminal, if rich (extra [cli]) is installed and the work is long.
     """
     bar = _bar() if enabled or (enabled is None and sys.stderr.isatty()) else None
     if bar is None:
@@ -62,6 +62,6 @@ def _bar() -> Any:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
-        # Rich would send what is printed to the bar's console: right on a terminal, wrong into a pipe.
+        # Rich redirects printed text to the bar's console, which is wrong if the text goes into a pipe.
         redirect_stdout=sys.stdout.isatty(),
     )

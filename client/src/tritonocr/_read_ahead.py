@@ -1,4 +1,4 @@
-"""Reading many files: some in flight, answers in order, pages as they come, a failure in its file's place."""
+"""Read many files: several in flight, results in order, pages as soon as they are read."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _logger = logging.getLogger("tritonocr")
 
 Result: TypeAlias = "OCRResult | OCRFailure"
 
-# Files read ahead per job, so that one slow file at the head of the order leaves nobody idle.
+# Files read ahead per job: one slow file at the head of the order must not leave the other jobs idle.
 AHEAD = 2
-# Responses of a file that wait for their turn: few, so that a long PDF's pictures are never all here at once.
+# Responses of a file that wait for their turn: few, because a long PDF's pictures need much memory.
 RESPONSES_AHEAD = 4
 
 
 class PagesSkippedWarning(UserWarning):
-    """A file has more pages than `max_pages` let the server read."""
+    """A file has more pages than `max_pages`; the server read only the first ones."""
 
 
 class ReadAhead(Generic[_T]):
-    """Takes items from an asynchronous generator before they are asked for, up to a few.
+    """Take a few items from an asynchronous generator before the caller needs them.
 
     Make it inside the event loop.
     """
@@ -39,7 +39,7 @@ class ReadAhead(Generic[_T]):
         self._task = asyncio.create_task(self._fill(items))
 
     async def next(self) -> _T | None:
-        """The next item, or None after the last; raises what the generator raised."""
+        """Return the next item, or None after the last; raise the generator's error."""
         item = await self._queue.get()
         if not isinstance(item, _End):
             return item
@@ -52,7 +52,7 @@ class ReadAhead(Generic[_T]):
             yield item
 
     async def cancel(self) -> None:
-        """Close the generator, wherever it is."""
+        """Cancel the generator and wait until it is closed."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -73,13 +73,13 @@ class _End:
 
 
 def in_turn(start: Callable[[_T], _R], items: Iterable[_T], ahead: int, started: deque[_R]) -> Iterator[_R]:
-    """Start items ahead of their turn, and yield each when it comes.
+    """Start items ahead of their turn, and yield each one in its turn.
 
     Args:
-        start: starts one.
-        items: taken as they are needed: at most `ahead` are started and not yet done with.
-        ahead: how many.
-        started: holds those, the one whose turn it is first.
+        start: starts an item.
+        items: the items; an item is taken only when it can be started.
+        ahead: largest number of started items that were not yet yielded and finished.
+        started: receives these items, the next one first.
     """
     for item in items:
         started.append(start(item))
@@ -104,17 +104,17 @@ def log_failures(results: Iterable[Result]) -> None:
 
 
 def warn_of_skipped_pages(last: Result | None, count: int, stacklevel: int) -> None:
-    """Warn, for a file, if pages were left unread; see `skipped_pages()`."""
+    """Warn if pages of a file were not read; see `skipped_pages()`."""
     if sentence := skipped_pages(last, count):
         warnings.warn(sentence, PagesSkippedWarning, stacklevel=stacklevel + 1)
 
 
 def skipped_pages(last: Result | None, count: int) -> str | None:
-    """Say that `max_pages` left pages of a file unread; None where it did not.
+    """Return a sentence if `max_pages` left pages of a file unread, else None.
 
     Args:
         last: the file's last result.
-        count: how many it has.
+        count: number of its results.
     """
     if not isinstance(last, OCRResult) or last.page_count == count:
         return None

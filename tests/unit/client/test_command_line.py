@@ -190,7 +190,10 @@ def test_several_servers_are_given(server: tuple[str, FakeServicer], folder: Pat
     variable = "" if arguments else ",".join(urls)
     done = command("predict", "in/0.png", "--format", "text", *arguments, url=variable)
     assert done.stdout == "page 0\n"
-    assert done.stderr == "grpc://127.0.0.1:1 is out of use: Connection refused\n"
+    assert (
+        done.stderr
+        == "No requests are sent to grpc://127.0.0.1:1 until it is ready again: Connection refused\n"
+    )
 
 
 def test_standard_input_is_read(server: tuple[str, FakeServicer], folder: Path) -> None:
@@ -259,7 +262,7 @@ def test_an_option_that_the_server_refuses_ends_the_run(
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["predict"], 2, "give at least one input"),
+        (["predict"], 2, "expected at least one input"),
         (["predict", "--input", ""], 2, "no empty one"),
         (["predict", "a.png", "--resume"], 2, "needs --save_path"),
         (["predict", "a.png", "--use_doc_unwarping", "maybe"], 2, "maybe"),

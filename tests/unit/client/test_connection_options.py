@@ -73,7 +73,7 @@ def test_bulk_hands_the_same_on(ca_file: Path, monkeypatch: pytest.MonkeyPatch) 
 
     def read_files(*_: object, **arguments: Any) -> SimpleNamespace:
         given.update(arguments)
-        return SimpleNamespace(files=0, pages=0, failures=0, files_done_before=0)
+        return SimpleNamespace(files=0, pages=0, failed={}, files_done_before=0)
 
     monkeypatch.setitem(sys.modules, "tritonocr.ray", SimpleNamespace(read_files=read_files))
     files = ("in", "--output", "out", "--url", "grpcs://a:1")
@@ -86,4 +86,4 @@ def test_certificates_without_a_server_are_an_error(
     ca_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     assert run(monkeypatch, "predict", "page.png", "--tls-ca", ca_file) == 2
-    assert "tls is given, but no url" in capsys.readouterr().err
+    assert "tls is given without url" in capsys.readouterr().err

@@ -72,7 +72,7 @@ def test_views_are_sent_as_they_look() -> None:
         (np.zeros((0, 2, 3), np.uint8), r"shape \(0, 2, 3\)"),
         (np.zeros(3, np.uint8), r"shape \(3,\)"),
         ("text", "is a str; expected bytes"),
-        (np.broadcast_to(np.uint8(0), (40_000, 20_000, 3)), "has 2400000000 bytes; gRPC carries at most"),
+        (np.broadcast_to(np.uint8(0), (40_000, 20_000, 3)), "has 2400000000 bytes; expected at most"),
     ],
 )
 def test_a_wrong_file_is_named(file: Any, sentence: str) -> None:

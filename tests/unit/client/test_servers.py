@@ -119,7 +119,7 @@ def test_a_server_that_is_not_there_is_noticed_once(fakes: Fakes, caplog: pytest
     with OCRClient([DEAD, fakes[0][0]]) as client:
         assert [text(client) for _ in range(5)] == ["a"] * 5
     assert [record.message for record in caplog.records] == [
-        f"grpc://{DEAD} is out of use: Connection refused"
+        f"No requests are sent to grpc://{DEAD} until it is ready again: Connection refused"
     ]
 
 
@@ -154,7 +154,7 @@ def test_full_servers_are_overloaded_and_predict_asks_them_again() -> None:
         return answer_with_lines(["read"])
 
     with serving(answer) as (first, _), serving(answer) as (second, _), OCRClient([first, second]) as client:
-        with pytest.raises(tritonocr.OverloadedError, match="None of the 2 TritonOCR servers takes a"):
+        with pytest.raises(tritonocr.OverloadedError, match="None of the 2 TritonOCR servers accepts"):
             client.ocr(b"a")
         assert [result.text for result in client.predict(b"a")] == ["read"]
 
@@ -204,7 +204,7 @@ def test_a_draining_server_gets_no_more_and_finishes_what_it_has(
         in_work = client.submit(b"a")
         _wait_for(lambda: a.requests)
         a.ready = False
-        _wait_for(lambda: "is out of use: it is not ready" in caplog.text)
+        _wait_for(lambda: "until it is ready again: it is not ready" in caplog.text)
         assert {text(client) for _ in range(4)} == {"b"}
         a.release.set()
         assert in_work.result(5)[0].text == "a"
@@ -220,9 +220,9 @@ def test_a_server_that_is_ready_again_is_used_again(
     b.release.clear()
     with OCRClient(urls(fakes[:2])) as client:
         in_work = client.submit(b"a")  # which keeps the servers watched
-        _wait_for(lambda: "out of use" in caplog.text and b.requests)
+        _wait_for(lambda: "No requests are sent to" in caplog.text and b.requests)
         a.answer, a.ready = saying("a"), True
-        _wait_for(lambda: "is in use again" in caplog.text)
+        _wait_for(lambda: "is ready; requests are sent to it again" in caplog.text)
         assert text(client) == "a"
         b.release.set()
         assert in_work.result(5)[0].text == "b"

@@ -1,4 +1,4 @@
-"""Where servers are: one address, several, or a name that stands for several."""
+"""Addresses of servers: one, several, or a host name with several IP addresses."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Address:
     """A server's address: `host:port`, `grpc://…`, `grpcs://…`, `http://…` or `https://…`.
 
     Attributes:
-        scheme: one of those; with `+dns`, every address that the host name has is a server.
-        host_port: `host:port`, with HTTP's path.
-        certificate_name: whom the server's certificate names, where that is not the host.
+        scheme: one of these; with `+dns`, each IP address of the host name is a server.
+        host_port: `host:port`, for HTTP with the path.
+        certificate_name: the name in the server's certificate, if it is not the host.
     """
 
     scheme: str
@@ -32,10 +32,10 @@ class Address:
 
     @classmethod
     def parse(cls, url: str) -> Address:
-        """Split a URL; an address without a scheme is gRPC's.
+        """Parse a URL; an address without a scheme is a gRPC address.
 
         Raises:
-            InvalidInputError: the scheme is another one, or there is no host.
+            InvalidInputError: the scheme is unknown, or the host is missing.
         """
         parts = urlsplit(url if "://" in url else f"grpc://{url}")
         if parts.scheme not in _SCHEMES or not parts.hostname:
@@ -44,13 +44,13 @@ class Address:
             )
         address = cls(parts.scheme, parts.netloc)
         if address.is_name_of_several and ":" not in parts.netloc.rpartition("]")[2]:
-            raise InvalidInputError(f"The server address is {url!r}; expected a port behind the name.")
+            raise InvalidInputError(f"The server address is {url!r}; expected a port after the name.")
         path = parts.path.rstrip("/") if address.is_http else ""
         return cls(parts.scheme, parts.netloc + path)
 
     @property
     def is_http(self) -> bool:
-        """Whether it is HTTP's address, not gRPC's."""
+        """Whether this is an HTTP address, not a gRPC address."""
         return self.scheme.startswith("http")
 
     @property
@@ -60,7 +60,7 @@ class Address:
 
     @property
     def is_name_of_several(self) -> bool:
-        """Whether the host is a name to be looked up, each of whose addresses is a server."""
+        """Whether each IP address of the host name is a server."""
         return self.scheme.endswith("+dns")
 
     def host_and_port(self) -> tuple[str, int]:
@@ -69,10 +69,10 @@ class Address:
         return parts.hostname or "", parts.port or (443 if self.is_encrypted else 80)
 
     async def looked_up(self) -> list[Address]:
-        """The servers that the address stands for, sorted: itself, unless it is a name of several.
+        """Return the sorted addresses of all servers of this host name, or this address itself.
 
         Raises:
-            ServerUnavailableError: the name is not known.
+            ServerUnavailableError: the name is unknown.
         """
         if not self.is_name_of_several:
             return [self]
@@ -81,7 +81,9 @@ class Address:
             found = await asyncio.get_running_loop().getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
         except OSError as error:
             raise unreachable(self, error.strerror or error) from error
-        family = found[0][0]  # the system's choice: a server's IPv4 and IPv6 addresses are not two servers
+        family = found[0][
+            0
+        ]  # the system's preference; the IPv4 and IPv6 address of one server are not two servers
         hosts = sorted({str(entry[4][0]) for entry in found if entry[0] == family})
         shown = (f"[{host}]" if ":" in host else host for host in hosts)
         name = host if self.is_encrypted else None
@@ -92,10 +94,10 @@ class Address:
 
 
 def split_urls(urls: Urls) -> list[str]:
-    """The addresses in a list, or in a text with commas between them, each once.
+    """Return the addresses of a list, or of a text with commas between them, each once.
 
     Raises:
-        InvalidInputError: there is none.
+        InvalidInputError: the list is empty.
     """
     parts = [part.strip() for url in ([urls] if isinstance(urls, str) else urls) for part in url.split(",")]
     found = list(dict.fromkeys(filter(None, parts)))

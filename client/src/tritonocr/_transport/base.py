@@ -1,4 +1,4 @@
-"""What the clients need of a connection, and what all connections share."""
+"""The interface of a connection, and what all connections share."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .protocol import Request
 
 Tensors = dict[str, NDArray[Any]]
 
-# Health and configuration are answered at once or not at all.
+# Time limit for questions about health and configuration, which a server answers at once.
 CONTROL_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
 class Health:
-    """What the server says of itself; of several servers: whether any of them does.
+    """The health of a server; for several servers, each value is true if it is true for one of them.
 
     Attributes:
         live: the server answers.
-        ready: every model that it should serve is loaded.
-        model_ready: the `ocr` model takes requests.
+        ready: all models that the server should serve are loaded.
+        model_ready: the `ocr` model accepts requests.
     """
 
     live: bool
@@ -34,10 +34,10 @@ class Health:
 
 
 class Transport(Protocol):
-    """What the clients need of a connection; it belongs to one event loop.
+    """A connection to one or several servers; it belongs to one event loop.
 
     Attributes:
-        streams: whether a request to a decoupled model, with several responses, can be sent.
+        streams: whether the protocol supports decoupled models, which send several responses per request.
     """
 
     streams: bool
@@ -45,12 +45,12 @@ class Transport(Protocol):
     def responses(self, request: Request, timeout_s: float | None) -> AsyncGenerator[Tensors, None]:
         """Send one request and yield the output tensors of each response, by name.
 
-        Closing the generator, or cancelling the task, stops the work on the server.
+        Closing the generator, or cancelling the task, cancels the request on the server.
 
         Args:
-            request: of a model with one response or, where `streams` is true, with several.
-            timeout_s: seconds to wait for the server in all; the time between responses that the caller
-                takes for itself does not count.
+            request: a request to a model with one response or, if `streams` is true, several responses.
+            timeout_s: total seconds to wait for the server; the caller's own time between responses does not
+                count.
         """
 
     async def model_config(self, model_name: str) -> dict[str, Any]:
@@ -60,17 +60,17 @@ class Transport(Protocol):
         """Return the names of the models that are loaded."""
 
     async def health(self, model_name: str) -> Health:
-        """Ask whether the server and the model are ready; an absent server is not an error."""
+        """Return whether the server and the model are ready; an absent server is not an error."""
 
     async def close(self) -> None:
         """Close the connection."""
 
 
 class Allowance:
-    """Seconds that may be spent waiting for servers; what lies between the waits does not count.
+    """The time that a request may wait for servers; the time between the waits does not count.
 
     Attributes:
-        left_s: what is left; None: any time.
+        left_s: remaining seconds; None for no limit.
     """
 
     def __init__(self, timeout_s: float | None) -> None:
@@ -78,12 +78,12 @@ class Allowance:
 
     @property
     def is_spent(self) -> bool:
-        """Whether nothing is left."""
+        """Whether no time is left."""
         return self.left_s is not None and self.left_s <= 0
 
     @contextmanager
     def spending(self) -> Iterator[None]:
-        """Take the time inside off what is left."""
+        """Subtract the time inside the block from the remaining time."""
         started_s = time.monotonic()
         try:
             yield
@@ -93,14 +93,14 @@ class Allowance:
 
 
 def loaded_models(statistics: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Take the names of the loaded models out of Triton's statistics, an entry a version.
+    """Return the names of the loaded models in Triton's statistics, which have one entry per version.
 
-    Its repository index is not for every client to see where models may be loaded.
+    The repository index is not used, because a server may show it only to its administrator.
     """
     return list(dict.fromkeys(entry["name"] for entry in statistics))
 
 
 def named_tensors(result: Any, request: Request) -> Tensors:
-    """Take the outputs that were asked for out of tritonclient's result."""
+    """Return the requested output tensors of tritonclient's result by name."""
     arrays = {name: result.as_numpy(name) for name in request.outputs}
     return {name: array for name, array in arrays.items() if array is not None}

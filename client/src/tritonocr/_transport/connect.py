@@ -1,4 +1,4 @@
-"""From an address to a connection: the only module that knows every kind of transport."""
+"""Make the connection for an address; only this module knows every kind of transport."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .tls import TLS
 
 
 def connect(urls: Urls, headers: Mapping[str, str] | None, tls: TLS | None = None) -> Transport:
-    """Make a transport for the running event loop, over one server or several; nothing is sent yet.
+    """Make a transport to one or several servers for the running event loop; nothing is sent yet.
 
     Raises:
-        InvalidInputError: an address is wrong, or certificates are given for one without TLS.
-        MissingExtraError: an http:// address, and the extra [http] is not installed.
+        InvalidInputError: an address is wrong, or certificates are given for an address without TLS.
+        MissingExtraError: an address is http://, and the extra [http] is not installed.
     """
     addresses = checked_addresses(urls, tls)
     if len(addresses) == 1 and not addresses[0].is_name_of_several:
@@ -25,14 +25,14 @@ def connect(urls: Urls, headers: Mapping[str, str] | None, tls: TLS | None = Non
 
 
 def checked_addresses(urls: Urls | None, tls: TLS | None) -> list[Address]:
-    """Return the servers' addresses; none where None says that a server is started here.
+    """Return the addresses of the servers; None, for a server that starts here, has none.
 
     Raises:
-        InvalidInputError: an address is wrong, or certificates are given for one without TLS.
+        InvalidInputError: an address is wrong, or certificates are given for an address without TLS.
     """
     if urls is None:
         if tls:
-            raise InvalidInputError("tls is given, but no url; a server that is started here speaks no TLS.")
+            raise InvalidInputError("tls is given without url; a server that starts here has no TLS.")
         return []
     return [_checked(url, tls) for url in split_urls(urls)]
 
@@ -45,7 +45,7 @@ def _checked(url: str, tls: TLS | None) -> Address:
 
 
 def open_one(address: Address, headers: Mapping[str, str] | None, tls: TLS | None) -> Transport:
-    """Make the transport of one server."""
+    """Make the transport to one server."""
     if address.is_http:
         from .http import HttpTransport
 

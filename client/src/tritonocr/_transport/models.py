@@ -1,19 +1,19 @@
-"""Which networks a server has loaded."""
+"""The networks that a server has loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# A network's role is told by what it answers: the server's contract, whatever the network's name.
+# The name of a network's output tensor states its role; this is part of the server's contract.
 _ROLE_OF_OUTPUT = {"probability": "text_detection", "indices": "text_recognition"}
 
 
 def names_by_role(configs: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Sort the models that a request may choose between by what they do.
+    """Group the networks that a request may choose by their role.
 
     Args:
-        configs: Triton's model configurations as JSON; those of other models are fine.
+        configs: Triton's model configurations as JSON; other models among them are ignored.
 
     Returns:
         Sorted names under `text_detection` and `text_recognition`.

@@ -1,4 +1,4 @@
-"""The `ocr` model's tensors: a request from file and options, results from the answer. Pure functions.
+"""The tensors of the `ocr` model: encode a request, decode a response. Pure functions.
 
 The names, types and shapes are those of `model_repository/ocr/config.pbtxt`.
 """
@@ -26,14 +26,14 @@ NUMPY_DTYPES: dict[str, Any] = {
     "BYTES": np.object_,
 }
 
-MAX_INPUT_BYTES = 2**31 - 2**20  # gRPC's largest message, less room for the options
+MAX_INPUT_BYTES = 2**31 - 2**20  # gRPC's largest message, without the options
 
 _Tensors = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Output:
-    """An output tensor: its Triton datatype and the shape of one row."""
+    """An output tensor: its Triton datatype, and the shape of one row."""
 
     datatype: str
     row_shape: tuple[int, ...] = ()
@@ -81,7 +81,7 @@ OUTPUTS = {**_ALWAYS, **LINE_SOURCES, **PER_WORD, **PER_CHARACTER, **PAGE_IMAGES
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """A named input tensor; `datatype` is Triton's name of the type, such as FP32."""
+    """An input tensor; `datatype` is Triton's name of the type, such as FP32."""
 
     name: str
     datatype: str
@@ -90,9 +90,15 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """One inference request, in no transport's terms; `is_streamed`: its model answers page by page.
+    """One inference request, for any transport.
 
-    `headers` go with it beside the client's own.
+    Attributes:
+        model_name: name of the Triton model.
+        request_id: the request's name in the server's log.
+        inputs: input tensors.
+        outputs: names of the requested output tensors.
+        is_streamed: whether the model is decoupled and sends one response per page.
+        headers: sent in addition to the client's own.
     """
 
     model_name: str
@@ -117,10 +123,10 @@ def encode_request(
     Args:
         file: the bytes of an image or PDF file, or the pixels of an image [H,W,3] BGR uint8.
         options: checked options, without None.
-        request_id: what the server's log calls the request.
-        model_name: the Triton model, `ocr` or `ocr_stream`.
-        is_streamed: whether that model is decoupled, with a response a page.
-        headers: sent with it, beside the client's own.
+        request_id: the request's name in the server's log.
+        model_name: name of the Triton model, `ocr` or `ocr_stream`.
+        is_streamed: whether the model is decoupled and sends one response per page.
+        headers: sent in addition to the client's own.
 
     Raises:
         InvalidInputError: the file is empty, or the pixels have another type or shape.
@@ -130,7 +136,7 @@ def encode_request(
 
 
 def wanted_outputs(options: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name the outputs to ask for: the server does not compute the others."""
+    """Return the names of the outputs to request; the server does not compute the others."""
     words = PER_WORD if options.get("return_word_box") else {}
     characters = PER_CHARACTER if options.get("return_char_box") else {}
     images = PAGE_IMAGES if options.get("return_page_images") else {}
@@ -155,7 +161,9 @@ def _checked_file(file: Any) -> bytes:
 
 def _check_size(byte_count: int) -> None:
     if byte_count > MAX_INPUT_BYTES:
-        raise InvalidInputError(f"The input has {byte_count} bytes; gRPC carries at most {MAX_INPUT_BYTES}.")
+        raise InvalidInputError(
+            f"The input has {byte_count} bytes; expected at most {MAX_INPUT_BYTES} (gRPC's limit)."
+        )
 
 
 def _checked_image(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -174,7 +182,7 @@ def _checked_image(image: NDArray[Any]) -> NDArray[np.uint8]:
 def _option_tensor(name: str, value: bool | int | float | str) -> Tensor:
     datatype = OPTIONS[name].datatype
     content = value.encode() if isinstance(value, str) else value
-    # A number beyond float32 becomes infinite, which the server refuses by its name and range.
+    # A number beyond float32 becomes infinite; the server rejects it with the option's name and range.
     with np.errstate(over="ignore"):
         return Tensor(name, datatype, np.array([content], dtype=NUMPY_DTYPES[datatype]))
 
@@ -182,15 +190,15 @@ def _option_tensor(name: str, value: bool | int | float | str) -> Tensor:
 def decode_response(
     tensors: _Tensors, request: Request, *, input_path: str | None, is_pdf: bool, first_page: int = 0
 ) -> list[OCRResult]:
-    """Build one result a page from the answer's tensors.
+    """Build one result per page from the tensors of a response.
 
     Args:
-        tensors: the answer, by name.
-        request: what it answers: which outputs it must have, and the id that names the files of results
-            without an input path.
-        input_path: what the results say they come from; None for pixels and bytes.
-        is_pdf: whether a single page has an index, as PaddleX's PDF pages have.
-        first_page: the index in the file of the answer's first page: those before came in other responses.
+        tensors: the output tensors by name.
+        request: the request: it states the required outputs, and its id names the files of results without
+            an input path.
+        input_path: `input_path` of the results; None for pixels and bytes.
+        is_pdf: whether a single page has an index, as pages of PDFs have in PaddleX.
+        first_page: the index in the file of the response's first page.
 
     Raises:
         ProtocolError: a tensor is missing or does not have the contract's shape.
@@ -219,7 +227,7 @@ def decode_response(
 
 
 def _settings(text: bytes | str) -> dict[str, Any]:
-    """The options' values in force, as the server tells them; the tutorial's for those it does not tell."""
+    """Return the options in force as the server states them; the table's defaults for all others."""
     try:
         return {**DEFAULTS, **json.loads(text)}
     except (ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""One of several servers as this client sees it, and the servers that one request tries."""
+"""The state of one of several servers, and the servers that one request has tried."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from .base import Transport
 _T = TypeVar("_T")
 _logger = logging.getLogger("tritonocr")
 
-# Servers that may have begun to read a file before it is given up: one that kills servers must not kill all.
+# Attempts in which a server may have started to read the file, before the file is given up: a file that stops
+# servers must not stop all of them.
 MAX_BEGUN = 3
-# Pauses before a server that failed is asked again: doubled each time, and shortened by chance, so that not
-# all clients come back at once.
+# Pauses before a failed server is asked again: doubled each time, and shortened at random so that clients do
+# not return together.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 PROBE_EVERY_S = 2.0
 PROBE_TIMEOUT_S = 5.0
@@ -32,15 +33,17 @@ class Server:
     """One of the servers.
 
     Attributes:
-        address: where it is.
+        address: its address.
         transport: the connection.
-        in_flight: requests not yet answered.
-        last_turn: number of the last request that it got.
-        trouble: why it is out of use: it is left alone until a probe finds it ready, or no other is left.
-        failures: in a row, of requests and probes.
-        pause_ends_s: by the monotonic clock; when it is probed next or, if not in trouble, preferred again.
-        silences: probes in a row that got no answer at all.
-        gone: set when requests in flight are not worth waiting for.
+        in_flight: number of unanswered requests.
+        last_turn: number of the last request that it received.
+        trouble: the error that put it out of use; it gets requests again when a probe finds it ready, or when
+            no other server is left.
+        failures: failed requests and probes in a row.
+        pause_ends_s: end of its pause by the monotonic clock: the time of the next probe or, without trouble,
+            the time from which it is preferred again.
+        silences: probes in a row without any answer.
+        gone: set when its requests in flight will not be answered.
     """
 
     address: Address
@@ -54,31 +57,33 @@ class Server:
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     def order(self) -> tuple[bool, bool, int, int]:
-        """What sorts servers: without trouble, not pausing, with the fewest requests, longest not asked."""
+        """Return the sort key: no trouble, no pause, fewest requests, longest without a request."""
         is_pausing = self.pause_ends_s > time.monotonic()
         return (self.trouble is not None, is_pausing, self.in_flight, self.last_turn)
 
     def failed(self, error: ServerError) -> None:
-        """Note a failure: one that is not there is out of use, an overloaded or broken one has a pause."""
+        """Record a failure: an absent server is out of use, an overloaded or broken one gets a pause."""
         pause_s = min(FIRST_PAUSE_S * 2**self.failures, LONGEST_PAUSE_S)
         self.failures += 1
         self.pause_ends_s = time.monotonic() + pause_s * random.uniform(0.5, 1)  # noqa: S311 (no secret)
         if isinstance(error, ServerUnavailableError) and not isinstance(error, OverloadedError):
             if self.trouble is None:
-                _logger.warning("%s is out of use: %s", self.address, error.reason)
+                _logger.warning(
+                    "No requests are sent to %s until it is ready again: %s", self.address, error.reason
+                )
             self.trouble = error
 
     def works(self) -> None:
-        """Note that it answers and takes requests."""
+        """Record that it answers and accepts requests."""
         if self.trouble is not None:
-            _logger.info("%s is in use again", self.address)
+            _logger.info("%s is ready; requests are sent to it again", self.address)
             self.pause_ends_s = 0.0
         self.trouble, self.failures = None, 0
         if self.gone.is_set():
             self.gone = asyncio.Event()
 
     async def probe(self, model_name: str) -> None:
-        """Ask whether it is ready."""
+        """Ask the server whether it is ready."""
         try:
             health = await asyncio.wait_for(self.transport.health(model_name), PROBE_TIMEOUT_S)
         except asyncio.TimeoutError:
@@ -94,9 +99,9 @@ class Server:
             self.failed(self.trouble or unreachable(self.address, "it is not ready"))
 
     async def watch(self, model_name: str) -> None:
-        """Probe it for as long as it is watched: one that drains is left before it refuses requests.
+        """Probe the server at intervals, so that a draining server gets no more requests.
 
-        One that does not answer at all, though its connection stands, is given up with its requests.
+        A server that does not answer although it is connected is given up together with its requests.
         """
         while True:
             await asyncio.sleep(
@@ -105,10 +110,10 @@ class Server:
             await self.probe(model_name)
 
     async def unless_gone(self, answer: Awaitable[_T], gone: asyncio.Event) -> _T:
-        """Wait for an answer, but no longer than the server is there.
+        """Wait for an answer, but only until the server is given up.
 
         Raises:
-            ServerUnavailableError: it has gone without a word.
+            ServerUnavailableError: the server was given up.
         """
         answering, leaving = asyncio.ensure_future(answer), asyncio.ensure_future(gone.wait())
         try:
@@ -130,10 +135,10 @@ class Attempts:
         self._begun = 0
 
     def next(self, servers: Iterable[Server]) -> Server:
-        """The best of the servers not yet tried.
+        """Return the best server that was not tried.
 
         Raises:
-            ServerError: all were; says what each answered.
+            ServerError: all servers were tried; the message has each server's reason.
         """
         untried = [server for server in servers if server not in self._errors]
         if not untried:
@@ -141,10 +146,10 @@ class Attempts:
         return min(untried, key=Server.order)
 
     def failed(self, server: Server, error: ServerError) -> None:
-        """Note what a server said.
+        """Record the error of a server.
 
         Raises:
-            ServerError: the same, if the request has been begun too often.
+            ServerError: the same error, if too many servers may have started to read the file.
         """
         server.failed(error)
         self._errors[server] = error
@@ -154,7 +159,7 @@ class Attempts:
 
 
 def _nobody(errors: dict[Server, ServerError]) -> ServerError:
-    """One error for those of all servers: a server's own failure before refusals, those before absence."""
+    """Return one error for all servers: first a server's own failure, then overload, then absence."""
     failures = [error for error in errors.values() if not isinstance(error, ServerUnavailableError)]
     if failures or len(errors) == 1:
         return (failures or list(errors.values()))[-1]
@@ -164,5 +169,5 @@ def _nobody(errors: dict[Server, ServerError]) -> ServerError:
         if isinstance(error, ServerUnavailableError)
     )
     if any(isinstance(error, OverloadedError) for error in errors.values()):
-        return OverloadedError(f"None of the {len(errors)} TritonOCR servers takes a request now: {reasons}")
+        return OverloadedError(f"None of the {len(errors)} TritonOCR servers accepts requests now: {reasons}")
     return ServerUnavailableError(f"None of the {len(errors)} TritonOCR servers answers: {reasons}")

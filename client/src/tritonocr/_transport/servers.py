@@ -1,11 +1,13 @@
-"""One transport over several servers: the least busy one is asked, and others where it fails.
+"""One transport over several servers: a request goes to the least busy one, and to another if that one fails.
 
-gRPC's own round-robin shares requests out by number, and knows neither how long each takes nor that a server
-is draining; pages differ by a factor of a hundred, so what counts here is how many requests are unanswered.
-gRPC's retries cannot tell a request that was never read from one that ended the server that read it.
+gRPC's own round-robin distributes requests by number. It does not know how long a request takes, and pages
+differ by a factor of a hundred; nor does it know that a server is draining. Here the number of unanswered
+requests counts. gRPC's retries do not distinguish a request that was never read from a request that stopped
+its server.
 
-Reading has no side effects, so a request that failed through no fault of its own is sent to another server.
-Of the answers exactly one is handed on; where a stream broke, another server's goes on behind the last page.
+Reading has no side effects, so that a request that failed through a server's fault is sent to another server.
+Each response is yielded once; after a broken stream, the next server continues after the last yielded page.
+No request is sent to two servers at the same time.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ _logger = logging.getLogger("tritonocr")
 
 LOOK_UP_EVERY_S = 30.0
 LOOK_UP_IN_TROUBLE_S = 1.0
-# Servers stay watched between requests: where each is shorter than a probe's pause, none would be probed.
+# Servers are still watched for a time after a request: requests may be shorter than a probe's pause.
 WATCH_ON_S = 5.0
 
 
@@ -37,8 +39,8 @@ class Servers:
     """A transport over several servers.
 
     Args:
-        addresses: where they are; a name of several is looked up again and again.
-        open_one: makes the transport of one.
+        addresses: addresses of the servers; a name with several IP addresses is looked up repeatedly.
+        open_one: makes the transport to one server.
     """
 
     def __init__(self, addresses: Sequence[Address], open_one: Callable[[Address], Transport]) -> None:
@@ -55,10 +57,10 @@ class Servers:
         self._stop_later: asyncio.TimerHandle | None = None
 
     async def responses(self, request: Request, timeout_s: float | None) -> AsyncGenerator[Tensors, None]:
-        """Send one request to one server after the other until it is answered, and yield the responses.
+        """Send one request to one server after another until it is answered, and yield the responses.
 
         Raises:
-            TritonOCRError: the request's own error, at once; the servers' when none is left to try.
+            TritonOCRError: the request's own error, at once; or the servers' errors, when all were tried.
         """
         attempts, allowance, given = Attempts(), Allowance(timeout_s), 0
         while True:
@@ -68,7 +70,7 @@ class Servers:
                 async with aclosing(self._attempt(server, request, allowance)) as answers:
                     async for tensors in answers:
                         count += 1
-                        if count > given:  # the others came from a server before
+                        if count > given:  # an earlier server sent the others
                             given = count
                             yield tensors
                 return
@@ -88,10 +90,10 @@ class Servers:
         return await self._first(lambda transport: transport.model_names())
 
     async def health(self, model_name: str) -> Health:
-        """Ask whether any server is live, is ready, and has the model."""
+        """Return whether any server is live, is ready, and has the model."""
         try:
             servers = await self._known()
-        except ServerUnavailableError:  # none of the names is known
+        except ServerUnavailableError:  # no host name is known
             servers = []
         found = await asyncio.gather(*(server.transport.health(model_name) for server in servers))
         return Health(
@@ -109,7 +111,7 @@ class Servers:
     async def _attempt(
         self, server: Server, request: Request, allowance: Allowance
     ) -> AsyncGenerator[Tensors, None]:
-        """Ask one server, until it has answered, fails, or is given up."""
+        """Send the request to one server until it has answered, fails, or is given up."""
         trouble, gone = server.trouble, server.gone
         server.last_turn = next(self._turns)
         self._count(server, 1, request.model_name)
@@ -121,14 +123,14 @@ class Servers:
                     if tensors is None:
                         break
                     yield tensors
-            if server.trouble is trouble:  # else that is newer than this answer
+            if server.trouble is trouble:  # else the trouble is newer than this response
                 server.works()
         finally:
             self._count(server, -1, request.model_name)
             await self._part_from(server)
 
     def _count(self, server: Server, change: int, model_name: str) -> None:
-        """Count the requests in flight; the servers are watched while there are any, and a little longer."""
+        """Count the requests in flight; servers are watched while there are any, and a little longer."""
         server.in_flight += change
         self._in_flight += change
         if self._stop_later:
@@ -157,7 +159,7 @@ class Servers:
                 attempts.failed(server, error)
 
     async def _known(self) -> list[Server]:
-        """The servers; names of several are looked up now and then, and sooner when a server is missing."""
+        """Return the servers; look names up at intervals, and sooner when a server is in trouble."""
         async with self._looking_up:
             in_trouble = any(server.trouble for server in self._servers.values())
             every_s = LOOK_UP_IN_TROUBLE_S if in_trouble else LOOK_UP_EVERY_S
@@ -171,13 +173,13 @@ class Servers:
         except ServerUnavailableError as error:
             if not self._servers:
                 raise
-            _logger.warning("%s", error)  # no reason to leave servers that may answer
+            _logger.warning("%s", error)  # the known servers may still answer
         else:
             await self._exchange({*self._fixed, *itertools.chain.from_iterable(found)})
         self._looked_up_s = time.monotonic()
 
     async def _exchange(self, addresses: set[Address]) -> None:
-        """Take up servers that are new, and part from those that are no more."""
+        """Add new servers and remove servers that have no address any more."""
         new, old = addresses - self._servers.keys(), self._servers.keys() - addresses
         if new or old:
             self._stop_watching()  # the next request starts it again
@@ -188,6 +190,6 @@ class Servers:
             await self._part_from(self._servers.pop(address))
 
     async def _part_from(self, server: Server) -> None:
-        """Close the connection to a server that is no more, once its last request is answered."""
+        """Close the connection to a removed server after its last request."""
         if server.address not in self._servers and not server.in_flight:
             await server.transport.close()

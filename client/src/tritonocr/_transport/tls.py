@@ -1,4 +1,4 @@
-"""Certificates for connections with TLS."""
+"""Certificates for TLS connections."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class TLS:
     """PEM files for an address that begins with `grpcs://` or `https://`.
 
     Attributes:
-        ca: authority that signed the server's certificate; None takes those that the system trusts.
-        certificate: the client's own, with its chain, where the server asks for one.
+        ca: the authority that signed the server's certificate; None uses the authorities of the system.
+        certificate: the client's certificate with its chain, if the server requires one.
         key: the private key of `certificate`.
 
     Raises:
@@ -41,12 +41,12 @@ class TLS:
                 raise InvalidInputError(f"TLS {name}: {str(path)!r} is no PEM file.")
 
     def grpc_arguments(self) -> dict[str, Any]:
-        """The keyword arguments of `grpc.ssl_channel_credentials()`."""
+        """Return the keyword arguments of `grpc.ssl_channel_credentials()`."""
         files = {"root_certificates": self.ca, "private_key": self.key, "certificate_chain": self.certificate}
         return {name: Path(path).read_bytes() for name, path in files.items() if path is not None}
 
     def context(self) -> ssl.SSLContext:
-        """The context for HTTP.
+        """Return the SSL context for HTTP.
 
         Raises:
             InvalidInputError: the files do not belong together.

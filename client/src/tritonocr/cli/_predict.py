@@ -1,4 +1,4 @@
-"""`tritonocr predict`: PaddleX's command line, for a file or for thousands."""
+"""`tritonocr predict`: PaddleX's command line, for one file or for thousands."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from .._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from .._client import Prediction
 from .._inputs.sources import missing_file
 from .._options import known_language, refuses_an_option
+from .._paddlex_config import pipeline_config
 from .._pipeline import OCRPipeline, create_pipeline
 from .._read_ahead import skipped_pages
 from .._results.result import OCRFailure, OCRResult
+from .._transport.connect import checked_addresses
 from ._connection import Headers, TlsCa, TlsCertificate, TlsKey, connection
 from ._errors import ExitCode, fail, say
 from ._jobs import InputJob, jobs
@@ -35,18 +37,20 @@ from ._summary import counted, summary
 def _predict(
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[INPUT]...", help="As --input.", show_default=False),
+        typer.Argument(metavar="[INPUT]...", help="Same as --input.", show_default=False),
     ] = None,
     input: Annotated[  # noqa: A002 (PaddleX's name)
         list[str] | None,
         typer.Option(
             "--input",
             help="File, directory, http(s) URL, pattern such as 'scans/*.jpg', or - for standard input; "
-            "may be given several times.",
+            "repeatable.",
             show_default=False,
         ),
     ] = None,
-    pipeline: Annotated[str, typer.Option("--pipeline", help="OCR, or the path of an OCR.yaml.")] = "OCR",
+    pipeline: Annotated[
+        str, typer.Option("--pipeline", help="OCR, or the path of an OCR.yaml file.")
+    ] = "OCR",
     save_path: Annotated[
         Path | None,
         typer.Option("--save_path", help="Directory for the results.", file_okay=False, show_default=False),
@@ -55,7 +59,7 @@ def _predict(
         Format,
         typer.Option(
             "--format",
-            help="Form of the results, printed, or written to --save_path. "
+            help="Format of the results, which are printed or written to --save_path. "
             "A table is always printed; --save_path then gets JSON and pictures.",
         ),
     ] = Format.table,
@@ -64,8 +68,8 @@ def _predict(
         typer.Option(
             "--url",
             envvar=environment.URL,
-            help="A running server: host:port (gRPC) or http://host:port; several with commas, or by several "
-            "--url. Without one, a server is started here and stopped afterwards.",
+            help="Address of a running server: host:port (gRPC) or http://host:port; repeatable, or several "
+            "with commas. Without it, a server is started here and stopped afterwards.",
             show_default=False,
         ),
     ] = None,
@@ -75,24 +79,26 @@ def _predict(
     tls_key: TlsKey = None,
     device: Annotated[
         str | None,
-        typer.Option("--device", help="cpu, gpu:0 …, for a server started here.", show_default=False),
+        typer.Option("--device", help="Device of a server started here: cpu, gpu:0 …", show_default=False),
     ] = None,
     use_hpip: Annotated[
-        bool, typer.Option("--use_hpip", help="Accepted for PaddleX's sake: always on.", hidden=True)
+        bool, typer.Option("--use_hpip", help="Accepted for compatibility; always on.", hidden=True)
     ] = False,
     jobs_in_flight: Annotated[
-        int, typer.Option("--jobs", min=1, help="Files in flight at once.")
+        int, typer.Option("--jobs", min=1, help="Files in flight at the same time.")
     ] = DEFAULT_JOBS,
     timeout_s: Annotated[
         float, typer.Option("--timeout", min=0.001, help="Seconds that one file may take.")
     ] = DEFAULT_TIMEOUT_S,
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Search directories below the given ones too.")
+        bool, typer.Option("--recursive", "-r", help="Search subdirectories of directories too.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run into the same --save_path.")
+        bool, typer.Option("--resume", help="Continue an interrupted run with the same --save_path.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print no progress bar and no summary.")
+    ] = False,
     *,
     options: dict[str, OptionValue],
 ) -> None:
@@ -107,15 +113,17 @@ def _predict(
 
         cat page.png | tritonocr predict --input - --use_doc_unwarping False --format text
 
-    Exit codes: 0 all files were read; 1 some failed, each is named on standard error; 2 the command is wrong,
-    which ends it at once also where only the server can tell; 3 there is no server; 130 interrupted.
+    Exit codes: 0 all files were read; 1 some files failed, each is named on standard error; 2 the command is
+    wrong or an optional package is missing; 3 no server answers; 130 interrupted.
     """
     reached_by = connection(header, tls_ca, tls_certificate, tls_key)
     names = [*(input or []), *(inputs or [])]
     if not names or not all(names):
-        raise typer.BadParameter("give at least one input, and no empty one", param_hint="--input")
+        raise typer.BadParameter("expected at least one input, and no empty one", param_hint="--input")
     if resume and save_path is None:
-        raise typer.BadParameter("needs --save_path, where the earlier results are", param_hint="--resume")
+        raise typer.BadParameter(
+            "--resume needs --save_path, the directory of the earlier results", param_hint="--resume"
+        )
     with contextlib.ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         _say_warnings()
@@ -125,8 +133,9 @@ def _predict(
         todo = [job for job in planned if journal is None or not journal.has(job)]
         if save_path is None:
             check_printable(output, len(todo))
+        checked_addresses(url or None, reached_by["tls"])
         if not url:
-            _check_before_start(options, todo)
+            _check_before_start(pipeline, options, todo)
         client = stack.enter_context(_pipeline(pipeline, url, device, timeout_s, reached_by))
         prediction = Prediction(
             client,
@@ -144,13 +153,14 @@ def _predict(
         raise typer.Exit(int(ExitCode.FILES_FAILED))
 
 
-def _check_before_start(options: Mapping[str, Any], todo: Sequence[InputJob]) -> None:
+def _check_before_start(pipeline: str, options: Mapping[str, Any], todo: Sequence[InputJob]) -> None:
     """Report mistakes that need no server, before one is started: an unknown language, no file at all.
 
     Raises:
-        InvalidInputError: no model reads the language.
+        InvalidInputError: the pipeline is unknown, or no model reads the language.
         typer.Exit: none of the inputs exists; each is named.
     """
+    pipeline_config(pipeline, None)
     if "lang" in options:
         known_language(options["lang"])
     missing = {job.name: error for job in todo if (error := missing_file(job.source))}
@@ -161,7 +171,7 @@ def _check_before_start(options: Mapping[str, Any], todo: Sequence[InputJob]) ->
 
 
 class _FileFailedError(Exception):
-    """A file could not be read to its end."""
+    """A file could not be read completely."""
 
 
 @dataclass
@@ -178,7 +188,7 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
 
     def do(self, prediction: Prediction, todo: Sequence[InputJob]) -> int:
-        """Read the files and put out their results; returns how many failed."""
+        """Read the files, print or write their results, and return the number of failed files."""
         files = prediction.pages_by_file([job.source for job in todo])
         try:
             for job, results in zip(todo, files, strict=True):
@@ -186,7 +196,7 @@ class _Run:
         except KeyboardInterrupt:
             fail(f"interrupted after {counted(self.files, 'file')}", ExitCode.INTERRUPTED)
         except BrokenPipeError:
-            sys.stderr.close()  # whoever read the output has gone: nobody to tell
+            sys.stderr.close()  # the reader of the pipe has ended
             raise typer.Exit(int(ExitCode.FILES_FAILED)) from None
         return self.failures
 
@@ -229,7 +239,7 @@ class _Run:
         for page in results:
             if isinstance(page, OCRFailure):
                 if refuses_an_option(page.error):
-                    raise page.error  # every other file would be refused alike
+                    raise page.error  # the server would reject every other file too
                 raise _FileFailedError(str(page.error))
             count += 1
             page.file_stem = job.stem
@@ -244,7 +254,7 @@ class _Run:
             say(sentence)
 
     def say_summary(self, skipped: int) -> None:
-        """Tell what was done, and how fast."""
+        """Print the numbers of files, pages and failures, and the throughput."""
         say(summary(self.files, skipped, self.pages, self.failures, time.monotonic() - self.started))
 
 
@@ -257,7 +267,7 @@ def _pipeline(
     reached_by: Mapping[str, Any],
 ) -> Iterator[OCRPipeline]:
     if not url and sys.stderr.isatty():
-        say("no --url, so a server is started here; this takes some seconds")
+        say("starting a server, because no --url is given; this takes some seconds")
     with create_pipeline(
         pipeline, device=device, url=url or None, timeout_s=timeout_s, **reached_by
     ) as client:
@@ -265,7 +275,7 @@ def _pipeline(
 
 
 def _say_warnings() -> None:
-    """Print warnings as the command's own lines, without Python's line numbers."""
+    """Print warnings as lines of the command, without Python's line numbers."""
     warnings.showwarning = lambda message, *_, **__: say(str(message))
 
 
