@@ -93,3 +93,40 @@ def picture_page(
     x, y, w, h = place
     content = b"q %g 0 0 %g %g %g cm /I Do Q" % (w, h, x, y)
     return page_of(content, box=box, resources=b"/XObject<</I 6 0 R>>", objects=[image], entries=entries)
+
+
+def born_digital(pages: int, lines: int = 45) -> bytes:
+    """Return a PDF of A4 pages of text, each with lines of its own."""
+    content = [
+        b"".join(
+            text_at(50, 790 - 16 * line, f"Page {page + 1}, line {line + 1}: the goods arrived on time.")
+            for line in range(lines)
+        )
+        for page in range(pages)
+    ]
+    kids = b" ".join(b"%d 0 R" % (4 + 2 * page) for page in range(pages))
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[%s]/Count %d>>" % (kids, pages),
+        HELVETICA,
+    ]
+    for page in range(pages):
+        objects += [
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents %d 0 R"
+            b"/Resources<</Font<</F 3 0 R>>>>>>" % (5 + 2 * page),
+            stream(content[page], packed=1),
+        ]
+    return pdf(objects)
+
+
+def text_and_picture(text: str, picture_jpeg: bytes, size: tuple[int, int]) -> bytes:
+    """Return a PDF page with a line of text, and a JPEG of (width, height) px below it, 400 points wide."""
+    image = stream(
+        picture_jpeg,
+        b"/Type/XObject/Subtype/Image/Width %d/Height %d/ColorSpace/DeviceRGB/BitsPerComponent 8"
+        b"/Filter/DCTDecode" % size,
+    )
+    height = 400 * size[1] / size[0]
+    content = text_at(50, 800, text) + b"q 400 0 0 %g 50 %g cm /I Do Q" % (height, 780 - height)
+    resources = FONT_RESOURCES + b"/XObject<</I 6 0 R>>"
+    return page_of(content, box=(595, 842), resources=resources, objects=[image])

@@ -1,4 +1,4 @@
-"""Hard files, each with what must come of it: lines, no lines, or one clear sentence."""
+"""Hard files, each with the expected outcome: lines, no lines, or one clear sentence."""
 
 import re
 from collections.abc import Iterator
@@ -21,22 +21,30 @@ HELLO = ["Hello World 12345", "Second line ABC"]
 
 @dataclass(frozen=True)
 class Read:
-    """The file is read: how many pages it has, and the first page's lines (None: any)."""
+    """The file is read.
+
+    Attributes:
+        lines: texts of the first page; None: any.
+        page_count: pages of the file.
+        line_count: lines of the first page; None: any.
+        warnings: codes of the warnings of all pages that are read.
+    """
 
     lines: list[str] | None
     page_count: int = 1
     line_count: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Refused:
-    """The file is refused with a sentence that matches."""
+    """The file is rejected with a sentence that matches."""
 
     sentence: str
 
 
 def each(names: str, outcome: Read | Refused) -> dict[str, Read | Refused]:
-    """The same outcome for every one of the files."""
+    """Return the same outcome for each of the files."""
     return dict.fromkeys(names.split(), outcome)
 
 
@@ -106,7 +114,8 @@ EXPECTED: dict[str, Read | Refused] = {
     "cropbox_offset.pdf": Read(None),
     "no_text_layer.pdf": Read(None),
     "rotated_90.pdf": Read(None),
-    "60_hugepage_14400pt.pdf": TOO_LARGE,
+    # A page beyond the limit is rendered smaller.
+    "60_hugepage_14400pt.pdf": Read([], warnings=("rendered_smaller",)),
     "password_protected.pdf": Refused("the PDF is protected by a password"),
 }
 
@@ -142,6 +151,9 @@ def test_is_read(client: OCRClient, corpus: Path, name: str) -> None:
     first = pages[0].json["res"]
     assert len(pages) == min(expected.page_count, 10)
     assert pages[0].page_count == expected.page_count
+    assert all(page.ok for page in pages)
+    found = {warning.code for page in pages for warning in page.warnings} - {"text_too_small"}
+    assert found == set(expected.warnings)
     if expected.lines is not None:
         # Compression costs the recogniser a space now and then; PaddleX's too.
         assert [text.replace(" ", "") for text in first["rec_texts"]] == [
@@ -149,3 +161,40 @@ def test_is_read(client: OCRClient, corpus: Path, name: str) -> None:
         ]
     if expected.line_count is not None:
         assert len(first["rec_texts"]) == expected.line_count
+
+
+REPORTED: dict[str, tuple[int, str]] = {
+    "F01_filled_form.pdf": (1, "Wilhelmina Oak"),
+    "F01_signature_and_tick.pdf": (1, "Signed by Ola Brandt"),
+    "F14_two_pages_bad_chain_end.tif": (2, ""),
+    "F15_pyramid.tif": (1, ""),
+    "F16_clipboard_alpha0.bmp": (1, ""),
+    "F19_userunit72.pdf": (1, "Approved by Tomas Lind, revision 4 of May 2031"),
+    "F20_page2_too_large.pdf": (4, "Chapter 1 begins"),
+    "F21_receipt_80pt.pdf": (1, ""),
+    "F25_bad_text_crc.png": (1, ""),
+}
+"""Files of public bug reports: the number of pages that have text to read, and a line of the first page."""
+
+
+@pytest.mark.parametrize("client", ["grpc"], indirect=True)
+@pytest.mark.parametrize("name", REPORTED)
+def test_a_reported_file_is_read(client: OCRClient, corpus: Path, name: str) -> None:
+    page_count, line = REPORTED[name]
+    pages = client.ocr((corpus / "reports" / name).read_bytes(), **PLAIN)
+    assert len(pages) == page_count
+    assert all(page.ok for page in pages)
+    texts = [text.replace(" ", "") for text in pages[0]["rec_texts"]]
+    assert texts
+    assert not line or line.replace(" ", "") in texts
+
+
+@pytest.mark.parametrize("client", ["grpc"], indirect=True)
+def test_a_scan_in_a_tiny_pdf_page_reads_like_the_scan_itself(client: OCRClient, corpus: Path) -> None:
+    in_pdf, alone = (
+        client.ocr((corpus / "reports" / name).read_bytes(), **PLAIN)[0]
+        for name in ("F21_receipt_80pt.pdf", "F21_receipt_same_pixels.png")
+    )
+    assert in_pdf.page.height == alone.page.height
+    same = set(in_pdf["rec_texts"]) & set(alone["rec_texts"])
+    assert len(same) >= 0.9 * len(alone["rec_texts"])

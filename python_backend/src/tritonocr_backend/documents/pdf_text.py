@@ -26,6 +26,7 @@ REPLACEMENT = 0xFFFD
 STRAIGHT = 0.02  # slope up to which a line counts as horizontal or vertical
 
 Box = tuple[float, float, float, float]
+_Affine = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
 
 @dataclass
@@ -74,7 +75,7 @@ def read_text(page: Any) -> dict[str, Any]:
     }
 
 
-def _lines(page: Any, to_display: NDArray[np.float64], counts: _Counts) -> Iterator[_Line]:
+def _lines(page: Any, to_display: _Affine, counts: _Counts) -> Iterator[_Line]:
     width, height = page.get_size()
     text_page = page.get_textpage()
     hidden_objects: dict[int, bool] = {}
@@ -152,7 +153,7 @@ def _is_apart(last: Box, box: Box) -> bool:
     return max(gap_x, gap_y) > COLUMN_GAP * height
 
 
-def _to_display(page: Any) -> NDArray[np.float64]:
+def _to_display(page: Any) -> _Affine:
     """Return the matrix [3, 2] from page space to points of the displayed page, from its top left corner."""
     corners = []
     left, bottom, right, top = page.get_bbox()
@@ -162,11 +163,12 @@ def _to_display(page: Any) -> NDArray[np.float64]:
         corners.append((x.value, y.value))
     display = np.array(corners, dtype=np.float64) / GRID * np.array(page.get_size())
     source = np.array([[left, bottom, 1], [right, bottom, 1], [left, top, 1]], dtype=np.float64)
-    return np.linalg.solve(source, display)
+    (a, b), (c, d), (e, f) = np.linalg.solve(source, display).tolist()
+    return (a, b), (c, d), (e, f)  # plain numbers: arrays would cost most of the time
 
 
-def _display_box(box: Box, to_display: NDArray[np.float64]) -> Box:
-    (a, b), (c, d), (e, f) = to_display.tolist()
+def _display_box(box: Box, to_display: _Affine) -> Box:
+    (a, b), (c, d), (e, f) = to_display
     x0, y0, x1, y1 = box
     xs = (x0 * a + y0 * c + e, x1 * a + y1 * c + e)
     ys = (x0 * b + y0 * d + f, x1 * b + y1 * d + f)
