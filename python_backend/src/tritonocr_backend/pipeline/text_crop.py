@@ -32,7 +32,10 @@ ORIENTATION_SIZE_PX = LINE_ORIENTATION_SIZE_PX[::-1]  # OpenCV: (width, height)
 MAX_WARP_SIDE_PX = 32766  # OpenCV's warps address pixels with int16
 CUBIC_MARGIN_PX = 3
 
-MAX_PARTS = 16
+MIN_SPLIT_HEIGHT_PX = 12
+"""A lower line has no letters that would be lost when it is squeezed; page rules are such lines."""
+
+MAX_PARTS = 4
 """A line that is longer than this many parts of MAX_WIDTH_PX is squeezed into them."""
 
 PART_WIDTH_PX = 2400
@@ -106,7 +109,7 @@ def cut_line(
     size = (line.width, line.height)
     full_width = max(1, ceil(LINE_HEIGHT_PX * line.width / line.height))
     image = _warp(page, corners, size, ORIENTATION_SIZE_PX) if with_orientation_image else None
-    if full_width <= MAX_WIDTH_PX:
+    if full_width <= MAX_WIDTH_PX or line.height < MIN_SPLIT_HEIGHT_PX:
         content_width, padded_width = line_width(line.height, line.width)
         content = _warp(page, corners, size, (content_width, LINE_HEIGHT_PX))
         return [CutLine(content, padded_width, line.corners, image)]
