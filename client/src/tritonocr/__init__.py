@@ -28,6 +28,7 @@ from ._options import OPTIONS, OCROptions, Option
 from ._paddleocr import PaddleOCR
 from ._pipeline import IgnoredArgumentWarning, OCRPipeline, create_pipeline
 from ._read_ahead import PagesSkippedWarning
+from ._results.formats import FORMATS, DocumentFormat, formatted, save_document
 from ._results.page import PageRecord
 from ._results.result import OCRFailure, OCRResult
 from ._transport.base import Health
@@ -36,12 +37,14 @@ from ._transport.tls import TLS
 __version__ = version("tritonocr")
 
 __all__ = [
+    "FORMATS",
     "OPTIONS",
     "TLS",
     "AccessDeniedError",
     "AsyncOCRClient",
     "ClientStateError",
     "DeadlineExceededError",
+    "DocumentFormat",
     "FetchError",
     "Health",
     "IgnoredArgumentWarning",
@@ -66,5 +69,7 @@ __all__ = [
     "__version__",
     "create_pipeline",
     "demo_page",
+    "formatted",
+    "save_document",
     "searchable_pdf",
 ]

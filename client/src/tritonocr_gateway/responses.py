@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pybase64
 from starlette.responses import JSONResponse, Response
 
-from tritonocr import OCRResult, searchable_pdf
+from tritonocr import FORMATS, DocumentFormat, OCRResult, formatted, searchable_pdf
 
 if TYPE_CHECKING:
     from PIL import Image
 
-JSON, TEXT, PDF = "application/json", "text/plain", "application/pdf"
-MEDIA_TYPES = (JSON, TEXT, PDF)
+JSON, NDJSON, PDF = FORMATS["json"].media_type, FORMATS["ndjson"].media_type, "application/pdf"
+DOCUMENTS = {row.media_type: row for row in FORMATS.values() if row.media_type not in (JSON, NDJSON)}
+"""The formats of `tritonocr.FORMATS` by media type. Both forms of JSON are those of PaddleX's service."""
+MEDIA_TYPES = (JSON, NDJSON, *DOCUMENTS, PDF)
 
 JPEG_QUALITY = 95
 JPEG_MAX_SIDE_PX = 65_500
@@ -69,8 +71,15 @@ def _media_range(part: str) -> tuple[str, float]:
 
 
 def render(read: FileResult, media_type: str) -> Response:
-    """Build the response in one of `MEDIA_TYPES`. Drawing is slow: call this in a thread."""
-    response = _RENDERERS[media_type](read)
+    """Build the response in JSON, a format of `DOCUMENTS` or PDF. Drawing is slow: call this in a thread.
+
+    Raises:
+        InvalidInputError: a document of the media type holds one page, and the file has more.
+    """
+    if media_type in DOCUMENTS:
+        response = _document(read, DOCUMENTS[media_type])
+    else:
+        response = _pdf(read) if media_type == PDF else _json(read)
     response.headers["X-Page-Count"] = str(read.results[0].page_count)
     response.headers["X-Pages-Read"] = str(len(read.results))
     return response
@@ -93,16 +102,13 @@ def result_fields(read: FileResult) -> dict[str, Any]:
     return result
 
 
-def _text(read: FileResult) -> Response:
-    """Join the pages' text with form feeds, as pdftotext does."""
-    return Response("\f".join(f"{result.text}\n" for result in read.results), media_type=TEXT)
+def _document(read: FileResult, row: DocumentFormat) -> Response:
+    content = "".join(formatted(read.results, row.name))
+    return Response(content.encode("utf-8", "backslashreplace"), media_type=row.media_type)
 
 
 def _pdf(read: FileResult) -> Response:
     return Response(searchable_pdf(read.results), media_type=PDF)
-
-
-_RENDERERS: Mapping[str, Callable[[FileResult], Response]] = {JSON: _json, TEXT: _text, PDF: _pdf}
 
 
 def _page_result(result: OCRResult, read: FileResult) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from kserve_fake import (
 )
 from PIL import Image
 
-from tritonocr import OPTIONS
+from tritonocr import FORMATS, OPTIONS
 from tritonocr._results.saving import encoded_picture
 from tritonocr.cli._app import with_command
 from tritonocr.cli._summary import summary
@@ -213,6 +213,46 @@ def test_a_pdf_goes_to_a_pipe_or_a_directory(server: tuple[str, FakeServicer], f
         assert pdf[0].get_textpage().get_text_range() == "page 0"
         pdf.close()
     assert command("predict", "in", "--format", "pdf", url=server[0]).returncode == 2
+
+
+@pytest.mark.parametrize("output", [name for name, row in FORMATS.items() if not row.has_file_per_page])
+def test_a_document_of_a_file_is_printed_or_saved(
+    server: tuple[str, FakeServicer], folder: Path, output: str
+) -> None:
+    Path("in/pages.png").write_bytes(b"three pages")
+    arguments = ["predict", "in/pages.png", "--format", output]
+    printed = command(*arguments, url=server[0])
+    saved = command(*arguments, "--save_path", "out", url=server[0])
+    assert (printed.returncode, saved.returncode, saved.stdout) == (1, 1, ""), "one page is corrupt"
+    expected = printed.stdout.splitlines()
+    (path,) = Path("out").glob("pages_res*")
+    assert path.name == f"pages{FORMATS[output].ending}"
+    assert path.read_text(encoding="utf-8").splitlines() == expected
+    assert len(expected) > 1
+
+
+def test_page_xml_is_one_file_per_page(server: tuple[str, FakeServicer], folder: Path) -> None:
+    done = command("predict", "in", "--format", "page", "--save_path", "out", url=server[0])
+    assert done.returncode == 0
+    names = {f"{path.stem}_res.page.xml" for path in Path("in").iterdir()}
+    assert {path.name for path in Path("out").glob("*.xml")} == names
+
+
+@pytest.mark.parametrize("output", ["hocr", "csv", "page"])
+def test_documents_of_several_files_do_not_follow_each_other(
+    server: tuple[str, FakeServicer], folder: Path, output: str
+) -> None:
+    done = command("predict", "in", "--format", output, url=server[0])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"documents in the format '{output}' cannot be written to standard output; give --save_path" in (
+        done.stderr
+    )
+
+
+def test_an_unknown_format_names_the_known_ones(server: tuple[str, FakeServicer], folder: Path) -> None:
+    done = command("predict", "in/0.png", "--format", "docx", url=server[0])
+    assert done.returncode == 2
+    assert all(name in done.stderr for name in ("docx", *FORMATS, "table", "pdf"))
 
 
 def test_failures_are_named_and_counted(server: tuple[str, FakeServicer], folder: Path) -> None:

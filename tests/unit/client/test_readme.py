@@ -7,7 +7,7 @@ import tritonocr
 from tritonocr import OCRResult
 from tritonocr.cli._errors import ExitCode
 from tritonocr.cli._journal import FILE_NAME
-from tritonocr.cli._output import Format
+from tritonocr.cli._output import OUTPUTS
 
 README = (Path(__file__).parents[3] / "client" / "README.md").read_text(encoding="utf-8")
 
@@ -19,7 +19,7 @@ def table(first_header: str) -> list[list[str]]:
 
 
 def test_the_table_of_formats_is_the_formats() -> None:
-    assert [row[0].split("`")[1] for row in table("`--format`")] == [output.value for output in Format]
+    assert [row[0].split("`")[1] for row in table("`--format`")] == list(OUTPUTS)
 
 
 def test_the_extras_are_the_distributions() -> None:

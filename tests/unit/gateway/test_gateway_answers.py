@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from fake_triton import HEIGHT_PX, WIDTH_PX, answer, picture
 from PIL import Image
 
+from tritonocr import FORMATS, DocumentFormat
 from tritonocr_gateway.responses import JPEG_MAX_SIDE_PX, encoded, preferred_type
 
 
@@ -152,6 +154,25 @@ def test_a_searchable_pdf(serve: Any, body: dict[str, Any]) -> None:
     assert found.content.startswith(b"%PDF-")
 
 
+@pytest.mark.parametrize(
+    "row", [row for name, row in FORMATS.items() if name not in ("json", "ndjson")], ids=lambda row: row.name
+)
+def test_accept_chooses_every_format(
+    serve: Any, triton: Any, body: dict[str, Any], row: DocumentFormat
+) -> None:
+    found = _post(serve, body, row.media_type)
+    assert (found.status_code, found.headers["content-type"].split(";")[0]) == (200, row.media_type)
+    assert {"line", "of", "page", "0"} <= set(re.findall(r"\w+", found.text))
+    assert bool(triton.sent().get("return_word_box")) == row.has_words
+
+
+def test_a_format_of_one_page_is_refused_for_several(serve: Any, triton: Any, body: dict[str, Any]) -> None:
+    triton.tensors = answer(pages=2)
+    found = _post(serve, body, FORMATS["page"].media_type)
+    assert found.status_code == 422
+    assert "holds one page, but the file has more" in found.json()["errorMsg"]
+
+
 def test_an_error_is_json_whatever_is_accepted(serve: Any) -> None:
     assert serve().post("/ocr", json={}, headers={"accept": "text/plain"}).json()["errorCode"] == 422
 
@@ -169,6 +190,7 @@ def test_an_error_is_json_whatever_is_accepted(serve: Any) -> None:
         ("image/png", "application/json"),
         ("text/html, application/xhtml+xml, */*;q=0.8", "application/json"),
         ("text/plain;q=x", "text/plain"),
+        *((row.media_type, row.media_type) for row in FORMATS.values()),
         ("text/plain;q=0", "application/json"),
         ("text/plain;q=0, application/pdf;q=0.1", "application/pdf"),
         (";;,,;q=", "application/json"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,7 +17,6 @@ from .reading_order import TextBlock, text_blocks
 from .saving import (
     can_print,
     encoded_picture,
-    escaped_markdown,
     input_name,
     output_path,
     picture_suffix,
@@ -106,17 +105,27 @@ class OCRResult(dict[str, Any]):
     @property
     def text(self) -> str:
         """The page's lines in reading order; lines side by side share a row, with a space between them."""
-        return "\n".join(self._row_text(row) for block in self.blocks for row in block.rows)
+        return self.formatted("text").removesuffix("\n")
 
     @property
     def markdown(self) -> str:
-        """The page's text as Markdown; each block is a paragraph, each row a line."""
-        return "\n\n".join(
-            "  \n".join(escaped_markdown(self._row_text(row)) for row in block.rows) for block in self.blocks
-        )
+        """The page's text as Markdown: headings, paragraphs, and tables whose columns are clear."""
+        return self.formatted("markdown").removesuffix("\n")
 
-    def _row_text(self, row: Sequence[int]) -> str:
-        return " ".join(self["rec_texts"][line] for line in row)
+    @property
+    def hocr(self) -> str:
+        """The page as an hOCR document; request `return_word_box` for exact places of words."""
+        return self.formatted("hocr")
+
+    def formatted(self, format: str) -> str:  # noqa: A002 (the usual name)
+        """Return the page as a document in a format of `FORMATS`, such as `alto`, `page`, `tsv` or `csv`.
+
+        Raises:
+            InvalidInputError: no format has this name.
+        """
+        from .formats import formatted
+
+        return "".join(formatted([self], format))
 
     @property
     def img(self) -> dict[str, Image.Image]:
@@ -217,11 +226,27 @@ class OCRResult(dict[str, Any]):
 
     def save_to_markdown(self, save_path: str | Path) -> Path:
         """Write `markdown` to a file; a directory gets `{stem}_res.md`."""
-        return self._write(save_path, "_res.md", utf8(f"{self.markdown}\n"))
+        return self.save(save_path, format="markdown")
 
     def save_to_text(self, save_path: str | Path) -> Path:
         """Write `text` to a file; a directory gets `{stem}_res.txt`."""
-        return self._write(save_path, "_res.txt", utf8(f"{self.text}\n"))
+        return self.save(save_path, format="text")
+
+    def save_to_hocr(self, save_path: str | Path) -> Path:
+        """Write `hocr` to a file; a directory gets `{stem}_res.hocr`."""
+        return self.save(save_path, format="hocr")
+
+    def save(self, save_path: str | Path, *, format: str) -> Path:  # noqa: A002 (the usual name)
+        """Write the page in a format of `FORMATS`; a directory gets `{stem}_res` and the format's suffix.
+
+        `save_document()` writes several pages into one file.
+
+        Raises:
+            InvalidInputError: no format has this name.
+        """
+        from .formats import document_format
+
+        return self._write(save_path, document_format(format).ending, utf8(self.formatted(format)))
 
     def save_all(self, save_path: str | Path) -> None:
         """Write JSON and pictures into a directory, as PaddleX's `save_all()` does."""
@@ -269,6 +294,7 @@ class OCRFailure:
     img: ClassVar[dict[str, Image.Image]] = {}
     text: ClassVar[str] = ""
     markdown: ClassVar[str] = ""
+    hocr: ClassVar[str] = ""
 
     def print(self, format_json: bool = True, indent: int = 4, ensure_ascii: bool = False) -> None:
         """Print the failure on standard error."""
@@ -289,6 +315,16 @@ class OCRFailure:
 
     def save_to_text(self, save_path: str | Path) -> None:
         """Write nothing."""
+
+    def save_to_hocr(self, save_path: str | Path) -> None:
+        """Write nothing."""
+
+    def save(self, save_path: str | Path, *, format: str) -> None:  # noqa: A002 (the usual name)
+        """Write nothing."""
+
+    def formatted(self, format: str) -> str:  # noqa: A002 (the usual name)
+        """Return nothing: there is no result."""
+        return ""
 
     def save_all(self, save_path: str | Path) -> None:
         """Write nothing."""

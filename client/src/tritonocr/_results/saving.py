@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -68,14 +69,21 @@ def output_path(save_path: str | Path, stem: str, ending: str) -> Path:
 
 def write_whole(path: Path, content: bytes) -> Path:
     """Write a file under another name, then rename it, so that no reader sees a part of it."""
+    return write_pieces(path, [content])
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> Path:
+    """Write the pieces of a file as they come; see `write_whole`. An error leaves no file."""
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     part = path.with_name(f".{digest}.part")
     try:
-        part.write_bytes(content)
+        with part.open("wb") as file:
+            file.writelines(pieces)
         return part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def utf8(text: str) -> bytes:

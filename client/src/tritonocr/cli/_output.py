@@ -5,53 +5,80 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from .._exceptions import InvalidInputError
+from .._results.formats import FORMATS, formatted
 from .._results.result import OCRResult
-from .._results.saving import can_print, write_whole
+from .._results.saving import can_print, utf8, write_pieces
+
+TABLE, TEXT, JSON, PDF = "table", "text", "json", "pdf"
+OUTPUTS = (TABLE, *FORMATS, PDF)
+"""The values of `--format`."""
 
 
-class Format(str, Enum):
-    """Format of the results."""
+def known_output(name: str) -> str:
+    """Return the value of `--format`.
 
-    table = "table"
-    json = "json"
-    text = "text"
-    pdf = "pdf"
+    Raises:
+        typer.BadParameter: no format has this name.
+    """
+    if name not in OUTPUTS:
+        raise typer.BadParameter(f"got {name!r}, expected one of {', '.join(OUTPUTS)}")
+    return name
 
 
-def needs_pictures(output: Format, save_path: Path | None) -> bool:
+def needs_pictures(output: str, save_path: Path | None) -> bool:
     """Return whether the output contains page pictures; transferring them costs time."""
-    return output is Format.pdf or (output is Format.table and save_path is not None)
+    return output == PDF or (output == TABLE and save_path is not None)
 
 
-def write_pdf(pages: Iterable[OCRResult], directory: Path | None, stem: str) -> None:
-    """Write the pages of a file as one PDF, into a directory or to standard output."""
-    from .._results.pdf import searchable_pdf
+def has_words(output: str) -> bool:
+    """Return whether the output contains the places of words."""
+    return output in FORMATS and FORMATS[output].has_words
 
-    content = searchable_pdf(pages)
-    if directory is None:
-        sys.stdout.buffer.write(content)
+
+def is_document(output: str, directory: Path | None) -> bool:
+    """Return whether all pages of a file go into one document."""
+    if output == TABLE:
+        return False
+    if output == PDF or directory is None:
+        return output not in (TEXT, JSON)
+    return not FORMATS[output].has_file_per_page
+
+
+def write_document(output: str, pages: Iterable[OCRResult], directory: Path | None, stem: str) -> None:
+    """Write the pages of a file as one document, into a directory or to standard output."""
+    if output == PDF:
+        from .._results.pdf import searchable_pdf
+
+        pieces: Iterable[bytes] = (searchable_pdf(pages) for _ in range(1))
+        ending = "_res.pdf"
     else:
+        pieces, ending = map(utf8, formatted(pages, output)), FORMATS[output].ending
+    if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
-        write_whole(directory / f"{stem}_res.pdf", content)
+        write_pieces(directory / f"{stem}{ending}", pieces)
+        return
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
 
 
-def save(output: Format, directory: Path, page: OCRResult) -> None:
+def save(output: str, directory: Path, page: OCRResult) -> None:
     """Write a page into a directory; the format `table` writes JSON and pictures, as PaddleX does."""
     directory.mkdir(parents=True, exist_ok=True)
-    if output is Format.text:
-        page.save_to_text(directory)
+    if output != TABLE:
+        page.save(directory, format=output)
         return
     page.save_to_json(directory)
-    if output is Format.table:
-        page.save_to_img(directory)
+    page.save_to_img(directory)
 
 
-def show(output: Format, page: OCRResult, *, with_names: bool) -> None:
+def show(output: str, page: OCRResult, *, with_names: bool) -> None:
     """Print a page on standard output.
 
     Args:
@@ -59,10 +86,10 @@ def show(output: Format, page: OCRResult, *, with_names: bool) -> None:
         page: the page.
         with_names: print the page's name above its text.
     """
-    if output is Format.json:
+    if output == JSON:
         line = json.dumps(page.json["res"], ensure_ascii=False)
         sys.stdout.write((line if can_print(line, sys.stdout) else json.dumps(page.json["res"])) + "\n")
-    elif output is Format.text:
+    elif output == TEXT:
         heading = f"==> {_title(page)} <==\n" if with_names else ""
         sys.stdout.write(f"{heading}{page.text}\n")
     else:
@@ -70,15 +97,20 @@ def show(output: Format, page: OCRResult, *, with_names: bool) -> None:
     sys.stdout.flush()
 
 
-def check_printable(output: Format, job_count: int) -> None:
+def check_printable(output: str, job_count: int) -> None:
     """Check that standard output can hold the results.
 
     Raises:
-        InvalidInputError: the output is a PDF on a terminal, or several PDFs in one stream.
+        InvalidInputError: several documents of a format that cannot follow each other in one stream, or a PDF
+            on a terminal.
     """
-    if output is Format.pdf and job_count != 1:
-        raise InvalidInputError(f"{job_count} PDFs cannot be written to standard output; give --save_path.")
-    if output is Format.pdf and sys.stdout.isatty():
+    can_be_joined = output in (TABLE, JSON) or (output in FORMATS and FORMATS[output].can_be_joined)
+    if not can_be_joined and job_count != 1:
+        raise InvalidInputError(
+            f"{job_count} documents in the format {output!r} cannot be written to standard output; "
+            "give --save_path."
+        )
+    if output == PDF and sys.stdout.isatty():
         raise InvalidInputError(
             "A PDF cannot be printed on a terminal; give --save_path, or redirect the output to a file."
         )

@@ -30,7 +30,18 @@ from ._errors import ExitCode, fail, say
 from ._jobs import InputJob, jobs
 from ._journal import Journal
 from ._option_flags import with_option_flags
-from ._output import Format, check_printable, needs_pictures, save, show, write_pdf
+from ._output import (
+    OUTPUTS,
+    TABLE,
+    check_printable,
+    has_words,
+    is_document,
+    known_output,
+    needs_pictures,
+    save,
+    show,
+    write_document,
+)
 from ._summary import counted, summary
 
 
@@ -56,13 +67,15 @@ def _predict(
         typer.Option("--save_path", help="Directory for the results.", file_okay=False, show_default=False),
     ] = None,
     output: Annotated[
-        Format,
+        str,
         typer.Option(
             "--format",
+            callback=known_output,
+            metavar=f"[{'|'.join(OUTPUTS)}]",
             help="Format of the results, which are printed or written to --save_path. "
             "A table is always printed; --save_path then gets JSON and pictures.",
         ),
-    ] = Format.table,
+    ] = TABLE,
     url: Annotated[
         list[str] | None,
         typer.Option(
@@ -127,7 +140,7 @@ def _predict(
     with contextlib.ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         _say_warnings()
-        depends_on = {**options, "format": output.value, "pipeline": pipeline}
+        depends_on = {**options, "format": output, "pipeline": pipeline}
         journal = stack.enter_context(Journal(save_path, depends_on, resume=resume)) if save_path else None
         planned = jobs(names, recursive=recursive, stems=journal.stems if journal else {})
         todo = [job for job in planned if journal is None or not journal.has(job)]
@@ -139,7 +152,7 @@ def _predict(
         client = stack.enter_context(_pipeline(pipeline, url, device, timeout_s, reached_by))
         prediction = Prediction(
             client,
-            options={**options, "return_page_images": needs_pictures(output, save_path)},
+            options=_with_what_the_format_holds(options, output, save_path),
             raises=False,
             jobs=jobs_in_flight,
             timeout_s=timeout_s,
@@ -170,6 +183,14 @@ def _check_before_start(pipeline: str, options: Mapping[str, Any], todo: Sequenc
         raise typer.Exit(int(ExitCode.FILES_FAILED))
 
 
+def _with_what_the_format_holds(
+    options: Mapping[str, OptionValue], output: str, save_path: Path | None
+) -> dict[str, OptionValue]:
+    """Add the options that make the server return the pictures and the words that the format holds."""
+    words = {"return_word_box": True} if has_words(output) else {}
+    return {**words, **options, "return_page_images": needs_pictures(output, save_path)}
+
+
 class _FileFailedError(Exception):
     """A file could not be read completely."""
 
@@ -178,7 +199,7 @@ class _FileFailedError(Exception):
 class _Run:
     """One run over a list of jobs."""
 
-    output: Format
+    output: str
     save_path: Path | None
     journal: Journal | None
     with_names: bool
@@ -216,13 +237,13 @@ class _Run:
 
     def _put_out(self, job: InputJob, pages: Iterable[OCRResult]) -> None:
         folder = None if self.save_path is None else self.save_path / job.folder
-        if self.output is Format.pdf:
-            write_pdf(pages, folder, job.stem)
+        if is_document(self.output, folder):
+            write_document(self.output, pages, folder, job.stem)
             return
         for page in pages:
             if not page.ok:
                 continue
-            if folder is None or self.output is Format.table:
+            if folder is None or self.output == TABLE:
                 show(self.output, page, with_names=self.with_names)
             if folder is not None:
                 save(self.output, folder, page)

@@ -36,10 +36,10 @@ from tritonocr_gateway.request_body import (
 )
 from tritonocr_gateway.request_log import trace_headers
 from tritonocr_gateway.responses import (
+    DOCUMENTS,
     JSON,
-    MEDIA_TYPES,
+    NDJSON,
     PDF,
-    TEXT,
     FileResult,
     preferred_type,
     pruned,
@@ -54,7 +54,6 @@ from tritonocr_gateway.settings import Settings
 router = APIRouter(dependencies=[Depends(require_key)])
 ADAPTER = Adapter("paddlex_ocr", router)
 
-NDJSON = "application/x-ndjson"
 _RAW_TYPES = ("application/pdf", "application/octet-stream")
 _BODY = {
     "required": True,
@@ -79,7 +78,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     504: {"model": Failure, "description": "The file was not read in time."},
 }
 _OTHER_TYPES = {
-    TEXT: {"schema": {"type": "string"}},
+    **{media_type: {"schema": {"type": "string"}} for media_type in DOCUMENTS},
     NDJSON: {"schema": {"type": "string"}},
     PDF: {"schema": {"type": "string", "format": "binary"}},
 }
@@ -96,13 +95,17 @@ async def ocr(request: Request, service: ServiceDependency) -> Response:
     """Read an image or PDF, as PaddleX's `POST /ocr` does.
 
     The body can also be the file itself, with the fields in the query. The response to a form with several
-    files has one result per file. `Accept: text/plain` returns the text with form feeds between pages,
-    `application/pdf` a searchable PDF, and `application/x-ndjson` one JSON line per page once it is read.
+    files has one result per file.
+
+    `Accept` chooses another format than JSON: `text/plain` (form feeds between pages), `text/markdown`,
+    `text/csv`, `text/tab-separated-values` (Tesseract's columns), `text/vnd.hocr+html`,
+    `application/alto+xml`, `application/vnd.prima.page+xml` (files of one page), `application/pdf` (a
+    searchable PDF), or `application/x-ndjson`: one JSON line per page once it is read.
     """
     service.admission.check()  # reject before the upload
     ocr_input = await _read_input(request, service)
     request.state.log_id = ocr_input.fields.log_id or log_id_of(request)
-    media_type = preferred_type(request.headers.get("accept", "*/*"), (*MEDIA_TYPES, NDJSON))
+    media_type = preferred_type(request.headers.get("accept", "*/*"))
     if len(ocr_input.files) > 1:
         if media_type != JSON:
             raise InvalidRequestError(
@@ -247,7 +250,11 @@ async def _read_file(
         request_id=log_id,
         headers=trace_headers(request),
         return_page_images=visualize or with_page_image or media_type == PDF,
-        **{**fields.options(), "max_pages": _max_pages(fields.max_pages, service.settings)},
+        **{
+            **_words_of(media_type),
+            **fields.options(),
+            "max_pages": _max_pages(fields.max_pages, service.settings),
+        },
     )
     service.metrics.pages.inc(len(results))
     return FileResult(
@@ -260,6 +267,11 @@ async def _read_file(
         return_text=bool(fields.return_text),
         unknown_fields=tuple(fields.model_extra or ()),
     )
+
+
+def _words_of(media_type: str) -> dict[str, bool]:
+    """Return the option that makes the server return words, for formats that hold words."""
+    return {"return_word_box": True} if media_type in DOCUMENTS and DOCUMENTS[media_type].has_words else {}
 
 
 async def _content(service: Service, file: bytes | str) -> bytes:

@@ -1,0 +1,1 @@
+"""One module per format. Its `write` turns the pages of a file into pieces of text as the pages come."""
