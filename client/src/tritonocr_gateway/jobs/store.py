@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import secrets
 import sqlite3
 import threading
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from tritonocr_gateway.errors import NotFoundError, NotReadyError, OverCapacityError
+
+_log = logging.getLogger(__name__)
 
 State = Literal["pending", "running", "done", "failed"]
 
@@ -119,9 +122,8 @@ class JobStore:
                 "UPDATE jobs SET state = 'pending', read_pages = 0 WHERE state = 'running'"
             )
         except (OSError, sqlite3.Error) as error:
-            raise NotReadyError(
-                f"The job store {directory} cannot be opened: {error} (setting jobs_directory)."
-            ) from error
+            _log.error("The job store %s cannot be opened: %s", directory, error)  # the client gets no path
+            raise NotReadyError("The job store cannot be opened (setting jobs_directory).") from error
 
     def close(self) -> None:
         """Close the database and release the folder."""
