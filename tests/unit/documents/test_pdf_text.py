@@ -70,6 +70,21 @@ def test_columns_beside_each_other_are_lines_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param(["the exam-", "ple of a line"], id="a divided word"),
+        pytest.param(["re-", "ply"], id="lines of one word, which overlap"),
+        pytest.param(["well-known", "a - b", "-5"], id="hyphens within a line and before a word"),
+        pytest.param(["one-", "two-", "three-"], id="each line ends with a hyphen"),
+    ],
+)
+def test_hyphens_are_kept_and_end_lines_only_where_a_line_ends(lines: list[str]) -> None:
+    layer = layer_of(page_of(b"".join(text_at(40, 160 - 14 * row, line) for row, line in enumerate(lines))))
+    assert [line.text for line in layer.lines] == lines
+    assert layer.is_sound
+
+
+@pytest.mark.parametrize(
     ("data", "expected"),
     [
         pytest.param(form_page(b"/FT/Tx/V(x)", appearance=SHOWN), "Signed by Ola", id="form field"),

@@ -93,13 +93,14 @@ def text_regions(
 
 
 _Matrix = NDArray[np.float64]
+IDENTITY: _Matrix = np.eye(3)
 _Item = tuple[Any, int, _Matrix]
 
 
 def _objects(page: Any) -> Iterator[_Item]:
     """Yield each object, also inside forms, with its type and the matrix from its space to the page's."""
     for index in range(raw.FPDFPage_CountObjects(page)):
-        yield from _within(raw.FPDFPage_GetObject(page, index), np.eye(3), 0)
+        yield from _within(raw.FPDFPage_GetObject(page, index), IDENTITY, 0)
 
 
 def _within(item: Any, matrix: _Matrix, depth: int) -> Iterator[_Item]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tritonocr_backend.core.arrays import Image
 from tritonocr_backend.core.errors import InvalidInputError
@@ -167,13 +168,14 @@ class PdfDocument:
         answer, _ = self._request(name, "page", index=index, dpi=with_picture_dpi)
         return PageShape(answer["width"], answer["height"], answer["unit"], answer["picture_dpi"])
 
-    def text(self, index: int) -> dict[str, Any]:
-        """Return the text layer of the page that was opened last; see `pdf_text.read_text`.
+    def text(self, index: int) -> tuple[dict[str, Any], NDArray[np.float64]]:
+        """Return the text layer of the page that was opened last, and its quads; see `pdf_text.read_text`.
 
         Raises:
             PdfError, InvalidInputError: as `page_shape`.
         """
-        return self._request(f"page {index} of the PDF", "text")[0]
+        answer, quads = self._request(f"page {index} of the PDF", "text")
+        return answer, np.frombuffer(quads, dtype=np.float64).reshape(-1, 4, 2)
 
     def render(self, index: int, scale: float, pixels: int) -> Image:
         """Render the page that was opened last.

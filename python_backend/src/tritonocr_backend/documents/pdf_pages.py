@@ -65,7 +65,7 @@ def open_pdf(data: bytes, max_pixels: int, limits: RenderLimits, options: PdfOpt
     def read_text(index: int) -> TextLayer:
         with _page_errors(index):
             placement = _placement(pdf, index, max_pixels, options)
-            return TextLayer.from_answer(pdf.text(index), placement.size, placement.scale)
+            return TextLayer.from_answer(*pdf.text(index), placement.size, placement.scale)
 
     return Document(pdf.page_count, read_page, pdf.close, read_text)
 

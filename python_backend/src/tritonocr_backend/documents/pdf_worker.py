@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import pypdfium2
 from pypdfium2 import raw
 
-from tritonocr_backend.documents.pdf_content import picture_dpi, read_content
+from tritonocr_backend.documents.pdf_content import PageContent, picture_dpi, read_content
 from tritonocr_backend.documents.pdf_text import read_text
 from tritonocr_backend.documents.pdf_user_unit import UserUnits
 
@@ -79,6 +79,7 @@ class _Reader:
     def __init__(self) -> None:
         self._pdf: Any = None
         self._page: Any = None
+        self._content: PageContent | None = None
         self._index = 0
         self._units = UserUnits(b"")
 
@@ -92,17 +93,20 @@ class _Reader:
         """Open a page; answer its size in units of page space, the unit in points, and its pictures' dpi."""
         self._index = request["index"]
         self._page = self._pdf[self._index]
+        self._content = read_content(self._page) if request["dpi"] else None
         width, height = self._page.get_size()
         unit = self._units.of_page(self._index)
-        dpi = picture_dpi(read_content(self._page), self._page.get_bbox()) / unit if request["dpi"] else 0
+        dpi = picture_dpi(self._content, self._page.get_bbox()) / unit if self._content else 0
         return {"width": width, "height": height, "unit": unit, "picture_dpi": dpi}, b""
 
     def text(self, request: Message, data: bytes) -> tuple[Message, bytes]:
         """Answer the text layer of the open page, its form fields and annotations included."""
-        raw.FPDFPage_Flatten(self._page, raw.FLAT_NORMALDISPLAY)  # fields and annotations become content
-        self._page.close()
-        self._page = self._pdf[self._index]
-        return read_text(self._page), b""
+        # Fields and annotations become content, which is read when the page is loaded again.
+        if raw.FPDFPage_Flatten(self._page, raw.FLAT_NORMALDISPLAY) == raw.FLATTEN_SUCCESS:
+            self._page.close()
+            self._page = self._pdf[self._index]
+            self._content = None
+        return read_text(self._page, self._content or read_content(self._page))
 
     def render(self, request: Message, data: bytes) -> tuple[Message, Any]:
         """Answer the pixels of the open page at `scale` pixels per unit of page space."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,28 +56,29 @@ class TextLayer:
     regions: NDArray[np.float64]
 
     @classmethod
-    def from_answer(cls, answer: Mapping[str, Any], size: tuple[int, int], scale: float) -> TextLayer:
+    def from_answer(
+        cls, answer: Mapping[str, Any], quads: NDArray[np.float64], size: tuple[int, int], scale: float
+    ) -> TextLayer:
         """Build the layer from the PDF worker's answer.
 
         Args:
             answer: see `pdf_text.read_text`.
+            quads: float64 [lines + words, 4, 2], the answer's quads.
             size: (height, width) of the rendered page in pixels.
             scale: pixels per unit of page space.
         """
         visible, unmapped = answer["visible"], answer["unmapped"]
         is_sound = visible > answer["outside"] and unmapped <= MAX_UNMAPPED_SHARE * (visible + unmapped)
-        wanted_hidden = not visible
-        lines = tuple(_line(line, scale, size) for line in answer["lines"] if line["hidden"] == wanted_hidden)
+        height, width = size
+        points = np.clip(np.rint(quads * scale), 0, [width - 1, height - 1]).astype(np.int32)
         regions = np.array(answer["regions"], dtype=np.float64).reshape(-1, 4) * scale
-        return cls(size, lines, is_sound, regions)
+        return cls(size, tuple(_lines(answer, points, is_hidden=not visible)), is_sound, regions)
 
 
-def _line(line: Mapping[str, Any], scale: float, size: tuple[int, int]) -> LayerLine:
-    words = tuple(LayerWord(text, _quad(quad, scale, size)) for text, quad in line["words"])
-    return LayerLine(words, _quad(line["quad"], scale, size))
-
-
-def _quad(quad: Sequence[float], scale: float, size: tuple[int, int]) -> NDArray[np.int32]:
-    height, width = size
-    points = np.rint(np.array(quad).reshape(4, 2) * scale).astype(np.int32)
-    return np.asarray(np.clip(points, 0, [width - 1, height - 1]), dtype=np.int32)
+def _lines(answer: Mapping[str, Any], quads: NDArray[np.int32], *, is_hidden: bool) -> Iterator[LayerLine]:
+    """Yield the visible or the hidden lines; `quads` has those of the lines, then those of the words."""
+    word_quads = iter(quads[len(answer["lines"]) :])
+    for texts, quad, is_line_hidden in zip(answer["lines"], quads, answer["hidden"], strict=False):
+        words = tuple(map(LayerWord, texts, word_quads))
+        if is_line_hidden == is_hidden:
+            yield LayerLine(words, quad)
