@@ -67,7 +67,7 @@ def test_too_little_is_told_at_start(happened: Callable[[str], None]) -> None:
     run = in_a_small_one("16m", SERVE)
     sentence = run.stderr.strip().splitlines()[-1]
     assert run.returncode == 1
-    assert re.match(r"tritonocr: /dev/shm has 16 MiB free, \d+ model instances need at least", sentence)
+    assert re.match(r"tritonocr: /dev/shm has 16 MiB free, but \d+ model instances need at least", sentence)
     assert "--shm-size=2g" in sentence
     happened(sentence)
 

@@ -227,7 +227,7 @@ class TestComingAndGoing:
 
     def test_what_the_pipeline_needs_is_not_removed(self, zoo_server: EmbeddedServer) -> None:
         repository = model_control.repository_of(zoo_server.grpc_url)
-        with pytest.raises(ZooError, match="is what the pipeline uses"):
+        with pytest.raises(ZooError, match="because the pipeline uses it by default"):
             model_control.remove_model("PP-OCRv4_mobile_rec", repository, zoo_server.grpc_url)
 
     def test_the_list_says_what_each_model_costs(self, zoo_server: EmbeddedServer) -> None:

@@ -184,7 +184,10 @@ class TestModelControl:
     ) -> None:
         monkeypatch.setenv(ADMIN_KEY_VARIABLE, "a-key-of-another-server")
         with (
-            pytest.raises(ServerError, match=f"asks for its admin key: give it in {ADMIN_KEY_VARIABLE}"),
+            pytest.raises(
+                ServerError,
+                match=f"requires its admin key; set the environment variable {ADMIN_KEY_VARIABLE}",
+            ),
             model_control.connected(administered.grpc_url) as client,
         ):
             client.load_model("echo", headers=model_control.admin_headers_of(administered.grpc_url))

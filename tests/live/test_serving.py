@@ -211,7 +211,7 @@ def test_serve_ends_at_once_where_the_gateways_port_is_taken() -> None:
             timeout=60,
         )
     assert ended.returncode == 1
-    assert f"gateway_port: {port} of 127.0.0.1 cannot be used: Address already in use" in ended.stderr
+    assert f"gateway_port: port {port} of 127.0.0.1 cannot be used: Address already in use" in ended.stderr
 
 
 def listens(port: int) -> bool:

@@ -1,4 +1,4 @@
-"""Starting and stopping tritonserver, on a script that stands in for it: quick to start, and made to fail."""
+"""Test the start and the stop of tritonserver with a script that replaces the real executable."""
 
 import os
 import signal
@@ -49,7 +49,7 @@ Install = Callable[..., Path]
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Put a Python script in the place of tritonserver; gives the folder that it writes to."""
+    """Return a function that installs a Python script as tritonserver and returns the script's folder."""
     backend = tmp_path / "python_backend"
     backend.mkdir()
     (backend / "libtriton_python.so").touch()
@@ -73,15 +73,15 @@ def arguments(folder: Path) -> list[str]:
 
 
 def is_gone(pid: int) -> bool:
-    """Ended; a process that nobody has waited for yet is no more than its exit status."""
+    """Return whether a process has ended; a zombie has ended too."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 
 
-class TestLife:
-    def test_is_ready_when_it_is_entered_and_gone_with_its_children_after(self, install: Install) -> None:
+class TestLifecycle:
+    def test_server_is_ready_in_the_block_and_all_processes_end_after_it(self, install: Install) -> None:
         folder = install(READY)
         with EmbeddedServer(folder / "repository") as running:
             with urllib.request.urlopen(f"http://{running.http_url}/v2/health/ready") as answer:
@@ -95,7 +95,7 @@ class TestLife:
         assert is_gone(pid)
         assert is_gone(child)
 
-    def test_its_backend_folder_has_the_stub_and_goes_with_it(self, install: Install) -> None:
+    def test_backend_directory_contains_the_stub_and_is_removed_at_stop(self, install: Install) -> None:
         folder = install(READY)
         with EmbeddedServer(folder / "repository"):
             (flag,) = (a for a in arguments(folder) if a.startswith("--backend-directory="))
@@ -106,14 +106,12 @@ class TestLife:
             }
         assert not backends.exists()
 
-    def test_takes_the_backends_of_an_installation_that_has_them(
-        self, install: Install, tmp_path: Path
-    ) -> None:
+    def test_backend_directory_of_the_installation_is_used(self, install: Install, tmp_path: Path) -> None:
         folder = install(READY, backends=tmp_path / "opt" / "backends")
         with EmbeddedServer(folder / "repository"):
             assert f"--backend-directory={tmp_path / 'opt' / 'backends'}" in arguments(folder)
 
-    def test_may_be_stopped_twice(self, install: Install) -> None:
+    def test_second_stop_has_no_effect(self, install: Install) -> None:
         running = EmbeddedServer(install(READY))
         running.start()
         running.stop()
@@ -122,7 +120,7 @@ class TestLife:
             _ = running.pid
 
     @pytest.mark.parametrize("victim", ["child", "server"])
-    def test_starts_again_when_a_process_of_it_has_died(
+    def test_server_restarts_after_a_process_dies(
         self, victim: str, install: Install, caplog: pytest.LogCaptureFixture
     ) -> None:
         folder = install(READY)
@@ -138,25 +136,27 @@ class TestLife:
                 assert answer.status == 200
         assert is_gone(int((folder / "child").read_text()))
 
-    def test_that_cannot_start_again_tells_who_waits_for_it(self, install: Install, tmp_path: Path) -> None:
+    def test_wait_raises_the_error_of_a_failed_restart(self, install: Install, tmp_path: Path) -> None:
         folder = install(READY)
         with EmbeddedServer(folder, ServerOptions(log_file=tmp_path / "server.log")) as running:
             install_again = folder / "tritonserver"
             install_again.write_text(f"#!{sys.executable}\n{FAILING}")
             os.kill(running.pid, signal.SIGKILL)
-            with pytest.raises(ServerError, match=r"could not be restarted: tritonserver ended while"):
+            with pytest.raises(ServerError, match=r"could not be restarted: tritonserver exited during"):
                 running.wait()
 
-    def test_that_ends_while_starting_shows_its_errors(self, install: Install, tmp_path: Path) -> None:
+    def test_exit_during_startup_reports_the_errors_of_the_log(
+        self, install: Install, tmp_path: Path
+    ) -> None:
         options = ServerOptions(log_file=tmp_path / "server.log")
         with pytest.raises(ServerError) as error:
             EmbeddedServer(install(FAILING), options).start()
         assert str(error.value).splitlines() == [
-            "tritonserver ended while starting. Its errors:",
+            "tritonserver exited during startup. Errors in its log:",
             "E0101 00:00:00 model.cc:1] failed to load 'text_crop': no such module",
         ]
 
-    def test_that_is_not_ready_in_time_is_ended(self, install: Install, tmp_path: Path) -> None:
+    def test_server_that_is_not_ready_in_time_is_killed(self, install: Install, tmp_path: Path) -> None:
         options = ServerOptions(log_file=tmp_path / "server.log", ready_timeout_s=0.5)
         starting = EmbeddedServer(install(NEVER_READY), options)
         with pytest.raises(ServerError, match=r"not ready after 0\.5 s"):
@@ -165,33 +165,33 @@ class TestLife:
 
 
 class TestPorts:
-    def test_of_0_are_free_and_distinct(self, tmp_path: Path) -> None:
+    def test_port_0_chooses_free_and_distinct_ports(self, tmp_path: Path) -> None:
         servers = [EmbeddedServer(tmp_path) for _ in range(3)]
-        for one in servers:
-            assert len({one.http_port, one.grpc_port, one.metrics_port}) == 3
+        for server in servers:
+            assert len({server.http_port, server.grpc_port, server.metrics_port}) == 3
 
-    def test_asked_for_are_taken(self, tmp_path: Path) -> None:
+    def test_stated_ports_are_used(self, tmp_path: Path) -> None:
         free = EmbeddedServer(tmp_path)
         options = ServerOptions(
             http_port=free.http_port, grpc_port=free.grpc_port, metrics_port=free.metrics_port
         )
-        asked = EmbeddedServer(tmp_path, options)
-        assert asked.http_url == f"127.0.0.1:{free.http_port}"
-        assert asked.grpc_url == f"127.0.0.1:{free.grpc_port}"
-        assert asked.metrics_url == f"http://127.0.0.1:{free.metrics_port}/metrics"
+        server = EmbeddedServer(tmp_path, options)
+        assert server.http_url == f"127.0.0.1:{free.http_port}"
+        assert server.grpc_url == f"127.0.0.1:{free.grpc_port}"
+        assert server.metrics_url == f"http://127.0.0.1:{free.metrics_port}/metrics"
 
     @pytest.mark.parametrize("name", ["http_port", "grpc_port", "metrics_port"])
-    def test_in_use_are_refused_before_anything_is_started(self, name: str, tmp_path: Path) -> None:
-        """Another server there would answer that it is ready, and would be taken for ours."""
+    def test_port_in_use_is_rejected_before_the_start(self, name: str, tmp_path: Path) -> None:
+        """Without the check, the other server on the port would report that it is ready."""
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]
             with pytest.raises(ServerError) as error:
                 EmbeddedServer(tmp_path, ServerOptions(**{name: port}))
-        assert str(error.value) == f"{name}: {port} of 127.0.0.1 cannot be used: Address already in use"
+        assert str(error.value) == f"{name}: port {port} of 127.0.0.1 cannot be used: Address already in use"
 
 
 class TestArguments:
-    def test_bind_every_door_to_the_host(self, install: Install) -> None:
+    def test_all_ports_bind_to_the_host(self, install: Install) -> None:
         folder = install(READY)
         with EmbeddedServer(folder / "repository") as running:
             assert {
@@ -205,7 +205,7 @@ class TestArguments:
             } <= set(arguments(folder))
 
     @pytest.mark.parametrize(("allowed", "mode"), [(True, "explicit"), (False, None)])
-    def test_models_may_be_loaded_only_where_that_is_allowed(
+    def test_model_control_is_on_only_if_the_option_is_set(
         self, allowed: bool, mode: str | None, install: Install
     ) -> None:
         folder = install(READY)
@@ -222,12 +222,12 @@ class TestArguments:
             ("verbose", {"--log-info=1", "--log-warning=1", "--log-verbose=1"}),
         ],
     )
-    def test_log_level(self, level: str, flags: set[str], install: Install) -> None:
+    def test_log_level_sets_the_log_arguments(self, level: str, flags: set[str], install: Install) -> None:
         folder = install(READY)
         with EmbeddedServer(folder, ServerOptions(log_level=level)):
             assert flags <= set(arguments(folder))
 
-    def test_shared_memory_is_named_for_this_server_alone(self, install: Install) -> None:
+    def test_each_start_has_its_own_shared_memory_prefix(self, install: Install) -> None:
         prefixes = []
         folder = install(READY)
         for _ in range(2):
@@ -235,7 +235,7 @@ class TestArguments:
                 prefixes += [a for a in arguments(folder) if "shm-region-prefix-name" in a]
         assert len(set(prefixes)) == 2
 
-    def test_libraries_come_before_the_users_own(
+    def test_library_directories_precede_those_of_the_user(
         self, install: Install, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("LD_LIBRARY_PATH", "/users/own")
@@ -246,16 +246,14 @@ class TestArguments:
 
 
 class TestInstallation:
-    def test_is_found_where_it_is_installed(self) -> None:
+    def test_files_of_the_cached_tritonserver_exist(self) -> None:
         found = find_installation()
         assert os.access(found.binary, os.X_OK)
         assert found.stub.is_file()
         assert (found.python_backend / "triton_python_backend_utils.py").is_file()
         assert all(directory.is_dir() for directory in found.library_directories)
 
-    def test_offline_without_tritonserver_says_how_to_get_it(
-        self, home: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_offline_error_names_the_remedies(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TRITONOCR_OFFLINE", "1")
         with pytest.raises(ServerError) as error:
             find_installation()
@@ -266,7 +264,7 @@ class TestInstallation:
         assert "tritonocr models fetch --tritonserver" in message
         assert "TRITONOCR_TRITONSERVER" in message
 
-    def test_without_a_stub_for_this_python_names_those_there_are(
+    def test_missing_stub_error_lists_the_supported_python_versions(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         version = SimpleNamespace(major=3, minor=7)
@@ -274,7 +272,7 @@ class TestInstallation:
         with pytest.raises(ServerError, match=r"runs Python 3\.8, 3\.9, 3\.10, 3\.11.*; this is Python 3\.7"):
             find_installation()
 
-    def test_without_a_shared_libpython_names_the_remedy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_missing_libpython_error_names_the_package(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sysconfig, "get_config_var", lambda name: None)
         with pytest.raises(ServerError) as error:
             find_installation()
@@ -284,7 +282,7 @@ class TestInstallation:
 
 
 class TestInstallationInADirectory:
-    """As in NVIDIA's container image."""
+    """Test a tritonserver in the layout of NVIDIA's container image."""
 
     @pytest.fixture
     def tritonserver(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -299,19 +297,19 @@ class TestInstallationInADirectory:
         monkeypatch.setenv(installation.DIRECTORY_VARIABLE, str(directory))
         return directory
 
-    def test_is_taken_as_it_is_with_every_backend(self, tritonserver: Path, tmp_path: Path) -> None:
+    def test_installation_is_used_with_all_its_backends(self, tritonserver: Path, tmp_path: Path) -> None:
         found = find_installation()
         assert found.binary == tritonserver / "bin" / "tritonserver"
         assert link_backends(found, tmp_path / "unused") == tritonserver / "backends"
         assert not (tmp_path / "unused").exists()
 
     @pytest.mark.parametrize("part", ["bin/tritonserver", "backends/python/triton_python_backend_stub"])
-    def test_a_missing_part_is_named(self, part: str, tritonserver: Path) -> None:
+    def test_missing_file_is_named(self, part: str, tritonserver: Path) -> None:
         (tritonserver / part).unlink()
         with pytest.raises(ServerError, match=f"TRITONOCR_TRITONSERVER is .*, but .*{part} is missing"):
             find_installation()
 
-    def test_a_stub_of_another_python_is_said(self, tritonserver: Path) -> None:
+    def test_stub_of_another_python_version_is_rejected(self, tritonserver: Path) -> None:
         (tritonserver / "backends/python/triton_python_backend_stub").write_bytes(b"libpython3.7m.so.1.0")
-        with pytest.raises(ServerError, match="it does not run Python"):
+        with pytest.raises(ServerError, match="so it does not run Python"):
             find_installation()

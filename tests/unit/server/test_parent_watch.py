@@ -1,4 +1,4 @@
-"""The watchdog: what it ends and removes where its owner is killed."""
+"""Test what the watchdog stops and removes after its parent process is killed."""
 
 import signal
 import subprocess
@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-OWNER = """
+PARENT = """
 import sys, time
 from pathlib import Path
 from tritonocr_backend.server.parent_watch import watch
@@ -16,25 +16,25 @@ time.sleep(120)
 """
 
 
-def test_a_killed_owners_session_is_ended_and_its_directories_removed(tmp_path: Path) -> None:
+def test_session_ends_and_its_directories_are_removed_after_the_parent_is_killed(tmp_path: Path) -> None:
     directories = [tmp_path / "backends", tmp_path / "repository"]
     for directory in directories:
         directory.mkdir()
         (directory / "file").touch()
-    other = tmp_path / "another's"
-    other.mkdir()
+    unrelated = tmp_path / "unrelated"
+    unrelated.mkdir()
     with (
         subprocess.Popen(["sleep", "120"], start_new_session=True) as session,
         subprocess.Popen(
-            [sys.executable, "-c", OWNER, str(session.pid), *map(str, directories)], stdout=subprocess.PIPE
-        ) as owner,
+            [sys.executable, "-c", PARENT, str(session.pid), *map(str, directories)], stdout=subprocess.PIPE
+        ) as parent,
     ):
-        assert owner.stdout is not None
-        assert owner.stdout.readline() == b"watched\n"
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"watched\n"
         assert session.poll() is None
-        owner.kill()
+        parent.kill()
         assert session.wait(100) == -signal.SIGTERM
-    deadline_s = time.monotonic() + 60
-    while any(directory.exists() for directory in directories) and time.monotonic() < deadline_s:
+    deadline = time.monotonic() + 60
+    while any(directory.exists() for directory in directories) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert list(tmp_path.iterdir()) == [other]
+    assert list(tmp_path.iterdir()) == [unrelated]

@@ -1,4 +1,4 @@
-"""Names in shared memory: one a server, kept as long as any process of it lives; and room enough for it."""
+"""Test the claims on names in shared memory, the removal of files, and the check of the free space."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ GIB = 1 << 30
 
 @pytest.fixture(autouse=True)
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in the place of /dev/shm."""
+    """Replace /dev/shm by a temporary folder."""
     monkeypatch.setattr(shared_memory, "DIRECTORY", tmp_path)
     return tmp_path
 
@@ -33,7 +33,7 @@ def with_region(claim: shared_memory.Claim, directory: Path) -> Path:
 
 
 class TestClaims:
-    def test_are_distinct_and_leave_nothing(self, directory: Path) -> None:
+    def test_claims_are_distinct_and_released_claims_leave_no_files(self, directory: Path) -> None:
         claims = [shared_memory.claim() for _ in range(3)]
         assert len({claim.name for claim in claims}) == 3
         for claim in claims:
@@ -41,25 +41,25 @@ class TestClaims:
             claim.release()
         assert listed(directory) == set()
 
-    def test_leave_those_of_the_living_and_strangers_files(self, directory: Path) -> None:
-        stranger = directory / "tritonocr_region_without_a_lock"
-        stranger.touch()
+    def test_files_of_live_servers_and_other_programs_stay(self, directory: Path) -> None:
+        unrelated = directory / "tritonocr_region_without_a_lock"
+        unrelated.touch()
         living = shared_memory.claim()
         region = with_region(living, directory)
         shared_memory.claim().release()
         assert region.exists()
         living.release()
-        assert listed(directory) == {stranger.name}
+        assert listed(directory) == {unrelated.name}
 
-    def test_of_the_dead_go_when_the_last_process_has_gone(self, directory: Path) -> None:
+    def test_files_are_removed_after_the_last_process_has_ended(self, directory: Path) -> None:
         claim = shared_memory.claim()
         region = with_region(claim, directory)
-        heir = subprocess.Popen(["sleep", "60"], pass_fds=[claim.lock])
-        os.close(claim.lock)  # the owner was killed; its server still runs
+        child = subprocess.Popen(["sleep", "60"], pass_fds=[claim.lock])
+        os.close(claim.lock)  # the parent was killed, but the process of its server still runs
         shared_memory.sweep()
         assert region.exists()
-        heir.kill()
-        heir.wait()
+        child.kill()
+        child.wait()
         shared_memory.sweep()
         assert listed(directory) == set()
 
@@ -75,7 +75,7 @@ class TestClaims:
         assert (directory / f"{living.name}.lock").exists()
 
     @pytest.mark.parametrize("kind", ["folder", "link to a folder", "link to a file"])
-    def test_what_cannot_be_removed_is_left_and_stops_nothing(
+    def test_folders_and_links_are_kept_without_an_error(
         self, kind: str, directory: Path, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
         elsewhere = tmp_path_factory.mktemp("elsewhere")
@@ -91,12 +91,12 @@ class TestClaims:
         assert listed(directory) == {obstacle.name}
         assert (elsewhere / "file").exists()
 
-    def test_files_of_another_user_are_neither_locked_nor_removed(
+    def test_files_of_another_user_are_not_removed(
         self, directory: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        theirs = shared_memory.claim()
-        region = with_region(theirs, directory)
-        os.close(theirs.lock)  # their server has been killed
+        other = shared_memory.claim()
+        region = with_region(other, directory)
+        os.close(other.lock)  # the server of the other user was killed
         monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
         shared_memory.sweep()
         assert region.exists()
@@ -110,31 +110,35 @@ class TestRoom:
         monkeypatch.setattr(os, "statvfs", lambda path: status)
         return status
 
-    def test_enough_is_not_mentioned(self, free: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:
+    def test_enough_space_logs_nothing(self, free: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:
         shared_memory.check_room(source_repository())
         assert caplog.text == ""
 
-    def test_little_is_a_warning(self, free: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:
+    def test_little_space_logs_a_warning(
+        self, free: SimpleNamespace, caplog: pytest.LogCaptureFixture
+    ) -> None:
         free.f_bavail = GIB // 2
         with caplog.at_level(logging.WARNING):
             shared_memory.check_room(source_repository())
-        assert "has 512 MiB free; large pages" in caplog.text
+        assert "has only 512 MiB free, so requests with large pages" in caplog.text
 
-    def test_too_little_is_refused_with_the_remedy(self, free: SimpleNamespace, directory: Path) -> None:
+    def test_too_little_space_is_rejected_with_the_remedy(
+        self, free: SimpleNamespace, directory: Path
+    ) -> None:
         free.f_bavail = 16 << 20
         count = shared_memory.instance_count(source_repository())
         with pytest.raises(ServerError) as error:
             shared_memory.check_room(source_repository())
-        needed = f"{directory} has 16 MiB free, {count} model instances need at least {count + 48} MiB: "
-        assert str(error.value).startswith(f"{needed}give a container --shm-size=")
+        needed = f"{directory} has 16 MiB free, but {count} model instances need at least {count + 48} MiB: "
+        assert str(error.value).startswith(f"{needed}start a container with --shm-size=")
 
-    def test_instances_are_those_of_all_models(self, tmp_path: Path) -> None:
+    def test_instance_count_is_the_sum_over_all_models(self, tmp_path: Path) -> None:
         for name, group in {"four": "instance_group [ { count: 4 } ]", "one": ""}.items():
             (tmp_path / name).mkdir()
             (tmp_path / name / "config.pbtxt").write_text(f'name: "{name}"\n{group}')
         assert shared_memory.instance_count(tmp_path) == 5
 
-    def test_none_at_all_is_refused(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_missing_directory_is_rejected(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(shared_memory, "DIRECTORY", directory / "missing")
-        with pytest.raises(ServerError, match="missing; Triton's processes share memory through it"):
+        with pytest.raises(ServerError, match="missing, but Triton's processes need its shared memory"):
             shared_memory.check_room(directory)

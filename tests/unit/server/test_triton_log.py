@@ -1,4 +1,4 @@
-"""Tritonserver's lines as JSON: each keeps what it says, and none is lost."""
+"""Test the conversion of tritonserver's log lines to JSON."""
 
 import json
 
@@ -8,7 +8,7 @@ from tritonocr_backend.server.triton_log import to_json
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "expected"),
     [
         pytest.param(
             '2026-11-22T19:56:06Z W 10895 metrics.cc:798] "no \\"DCGM\\"\\n"',
@@ -19,7 +19,7 @@ from tritonocr_backend.server.triton_log import to_json
                 "source": "metrics.cc:798",
                 "message": 'no "DCGM"\n',
             },
-            id="a line of Triton's",
+            id="a log line of Triton",
         ),
         pytest.param(
             "2026-11-22T19:56:06Z E 1 server.cc:604] ",
@@ -30,15 +30,17 @@ from tritonocr_backend.server.triton_log import to_json
                 "source": "server.cc:604",
                 "message": "",
             },
-            id="the head of a table",
+            id="an empty message before a table",
         ),
         pytest.param(
             "+-----+ é",
             {"level": "INFO", "logger": "tritonserver", "message": "+-----+ é"},
-            id="a row of it",
+            id="a row of a table",
         ),
-        pytest.param('{"level": "INFO", "pages": 2}', {"level": "INFO", "pages": 2}, id="our models' own"),
+        pytest.param(
+            '{"level": "INFO", "pages": 2}', {"level": "INFO", "pages": 2}, id="a JSON line of a model"
+        ),
     ],
 )
-def test_a_line_becomes_json(line: str, told: dict[str, str]) -> None:
-    assert json.loads(to_json(line)) == told
+def test_line_is_converted_to_json(line: str, expected: dict[str, str]) -> None:
+    assert json.loads(to_json(line)) == expected

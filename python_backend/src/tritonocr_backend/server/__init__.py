@@ -1,1 +1,1 @@
-"""The embedded tritonserver: start, options, ports, supervision, shared memory and model control."""
+"""Start, configure, supervise and stop tritonserver, and control the models of a running tritonserver."""

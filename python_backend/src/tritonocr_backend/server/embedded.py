@@ -41,12 +41,18 @@ EXIT_MARGIN_S = 10
 
 
 class EmbeddedServer:
-    """A tritonserver process; a context manager that starts it, waits until it is ready and stops it.
+    """Run one tritonserver process.
+
+    As a context manager, the class starts tritonserver, waits until all models are ready, and stops
+    tritonserver at the end of the block.
 
     Args:
         repository: model repository.
-        options: how it is started.
-        scratch: a temporary folder of the caller's, removed where this process is killed and cannot do so.
+        options: options of tritonserver; None uses the defaults.
+        scratch: temporary folder of the caller. The watchdog removes the folder if this process is killed.
+
+    Raises:
+        ServerError: a port is in use, or this process has no permission to use the port.
     """
 
     def __init__(
@@ -71,22 +77,26 @@ class EmbeddedServer:
 
     @property
     def http_url(self) -> str:
-        """host:port of Triton's HTTP endpoint."""
+        """Return Triton's HTTP endpoint as `host:port`."""
         return f"{self.options.plain_host}:{self.http_port}"
 
     @property
     def grpc_url(self) -> str:
-        """host:port of Triton's gRPC endpoint."""
+        """Return Triton's gRPC endpoint as `host:port`."""
         return f"{self.options.host}:{self.grpc_port}"
 
     @property
     def metrics_url(self) -> str:
-        """Address of Triton's Prometheus metrics."""
+        """Return the URL of Triton's Prometheus metrics."""
         return f"http://{self.options.plain_host}:{self.metrics_port}/metrics"
 
     @property
     def pid(self) -> int:
-        """The tritonserver's process id."""
+        """Return the process id of tritonserver.
+
+        Raises:
+            ServerError: tritonserver is not running.
+        """
         if self._process is None:
             raise ServerError("tritonserver is not running")
         return self._process.pid
@@ -104,10 +114,13 @@ class EmbeddedServer:
         self.stop()
 
     def start(self) -> None:
-        """Start the server and wait until every model is ready; one that dies later is started again.
+        """Start tritonserver and wait until every model is ready.
+
+        A supervisor thread restarts tritonserver when one of its processes dies later.
 
         Raises:
-            ServerError: a part is missing, a model does not load, or it takes too long.
+            ServerError: a file of tritonserver is missing, shared memory has too little room, a model does
+                not load, or the models are not ready within `ready_timeout_s`.
         """
         installation = find_installation()
         shared_memory.check_room(self._repository)
@@ -124,10 +137,10 @@ class EmbeddedServer:
         self._supervisor = Supervisor(lambda: self.pid, self._restart, self._stopping)
 
     def stop(self) -> None:
-        """End the server and every process of it; requests in flight are finished first."""
+        """Finish the requests in flight, then stop tritonserver and all its processes."""
         self._stopping.set()
         if self._supervisor is not None:
-            with contextlib.suppress(ServerError):  # what is left of it is ended here
+            with contextlib.suppress(ServerError):  # the lines below stop the remaining processes
                 self._supervisor.join()
             self._supervisor = None
         self._end(self.options.exit_timeout_s)
@@ -139,32 +152,36 @@ class EmbeddedServer:
             self._directory = None
 
     def wait(self) -> None:
-        """Wait until the server is stopped.
+        """Wait until tritonserver is stopped.
 
         Raises:
-            ServerError: a process died and the restart failed.
+            ServerError: tritonserver is not running, or a process died and the restart failed.
         """
         if self._supervisor is None:
             raise ServerError("tritonserver is not running")
         self._supervisor.join()
 
     def _begin(self) -> None:
-        """Launch tritonserver and wait until it is ready."""
+        """Launch tritonserver and wait until every model is ready."""
         assert self._shared_memory is not None
         self._process = self._launch(find_installation())
         directories = filter(None, (self._directory, self._scratch))
         self._watchdog = watch(self._process.pid, self._shared_memory.name, directories)
         self._wait_until_ready()
 
-    def _end(self, patience_s: float) -> None:
-        """End tritonserver and its models' processes; with no patience at once, else as they like to."""
+    def _end(self, drain_timeout_s: float) -> None:
+        """Stop tritonserver and the processes of its models.
+
+        Args:
+            drain_timeout_s: time in seconds for the requests in flight; 0 kills the processes at once.
+        """
         if self._process is not None:
-            if patience_s:
-                drain_gate.drain(self._drain_file, patience_s)
+            if drain_timeout_s:
+                drain_gate.drain(self._drain_file, drain_timeout_s)
                 self._process.terminate()
-                # Triton ends its models; past that it is ended.
+                # Triton unloads its models. After the timeout, the lines below kill all processes.
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(patience_s + EXIT_MARGIN_S)
+                    self._process.wait(drain_timeout_s + EXIT_MARGIN_S)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
@@ -180,11 +197,11 @@ class EmbeddedServer:
         return self._directory / "drain"
 
     def _restart(self) -> None:
-        # What is in flight cannot be finished: Triton waits for a dead process until its time is up.
-        self._end(patience_s=0)
+        # Requests in flight cannot finish: Triton would wait for the dead process until the exit timeout.
+        self._end(drain_timeout_s=0)
         assert self._shared_memory is not None
         self._shared_memory.release()
-        self._shared_memory = shared_memory.claim()  # a file that another user puts in the way does no harm
+        self._shared_memory = shared_memory.claim()  # a new name: a file of another user cannot block it
         self._begin()
 
     def _launch(self, installation: Installation) -> subprocess.Popen[bytes]:
@@ -220,9 +237,9 @@ class EmbeddedServer:
         deadline = time.monotonic() + self.options.ready_timeout_s
         while not _is_ready(self.http_url):
             if self._process.poll() is not None:
-                raise ServerError(f"tritonserver ended while starting.{self._log_tail()}")
+                raise ServerError(f"tritonserver exited during startup.{self._log_tail()}")
             if self._stopping.is_set():
-                raise ServerError("the server was told to stop while it was starting")
+                raise ServerError("tritonserver was stopped during startup")
             if time.monotonic() > deadline:
                 seconds = self.options.ready_timeout_s
                 raise ServerError(f"tritonserver was not ready after {seconds:g} s.{self._log_tail()}")
@@ -230,15 +247,15 @@ class EmbeddedServer:
 
     def _log_tail(self) -> str:
         if self.options.log_file is None:
-            return " Its output is above."
+            return " See the output of tritonserver above."
         lines = self.options.log_file.read_text(errors="replace").splitlines()
         errors = [line for line in lines if re.match(r"E\d{4} |error: ", line)]
-        return "\n".join([" Its errors:", *(errors or lines)[-LOG_TAIL_LINES:]])
+        return "\n".join([" Errors in its log:", *(errors or lines)[-LOG_TAIL_LINES:]])
 
 
 def _is_ready(http_url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://{http_url}/v2/health/ready", timeout=5) as answer:
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(f"http://{http_url}/v2/health/ready", timeout=5) as response:
+            return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False

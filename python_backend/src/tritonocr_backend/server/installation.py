@@ -22,7 +22,7 @@ MALLOC = {
 }
 
 DIRECTORY_VARIABLE = environment.TRITONSERVER
-"""Environment variable that names the directory of another tritonserver."""
+"""Environment variable with the directory of an installed tritonserver."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,14 @@ def find_installation(progress: Progress | None = None) -> Installation:
     """Find tritonserver and the stub for the Python version that runs this code.
 
     `$TRITONOCR_TRITONSERVER` names the directory of a tritonserver, such as /opt/tritonserver in NVIDIA's
-    container image. Without it, the tritonserver in the cache is used, which is fetched at first use.
+    container image. Without the variable, TritonOCR uses the tritonserver in its cache and downloads it at
+    the first use.
 
     Args:
         progress: called with the bytes received and the size of the download in bytes.
 
     Raises:
-        ServerError: a part is missing; the message says how to get it.
+        ServerError: a file is missing, or the stub runs another Python version; the message names the remedy.
     """
     directory = os.environ.get(DIRECTORY_VARIABLE)
     return _in_directory(Path(directory)) if directory else _in_cache(progress)
@@ -72,7 +73,7 @@ def _in_directory(directory: Path) -> Installation:
             raise ServerError(f"{DIRECTORY_VARIABLE} is {directory}, but {path} is missing")
     library = f"libpython{_python_version()}.so"
     if library.encode() not in stub.read_bytes():
-        raise ServerError(f"{stub} is not linked to {library}: it does not run Python {_python_version()}")
+        raise ServerError(f"{stub} is not linked to {library}, so it does not run Python {_python_version()}")
     return found
 
 
@@ -86,8 +87,8 @@ def _in_cache(progress: Progress | None) -> Installation:
         files = programs.fetch(programs.TRITONSERVER, progress)
     except FetchError as error:
         raise ServerError(
-            f"{error}\nFetch it where there is a network: tritonocr models fetch --tritonserver. Or set "
-            f"{DIRECTORY_VARIABLE} to the directory of an installed tritonserver."
+            f"{error}\nDownload tritonserver on a machine with network access: tritonocr models fetch "
+            f"--tritonserver. Or set {DIRECTORY_VARIABLE} to the directory of an installed tritonserver."
         ) from error
     tritonserver = files / "pytriton" / "tritonserver"
     version = _python_version()
@@ -105,13 +106,17 @@ def _in_cache(progress: Progress | None) -> Installation:
 
 
 def _supported(stubs: Path) -> str:
-    """Return the Python versions for which there is a stub, as `3.10, 3.11`."""
+    """Return the Python versions that have a stub, for example `3.10, 3.11`."""
     versions = (path.parent.name for path in stubs.glob("*/*_stub"))
     return ", ".join(sorted(versions, key=lambda version: tuple(map(int, version.split(".")))))
 
 
 def _libpython_directory(version: str) -> Path:
-    """Return the folder of this Python's shared library, to which the stub is linked."""
+    """Return the folder of libpython, the shared library that the stub is linked to.
+
+    Raises:
+        ServerError: this Python has no shared library.
+    """
     name = f"libpython{version}.so.1.0"
     places = [sysconfig.get_config_var("LIBDIR"), f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}"]
     for place in places:

@@ -1,6 +1,7 @@
-"""A running server: what it serves, what that costs, and giving it a model or taking one away.
+"""List, measure, load and unload the models of a running tritonserver.
 
-Triton's model-control extension loads and unloads; it must have been started with explicit control.
+Loading and unloading use Triton's model repository extension. The server must run with
+explicit model control.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ _DRAIN_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class ModelCost:
-    """What one served model costs.
+    """The memory and the load time of one model.
 
     Attributes:
-        name: The name it is served under.
-        memory_bytes: Of its processes; pages that processes share are divided among them (PSS). None where
-            the server runs on another machine.
-        load_time_s: How long its slowest instance took to load; None where the model does not say.
+        name: name of the model.
+        memory_bytes: memory of the model's processes in bytes, as proportional set size (PSS). None if the
+            server runs on another machine.
+        load_time_s: load time of the slowest instance in seconds; None if the model does not report it.
     """
 
     name: str
@@ -56,12 +57,13 @@ class ModelCost:
 
 @dataclass(frozen=True)
 class Costs:
-    """What a running server costs.
+    """The memory and the load times of a running server.
 
     Attributes:
-        url: Its gRPC endpoint.
-        models: What it serves.
-        server_memory_bytes: Memory of tritonserver itself, None where it runs on another machine.
+        url: gRPC endpoint of the server, host:port.
+        models: the models that are ready.
+        server_memory_bytes: memory of the tritonserver process in bytes (PSS); None if the server runs on
+            another machine.
     """
 
     url: str
@@ -70,29 +72,39 @@ class Costs:
 
     @property
     def memory_bytes(self) -> int | None:
-        """All of it."""
+        """Return the total memory in bytes; None if the server runs on another machine."""
         parts = [self.server_memory_bytes, *(model.memory_bytes for model in self.models)]
         return None if self.server_memory_bytes is None else sum(part or 0 for part in parts)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as JSON values."""
+        """Return the costs as JSON values, with the total in `memory_bytes`."""
         return {**asdict(self), "memory_bytes": self.memory_bytes}
 
 
 def served_models(url: str = DEFAULT_URL) -> tuple[str, ...]:
-    """Names of the models that the server at `url` (host:port of gRPC) has ready, sorted.
+    """Return the sorted names of the models that are ready.
+
+    Args:
+        url: gRPC endpoint of the server, host:port.
 
     Raises:
-        ServerError: No server answers there.
+        ServerError: no server answers at `url`.
     """
     with connected(url) as client:
-        # Not the repository's index, which a server with model control shows to its administrator alone.
+        # The statistics need no admin key. With model control, the repository index does.
         ready = client.get_inference_statistics().model_stats
     return tuple(sorted({model.name for model in ready}))
 
 
 def costs(url: str = DEFAULT_URL) -> Costs:
-    """Memory and load time of what the server serves (raises ServerError where none answers)."""
+    """Measure the memory and the load time of each model that is ready.
+
+    Args:
+        url: gRPC endpoint of the server, host:port.
+
+    Raises:
+        ServerError: no server answers at `url`.
+    """
     names = served_models(url)
     server = _local_server(url)
     memory_bytes = _memory_bytes(server) if server else {}
@@ -102,14 +114,20 @@ def costs(url: str = DEFAULT_URL) -> Costs:
 
 
 def repository_of(url: str = DEFAULT_URL) -> Path:
-    """The model repository of a server on this machine.
+    """Return the model repository of a server on this machine.
+
+    Args:
+        url: gRPC endpoint of the server, host:port.
 
     Raises:
-        ServerError: None is found; it may run on another machine, or under another user.
+        ServerError: no process of this machine is that server. The server may run on another machine or
+            under another user.
     """
     server = _local_server(url)
     if server is None:
-        raise ServerError(f"no server for {url} is found on this machine; name its model repository")
+        raise ServerError(
+            f"no tritonserver for {url} runs on this machine; state the path of its model repository"
+        )
     return Path(_argument(server, "--model-repository"))
 
 
@@ -126,7 +144,10 @@ def _local_server(url: str) -> psutil.Process | None:
 
 
 def admin_headers_of(url: str) -> Mapping[str, str]:
-    """The environment's key, or that of a server on this machine, whose arguments its users can read."""
+    """Return the header with the admin key, or no header without a key.
+
+    The key comes from the environment variable, or else from the arguments of the server on this machine.
+    """
     server = _local_server(url)
     key = os.environ.get(ADMIN_KEY_VARIABLE) or (admin_key_of(server.cmdline()) if server else None)
     return admin_headers(key)
@@ -140,50 +161,50 @@ def _memory_bytes(server: psutil.Process) -> dict[str, int]:
     """Return the memory in bytes of each Python model's processes."""
     memory_bytes: dict[str, int] = {}
     for process in server.children(recursive=True):
-        with suppress(psutil.Error):  # the process has just ended
+        with suppress(psutil.Error):  # the process has ended since
             if name := model_of(process):
                 memory_bytes[name] = memory_bytes.get(name, 0) + process.memory_full_info().pss
     return memory_bytes
 
 
 def _load_times_s(server: psutil.Process) -> dict[str, float]:
-    """The models' own metric, where Triton's metrics are served."""
+    """Return the load times in seconds from Triton's metrics; empty if the metrics cannot be read."""
     try:
         url = f"http://{_argument(server, '--metrics-address')}:{_argument(server, '--metrics-port')}/metrics"
-        text = httpx.get(url, timeout=5).text
+        metrics = httpx.get(url, timeout=5).text
     except (StopIteration, httpx.HTTPError):
         return {}
-    found: dict[str, float] = {}
+    load_times_s: dict[str, float] = {}
     for name, value in re.findall(
-        rf'^{LOAD_TIME_METRIC}{{.*?model="([^"]+)".*?}} (\S+)$', text, re.MULTILINE
+        rf'^{LOAD_TIME_METRIC}{{.*?model="([^"]+)".*?}} (\S+)$', metrics, re.MULTILINE
     ):
-        found[name] = max(found.get(name, 0.0), float(value))
-    return found
+        load_times_s[name] = max(load_times_s.get(name, 0.0), float(value))
+    return load_times_s
 
 
 def add_model(name: str, model_dir: Path, repository: Path, url: str = DEFAULT_URL) -> None:
-    """Write a network's folder into the repository and have the running server load it.
+    """Write a network's folder into the repository and load the network into the running server.
 
-    Requests see it once it is loaded; one of that name is replaced. It is run as the networks that are there
-    already: same engine, device and precision.
+    Requests can use the network after it is loaded. A network of the same name is replaced. The new network
+    uses the engine, device and precision of the networks that are already in the repository.
 
     Args:
-        name: The name to serve it under.
-        model_dir: Its files in PaddleX's layout.
-        repository: The server's model repository.
-        url: The server's gRPC endpoint, host:port.
+        name: model name for requests.
+        model_dir: directory with the network in PaddleX's layout.
+        repository: model repository of the server.
+        url: gRPC endpoint of the server, host:port.
 
     Raises:
-        ModelFormatError: The model does not fit its role.
-        ServerError: No server answers, it does not allow models to be loaded, or the model does not load.
+        ModelFormatError: the model does not fit its role.
+        ServerError: no server answers, the server does not allow model control, or the model does not load.
     """
     target = repository / check_model_name(name)
-    # Beside the repository: renaming stays on one file system, and Triton does not take it for a model.
+    # Beside the repository: the rename stays on one file system, and Triton does not see a model there.
     with tempfile.TemporaryDirectory(dir=repository.parent, prefix=f".{repository.name}-") as directory:
         built, previous = Path(directory, "repository"), Path(directory, "previous")
         built.mkdir()
         add_network(built, name, model_dir, _serving_settings(repository))
-        if target.exists():  # Triton answers with the earlier one until the new one is loaded
+        if target.exists():  # Triton uses the previous network until the new one is loaded
             target.rename(previous)
         else:
             (built / name / HIDDEN_FILE).touch()
@@ -201,39 +222,38 @@ def add_model(name: str, model_dir: Path, repository: Path, url: str = DEFAULT_U
 
 
 def remove_model(name: str, repository: Path, url: str = DEFAULT_URL) -> None:
-    """Have the server unload a network once the requests that use it are answered, and delete its folder.
+    """Unload a network after its requests in flight have finished, and delete its folder.
 
     Args:
-        name: The name it is served under.
-        repository: The server's model repository.
-        url: The server's gRPC endpoint, host:port.
+        name: name of the network.
+        repository: model repository of the server.
+        url: gRPC endpoint of the server, host:port.
 
     Raises:
-        ZooError: The pipeline needs it, or it is not there.
-        ServerError: No server answers, or it does not allow models to be unloaded.
+        ZooError: the repository has no such network, or the pipeline uses the network by default.
+        ServerError: no server answers, or the server does not allow model control.
     """
-    if name not in _cards(repository):
-        raise ZooError(f"{name} is no network of {repository}; those are {', '.join(_cards(repository))}")
+    networks = _network_metadata(repository)
+    if name not in networks:
+        raise ZooError(f"model {name} is not in {repository}; expected one of {', '.join(networks)}")
     if name in read_pipeline_settings(repository / "ocr" / "1").networks.values():
-        raise ZooError(
-            f"{name} is what the pipeline uses unless a request names another; it cannot be removed"
-        )
+        raise ZooError(f"model {name} cannot be removed, because the pipeline uses it by default")
     with connected(url) as client:
         (repository / name / HIDDEN_FILE).touch()
         _touch(repository)
-        if client.is_model_ready(name):  # not where it waits for its first request
+        if client.is_model_ready(name):  # False if no request has loaded the network yet
             _drain(client, name)
             client.unload_model(name, headers=admin_headers_of(url))
     remove_network(repository, name)
 
 
 def _touch(repository: Path) -> None:
-    """Make `ocr` look into the repository again: it does so when the folder's time changes."""
+    """Update the modification time of the repository, so that `ocr` lists the networks again."""
     os.utime(repository)
 
 
 def _drain(client: tritonclient.grpc.InferenceServerClient, name: str) -> None:
-    """Wait until the model has had nothing to do for a while: a page in flight may still come to it."""
+    """Wait until the model has run no request for `_QUIET_S` seconds; a page in flight may still need it."""
     deadline = time.monotonic() + _DRAIN_TIMEOUT_S
     quiet_since, executions = time.monotonic(), -1
     while time.monotonic() < min(deadline, quiet_since + _QUIET_S):
@@ -243,17 +263,19 @@ def _drain(client: tritonclient.grpc.InferenceServerClient, name: str) -> None:
         time.sleep(_QUIET_S / 10)
 
 
-def _cards(repository: Path) -> dict[str, NetworkMetadata]:
-    paths = sorted(repository.glob("*/1/network.json"))
-    return {card.name: card for card in (read_network_metadata(path.parent) for path in paths)}
+def _network_metadata(repository: Path) -> dict[str, NetworkMetadata]:
+    """Return the metadata of each network in a repository, by the name of the network."""
+    networks = (read_network_metadata(path.parent) for path in sorted(repository.glob("*/1/network.json")))
+    return {network.name: network for network in networks}
 
 
 def _serving_settings(repository: Path) -> ServingSettings:
-    cards = list(_cards(repository).values())
-    if not cards:
+    """Return the settings with which the networks of a repository run."""
+    networks = list(_network_metadata(repository).values())
+    if not networks:
         return ServingSettings()
-    compiled = [card for card in cards if card.tensorrt_options]
-    first = cards[0]
+    compiled = [network for network in networks if network.tensorrt_options]
+    first = networks[0]
     return replace(
         ServingSettings(),
         engine=first.engine,
@@ -261,29 +283,38 @@ def _serving_settings(repository: Path) -> ServingSettings:
         backend=first.backend,
         accelerator="tensorrt" if compiled else "cuda",
         engine_cache=compiled[0].engine_cache if compiled else ServingSettings().engine_cache,
-        precision_of_role={card.role: card.precision for card in cards},
-        threads={card.role: card.threads for card in cards},
+        precision_of_role={network.role: network.precision for network in networks},
+        threads={network.role: network.threads for network in networks},
     )
 
 
 @contextmanager
 def connected(url: str) -> Iterator[tritonclient.grpc.InferenceServerClient]:
-    """A client whose errors are sentences."""
+    """Connect to a server, and convert its errors to ServerError.
+
+    Args:
+        url: gRPC endpoint of the server, host:port.
+
+    Raises:
+        ServerError: the server does not answer, or rejects a request.
+    """
     try:
         with tritonclient.grpc.InferenceServerClient(url) as client:
             yield client
     except InferenceServerException as error:
-        raise ServerError(_sentence(url, error)) from None
+        raise ServerError(_error_message(url, error)) from None
 
 
-def _sentence(url: str, error: InferenceServerException) -> str:
+def _error_message(url: str, error: InferenceServerException) -> str:
     if error.status() == "StatusCode.UNAVAILABLE" and "failed to connect" in error.message():
         return f"no server answers at {url}"
     if "explicit model load / unload is not allowed" in error.message():
         return (
-            f"the server at {url} does not let models be loaded or unloaded; "
-            "start it with `tritonocr serve --model-control`"
+            f"the server at {url} does not allow model control; "
+            "start the server with `tritonocr serve --model-control`"
         )
     if "protocol is restricted" in error.message() or "API is restricted" in error.message():
-        return f"the server at {url} asks for its admin key: give it in {ADMIN_KEY_VARIABLE}"
-    return f"the server at {url} says: {error.message()}"
+        return (
+            f"the server at {url} requires its admin key; set the environment variable {ADMIN_KEY_VARIABLE}"
+        )
+    return f"the server at {url} returned an error: {error.message()}"

@@ -20,17 +20,17 @@ GRACE_S = 40
 def watch(
     session: int, shared_memory_name: str = "", directories: Iterable[Path] = ()
 ) -> subprocess.Popen[bytes]:
-    """Start a process that ends a session of processes when this process ends.
+    """Start a process that stops a session of processes when this process ends.
 
     Args:
-        session: process id of the session's leader.
-        shared_memory_name: beginning of the names of the session's files in shared memory, which are removed.
-        directories: temporary directories, which are removed.
+        session: process id of the session leader.
+        shared_memory_name: name prefix of the session's files in shared memory, which the process removes.
+        directories: temporary directories. The process removes them.
 
     Returns:
-        The watching process. Kill it after the session has ended in another way.
+        The watching process. The caller kills it after the session has ended normally.
     """
-    # The system closes the pipe when this process ends, for whatever reason.
+    # The operating system closes the pipe when this process ends for any reason.
     return subprocess.Popen(
         [sys.executable, "-m", __name__, str(session), shared_memory_name, *map(str, directories)],
         stdin=subprocess.PIPE,
@@ -39,7 +39,10 @@ def watch(
 
 
 def main() -> None:
-    """Wait until standard input ends; then stop the session: SIGTERM first, SIGKILL after GRACE_S seconds."""
+    """Wait until standard input ends, then stop the session.
+
+    The session leader receives SIGTERM. After `GRACE_S` seconds, the session receives SIGKILL.
+    """
     session, shared_memory_name, *directories = int(sys.argv[1]), *sys.argv[2:]
     sys.stdin.buffer.read()
     with contextlib.suppress(ProcessLookupError):

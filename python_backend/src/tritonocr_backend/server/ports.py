@@ -10,32 +10,31 @@ from collections.abc import Mapping
 from tritonocr_backend.core.errors import ServerError
 
 
-def free_ports(wanted: Mapping[str, tuple[str, int]]) -> list[int]:
-    """Return one usable port for each wanted port; 0 is replaced by a free port.
+def free_ports(requested: Mapping[str, tuple[str, int]]) -> list[int]:
+    """Return one usable port for each requested port.
 
-    The check is necessary: another server on the port would answer that it is ready, and would be mistaken
-    for the new one. All ports stay bound until all are chosen, so they differ from each other.
+    The check prevents a mix-up: another server on the same port would report that it is ready. All ports stay
+    bound until the last port is chosen, so all ports are different.
 
     Args:
-        wanted: (address, port) by the name of the option.
+        requested: (address, port) by the name of the option; port 0 stands for any free port.
 
     Raises:
         ServerError: a port is in use, or this process has no permission to use it.
     """
     with contextlib.ExitStack() as stack:
-        bound = [stack.enter_context(_bound(name, *address)) for name, address in wanted.items()]
-        return [int(one.getsockname()[1]) for one in bound]
+        bound = [stack.enter_context(_bound(name, *address)) for name, address in requested.items()]
+        return [int(port.getsockname()[1]) for port in bound]
 
 
 def _bound(name: str, host: str, port: int) -> socket.socket:
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    bound.setsockopt(
-        socket.SOL_SOCKET, socket.SO_REUSEADDR, port != 0
-    )  # a port that a server has just closed
+    # A server may have closed the port a moment ago.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, port != 0)
     try:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
         reason = os.strerror(error.errno) if error.errno else error
-        raise ServerError(f"{name}: {port} of {host} cannot be used: {reason}") from None
+        raise ServerError(f"{name}: port {port} of {host} cannot be used: {reason}") from None
     return bound

@@ -1,4 +1,4 @@
-"""Which process of a tritonserver runs which model."""
+"""Find the model that a process of tritonserver runs."""
 
 from __future__ import annotations
 

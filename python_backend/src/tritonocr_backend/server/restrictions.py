@@ -1,4 +1,4 @@
-"""Who may do what on Triton's own ports: the APIs that ask for a key, and TLS."""
+"""Protect Triton's ports: APIs that require the admin key, and TLS."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tritonocr_backend.core.errors import ServerError
 from tritonocr_common import environment
 
 ADMIN_KEY_VARIABLE = environment.ADMIN_KEY
-# Triton's gRPC puts this prefix before the name of the header that it asks for, and its HTTP does not.
+# Triton's gRPC endpoint adds this prefix to the name of the header. Its HTTP endpoint does not.
 _GRPC_PREFIX = "triton-grpc-protocol-"
 _NAME = "tritonocr-admin-key"
 ADMIN_HEADER = _GRPC_PREFIX + _NAME
 RESTRICTED_APIS = ("shared-memory", "trace", "logging")
-"""What changes the server for all its clients, or reads the memory of others."""
+"""APIs that change the server for all clients, or read the memory of other processes."""
 MODEL_CONTROL_API = "model-repository"
-"""Restricted where models may be loaded: a request may bring a model's files along, code among them."""
+"""API that requires the key when model control is on: a load request can contain code."""
 _KEY = re.compile(r"[A-Za-z0-9._~-]{16,256}")
 
 
@@ -27,9 +27,9 @@ class TlsFiles:
     """PEM files for Triton's gRPC port.
 
     Attributes:
-        certificate: the server's, with its chain.
-        key: its private key.
-        client_ca: the authority whose certificates clients must show; None asks for none.
+        certificate: certificate of the server, with its chain.
+        key: private key of the certificate.
+        client_ca: certificate authority of the client certificates; None requires no client certificate.
     """
 
     certificate: Path
@@ -37,10 +37,10 @@ class TlsFiles:
     client_ca: Path | None = None
 
     def arguments(self) -> list[str]:
-        """The tritonserver arguments.
+        """Return the arguments of tritonserver for TLS.
 
         Raises:
-            ServerError: a file cannot be read. Triton would say no more than that it cannot listen.
+            ServerError: a file cannot be read or is not PEM. Triton's own error does not name the file.
         """
         for path in filter(None, (self.certificate, self.key, self.client_ca)):
             _check_readable(path)
@@ -56,14 +56,20 @@ def _check_readable(path: Path) -> None:
     except OSError as error:
         raise ServerError(f"TLS: {path} cannot be read: {error.strerror}") from None
     if not is_pem:
-        raise ServerError(f"TLS: {path} is no PEM file")
+        raise ServerError(f"TLS: {path} is not a PEM file")
 
 
 def restrictions(admin_key: str, model_control: bool) -> list[str]:
-    """The tritonserver arguments that make `RESTRICTED_APIS` ask for the key, over gRPC and HTTP.
+    """Return the arguments of tritonserver that restrict APIs to requests with the admin key.
+
+    The restriction applies to gRPC and HTTP.
+
+    Args:
+        admin_key: 16 to 256 letters, digits, `-`, `.`, `_` and `~`.
+        model_control: whether model control is on; then its API is restricted as well.
 
     Raises:
-        ServerError: the key has characters that a header or Triton's option cannot carry, or is short.
+        ServerError: the key has another length or other characters.
     """
     if not _KEY.fullmatch(admin_key):
         raise ServerError("admin key: expected 16 to 256 letters, digits, '-', '.', '_' and '~'")
@@ -75,11 +81,11 @@ def restrictions(admin_key: str, model_control: bool) -> list[str]:
 
 
 def admin_headers(admin_key: str | None) -> Mapping[str, str]:
-    """The header that shows a key; none where there is no key."""
+    """Return the header with the admin key; no header without a key."""
     return {ADMIN_HEADER: admin_key} if admin_key else {}
 
 
 def admin_key_of(arguments: Sequence[str]) -> str | None:
-    """The key that a tritonserver was started with, told by its arguments."""
+    """Return the admin key from the arguments of a tritonserver; None if they contain no key."""
     marker = f":{ADMIN_HEADER}="
     return next((text.partition(marker)[2] for text in arguments if marker in text), None)

@@ -1,4 +1,4 @@
-"""How tritonserver is started: what may be chosen, and the command line that it makes."""
+"""Define the options of tritonserver, and convert them to its command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOG_LEVELS: Mapping[LogLevel, tuple[int, int, int]] = {
     "info": (1, 1, 0),
     "verbose": (1, 1, 1),
 }
-"""Whether tritonserver logs information, warnings, and what it does in detail."""
+"""Values of --log-info, --log-warning and --log-verbose per log level."""
 
 
 class Ports(NamedTuple):
@@ -35,28 +35,28 @@ class Ports(NamedTuple):
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """How tritonserver is started.
+    """Options of tritonserver.
 
     Attributes:
-        host: address that all ports bind to.
-        http_host: address of HTTP and the metrics; None is `host`, or loopback where `tls` is given: Triton's
-            HTTP knows no TLS, and would be a second door in clear text.
-        http_port: 0 takes a free one; so for the others.
-        grpc_port: likewise.
-        metrics_port: likewise.
+        host: address of the gRPC port, and of the other ports unless `http_host` states another.
+        http_host: address of the HTTP and metrics ports. None uses `host` without TLS and loopback with TLS,
+            because Triton's HTTP endpoint has no TLS and would expose the server in clear text.
+        http_port: HTTP port; 0 uses a free port.
+        grpc_port: gRPC port; 0 uses a free port.
+        metrics_port: metrics port; 0 uses a free port.
         log_level: error, warning, info or verbose.
-        log_file: where the server's output goes; None leaves it on this process's own.
-        log_format: text, or json: an object a line, on this process's standard error; not with `log_file`,
-            where tritonserver's own lines stay text.
-        log_requests: whether `ocr` logs a line for every request.
-        model_control: whether clients that show `admin_key` may load and unload models.
-        admin_key: what the header `ADMIN_HEADER` must hold in requests to `RESTRICTED_APIS`; "" makes one
-            up. Of letters, digits, `-`, `.`, `_` and `~`.
-        tls: certificates of the gRPC port; None serves it in clear text.
-        unloaded_models: left for the first request that names them; with `model_control` only.
-        ready_timeout_s: how long the models may take to load.
-        exit_timeout_s: how long requests in flight may take when the server is told to stop.
-        extra_arguments: handed to tritonserver as they are.
+        log_file: file for the output of tritonserver; None uses the output of this process.
+        log_format: text or json. json writes one object per line to standard error of this process. With
+            `log_file`, the lines of tritonserver itself stay text.
+        log_requests: whether `ocr` logs one line per request.
+        model_control: whether clients with `admin_key` can load and unload models.
+        admin_key: required value of the header `ADMIN_HEADER` in requests to `RESTRICTED_APIS`: 16 to 256
+            letters, digits, `-`, `.`, `_` and `~`. "" generates a random key.
+        tls: certificates of the gRPC port; None uses clear text.
+        unloaded_models: models that the first request for them loads; only with `model_control`.
+        ready_timeout_s: time limit in seconds for loading the models.
+        exit_timeout_s: time limit in seconds for requests in flight when the server stops.
+        extra_arguments: further arguments of tritonserver, passed on unchanged.
     """
 
     host: str = LOOPBACK
@@ -78,29 +78,29 @@ class ServerOptions:
 
     @property
     def plain_host(self) -> str:
-        """Address of HTTP and the metrics."""
+        """Return the address of the HTTP and metrics ports."""
         return self.http_host or (LOOPBACK if self.tls else self.host)
 
     @property
     def is_log_relayed(self) -> bool:
-        """Whether the server's output is made JSON on its way out."""
+        """Return whether this process converts the output of tritonserver to JSON."""
         return self.log_format == "json" and self.log_file is None
 
 
 def arguments(
     options: ServerOptions, repository: Path, ports: Ports, backends: Path, region_prefix: str
 ) -> list[str]:
-    """The arguments of tritonserver.
+    """Return the command-line arguments of tritonserver.
 
     Args:
-        options: what was chosen.
+        options: options of tritonserver.
         repository: model repository.
-        ports: what it listens on.
+        ports: ports that tritonserver listens on.
         backends: backend directory.
-        region_prefix: what the names of its shared memory regions start with.
+        region_prefix: name prefix of the shared memory regions.
 
     Raises:
-        ServerError: the admin key or a TLS file cannot be used.
+        ServerError: the admin key is malformed, or a TLS file cannot be read.
     """
     info, warning, verbose = _LOG_LEVELS[options.log_level]
     return [

@@ -1,8 +1,8 @@
 """Restart the server when one of its processes dies.
 
-Triton's Python backend starts the process of a model once (releases from 24.06 on). After that process has
-died, Triton continues to call the model ready, requests to the dead instance fail, and unloading the model
-never ends. Therefore the whole server is restarted, which takes as long as a start.
+Triton's Python backend starts the process of a model only once (since release 24.06). After that process has
+died, Triton still reports the model as ready, requests to the dead instance fail, and unloading the model
+never ends. Therefore the supervisor restarts the whole server. A restart takes as long as a start.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from tritonocr_backend.server.processes import model_of
 
 CHECK_INTERVAL_S = 1.0
 CHECKS_PER_LISTING = 10
-"""Listing the children of a process reads the data of every process of the machine."""
+"""Checks per listing of the child processes; a listing reads the data of every process of the machine."""
 
 _log = logging.getLogger(__name__)
 
 
 class ServerProcesses:
-    """A tritonserver and the processes of its models.
+    """A tritonserver process and the processes of its models.
 
-    A dead process stays a zombie, because Triton does not wait for it. The process of a model that is being
-    unloaded is a zombie too, but only for a moment. So a process counts as dead when two checks in a row find
-    a zombie.
+    A dead process stays a zombie, because Triton does not wait for the process. While Triton unloads a model,
+    its process is a zombie too, but only for a moment. Therefore a process counts as dead when two checks in
+    a row find a zombie.
 
     Args:
         pid: process id of the tritonserver.
@@ -42,7 +42,7 @@ class ServerProcesses:
         self._checks = 0
 
     def dead_process(self) -> str | None:
-        """Return the name of a dead process; None if all processes live. Call this at regular intervals."""
+        """Return the name of a dead process, or None if all live. Call this method at regular intervals."""
         if not self._server.is_running() or self._server.status() == psutil.STATUS_ZOMBIE:
             return "tritonserver"
         self._checks += 1
@@ -56,7 +56,7 @@ class ServerProcesses:
 
 
 def _name(process: psutil.Process) -> str:
-    """Return the name of a process for log lines: its model and its id."""
+    """Return the name of a process for log lines, with its id and its model."""
     model = None
     with contextlib.suppress(psutil.Error):
         model = model_of(process)
@@ -75,8 +75,8 @@ class Supervisor:
 
     Args:
         pid: returns the process id of the current tritonserver.
-        restart: ends the remaining processes and starts the server again; raises an error if the start fails.
-        stopping: is set when the server is asked to stop.
+        restart: stops the remaining processes and starts the server; raises an error if the start fails.
+        stopping: event that is set when the server stops.
     """
 
     def __init__(
@@ -88,10 +88,10 @@ class Supervisor:
         self._thread.start()
 
     def join(self) -> None:
-        """Wait until the server is asked to stop, or a restart fails.
+        """Wait until the server stops or a restart fails.
 
         Raises:
-            ServerError: a restart failed; the message says why.
+            ServerError: a restart failed; the message contains the reason.
         """
         self._thread.join()
         if self._failure is not None:
@@ -103,7 +103,7 @@ class Supervisor:
             dead = processes.dead_process()
             if dead is None:
                 continue
-            _log.warning("%s has died: restarting the server", dead)
+            _log.warning("%s died; restarting the server", dead)
             try:
                 self._restart()
             except Exception as error:  # `join` raises it in the thread that waits for the server

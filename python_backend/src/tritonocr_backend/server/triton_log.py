@@ -9,25 +9,25 @@ from collections.abc import Iterable
 from typing import Final, TextIO
 
 ARGUMENTS: Final = ("--log-format=ISO8601",)
-"""Arguments for tritonserver: with them its log lines contain the year."""
+"""Arguments of tritonserver that add the year to its log lines."""
 
 _LINE = re.compile(r"(?P<time>\S+Z) (?P<level>[VIWEF]) (?P<process>\d+) (?P<source>\S+)\] (?P<message>.*)")
 _LEVELS = {"V": "DEBUG", "I": "INFO", "W": "WARNING", "E": "ERROR", "F": "CRITICAL"}
 
 
 def to_json(line: str) -> str:
-    """Return a line of the log as JSON; a line that is JSON already stays unchanged."""
+    """Return a log line as JSON. A line that is already JSON stays unchanged."""
     if line.startswith("{"):
         return line
-    found = _LINE.fullmatch(line)
-    if found is None:  # a table, or the output of a library
+    match = _LINE.fullmatch(line)
+    if match is None:  # a table, or the output of a library
         return json.dumps({"level": "INFO", "logger": "tritonserver", "message": line})
-    record = {"time": found["time"], "level": _LEVELS[found["level"]], "logger": "tritonserver"}
-    return json.dumps({**record, "source": found["source"], "message": _unquoted(found["message"])})
+    record = {"time": match["time"], "level": _LEVELS[match["level"]], "logger": "tritonserver"}
+    return json.dumps({**record, "source": match["source"], "message": _unquoted(match["message"])})
 
 
 def relay(lines: Iterable[bytes], target: TextIO) -> None:
-    """Start a thread that writes the output of tritonserver to `target` as JSON."""
+    """Start a thread that writes the output of tritonserver to `target` as JSON lines."""
 
     def write() -> None:
         for line in lines:
