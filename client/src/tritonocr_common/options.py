@@ -195,7 +195,7 @@ OPTIONS: Mapping[str, Option] = {
             "text_det_limit_type",
             str,
             "max",
-            "'max': shrink the page to at most the side length; 'min': enlarge it to at least the side length.",
+            "'max': shrink the page to at most this side length; 'min': enlarge it to at least this length.",
             title="Scale the page by its",
             group="Detection",
             choices=("max", "min"),
