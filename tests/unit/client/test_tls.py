@@ -19,7 +19,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_pem(tmp_path: Path) -> None:
     (tmp_path / "a.der").write_bytes(b"\x30\x82")
-    with pytest.raises(InvalidInputError, match=r"TLS ca: '.*a\.der' is no PEM file"):
+    with pytest.raises(InvalidInputError, match=r"TLS ca: '.*a\.der' is not a PEM file"):
         TLS(tmp_path / "a.der")
 
 

@@ -532,4 +532,4 @@ class TestPdf:
 
     def test_one_behind_a_password_is_refused(self, corpus: Path) -> None:
         data = (corpus / "edge" / "password_protected.pdf").read_bytes()
-        assert refusal(data) == "file: the PDF is protected by a password, expected one without"
+        assert refusal(data) == "file: the PDF is protected by a password, expected a PDF without a password"

@@ -38,7 +38,7 @@ class TLS:
                 reason = error.strerror
                 raise InvalidInputError(f"TLS {name}: cannot read {str(path)!r}: {reason}.") from error
             if not readable:
-                raise InvalidInputError(f"TLS {name}: {str(path)!r} is no PEM file.")
+                raise InvalidInputError(f"TLS {name}: {str(path)!r} is not a PEM file.")
 
     def grpc_arguments(self) -> dict[str, Any]:
         """Return the keyword arguments of `grpc.ssl_channel_credentials()`."""

@@ -46,13 +46,14 @@ def bulk(
         typer.Option(help="NAME=VALUE: an option of predict(); repeatable.", show_default=False),
     ] = None,
     readers: Annotated[
-        int | None, typer.Option(min=1, help="Reading processes.", show_default="2 per server, or 1 per node")
+        int | None,
+        typer.Option(min=1, help="Number of reader processes.", show_default="2 per server, or 1 per node"),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Files in flight per reader.")] = FILES_IN_FLIGHT,
     files_per_part: Annotated[int, typer.Option(min=1, help="Files per output part.")] = FILES_PER_PART,
     timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds per file.")] = DEFAULT_TIMEOUT_S,
     patience_s: Annotated[
-        float, typer.Option("--patience", help="Seconds that all servers may be away.")
+        float, typer.Option("--patience", help="Seconds to wait while no server is available.")
     ] = PATIENCE_S,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Read the files again that failed in earlier runs.")

@@ -15,7 +15,11 @@ FILE_NAME = "OCR.yaml"
 def config(
     save_path: Annotated[
         Path | None,
-        typer.Option("--save_path", "--save-path", help="A directory, or a .yaml file; else stdout."),
+        typer.Option(
+            "--save_path",
+            "--save-path",
+            help="Directory or .yaml file to write; the default is standard output.",
+        ),
     ] = None,
     get_pipeline_config: Annotated[  # PaddleX's spelling of this command
         Literal["OCR"], typer.Option("--get_pipeline_config", hidden=True)

@@ -25,7 +25,7 @@ from tritonocr_backend.zoo.layout import FileFormat
 from tritonocr_backend.zoo.listing import Listed, listing
 from tritonocr_backend.zoo.programs import Program
 
-app = typer.Typer(no_args_is_help=True, help="The models: list, fetch, import, add, remove.")
+app = typer.Typer(no_args_is_help=True, help="List, fetch, import, add and remove models.")
 
 _METRICS = {
     "top1_accuracy_percent": "{} % top-1",
@@ -38,7 +38,7 @@ _WIDE = 200  # characters that the whole table takes
 
 Url = Annotated[str, typer.Option(help="The server's gRPC endpoint, host:port.")]
 Repository = Annotated[
-    Path | None, typer.Option(help="The server's model repository; found out for a server on this machine.")
+    Path | None, typer.Option(help="The server's model repository; detected for a server on this machine.")
 ]
 
 
@@ -46,7 +46,10 @@ Repository = Annotated[
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     served: Annotated[
-        bool, typer.Option("--served", help="Only what a running server serves, with memory and load time.")
+        bool,
+        typer.Option(
+            "--served", help="List only the models that a running server serves, with memory and load time."
+        ),
     ] = False,
     url: Url = model_control.DEFAULT_URL,
 ) -> None:
@@ -71,7 +74,7 @@ def list_models(
 
 @app.command()
 def add(name: str, url: Url = model_control.DEFAULT_URL, repository: Repository = None) -> None:
-    """Give a model to a running server, without a restart; it is fetched first where need be.
+    """Load a model into a running server without a restart; download it first if necessary.
 
     Examples:
         tritonocr models add japan_PP-OCRv3_mobile_rec
@@ -86,7 +89,7 @@ def add(name: str, url: Url = model_control.DEFAULT_URL, repository: Repository 
 
 @app.command()
 def remove(name: str, url: Url = model_control.DEFAULT_URL, repository: Repository = None) -> None:
-    """Take a model from a running server, once the requests that use it are answered; the cache keeps it.
+    """Unload a model from a running server after its last request; the model stays in the cache.
 
     Examples:
         tritonocr models remove japan_PP-OCRv3_mobile_rec
@@ -152,12 +155,11 @@ def _fetch_program(program: Program, progress: Progress) -> Path:
 @app.command("import")
 def import_(
     source: Annotated[Path, typer.Argument(help="A directory with inference.yml, or an .onnx file.")],
-    name: Annotated[str, typer.Option(help="The name to serve it under.")],
-    role: Annotated[
-        Role | None, typer.Option(help="What an .onnx file does, where it does not tell.")
-    ] = None,
+    name: Annotated[str, typer.Option(help="Name under which the model is served.")],
+    role: Annotated[Role | None, typer.Option(help="Role of an .onnx file that does not state it.")] = None,
     dictionary: Annotated[
-        Path | None, typer.Option(help="Characters of an .onnx recognition model, one a line.")
+        Path | None,
+        typer.Option(help="File with the characters of an .onnx recognition model, one per line."),
     ] = None,
     convert: Annotated[
         bool, typer.Option(help="Convert Paddle files to ONNX, and check that both agree.")

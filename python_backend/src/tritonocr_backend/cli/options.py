@@ -18,20 +18,20 @@ MoreModels = Annotated[
     list[str] | None, typer.Option(help="Serve this model too, for requests that name it; repeatable.")
 ]
 
-ComputedIn = Annotated[
-    Precision, typer.Option(help="auto: bf16 where the CPU computes in it, f16 on NVIDIA GPUs.")
-]
+ComputedIn = Annotated[Precision, typer.Option(help="auto: bf16 if the CPU supports it, f16 on NVIDIA GPUs.")]
 
 OcrInstances = Annotated[
     int | None,
-    typer.Option(min=1, help="How many files are read at the same time.", show_default="2 a core, 4 to 16"),
+    typer.Option(
+        min=1, help="Number of files that are read at the same time.", show_default="2 per core, 4 to 16"
+    ),
 ]
 
 RecognitionInstances = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Recognition networks side by side on a device.",
-        show_default="1 for 16 cores, 2 on a GPU",
+        help="Recognition processes per device.",
+        show_default="1 per 16 cores, 2 on a GPU",
     ),
 ]

@@ -20,7 +20,7 @@ from tritonocr_backend.repository.network_config import ENGINE_CACHE, GPU_BATCH_
 from tritonocr_backend.repository.prepare import prepare_repository
 from tritonocr_backend.repository.profiles import Profile, profile_settings
 
-app = typer.Typer(no_args_is_help=True, help="Model repositories for a tritonserver of your own: build.")
+app = typer.Typer(no_args_is_help=True, help="Write model repositories for your own tritonserver.")
 
 
 @app.callback()
@@ -46,14 +46,16 @@ def build(
     precision: ComputedIn = "auto",
     accelerator: Annotated[
         Accelerator,
-        typer.Option(help="On NVIDIA GPUs. tensorrt: compiles the networks of lines, minutes at first."),
+        typer.Option(
+            help="For NVIDIA GPUs. tensorrt compiles the networks of lines; the first start takes minutes."
+        ),
     ] = "cuda",
     batch_delay_us: Annotated[
         int | None,
         typer.Option(
             min=0,
             max=1_000_000,
-            help="How long lines wait for others to be batched with, in microseconds.",
+            help="Maximum time that lines wait for a larger batch, in microseconds.",
             show_default=f"{GPU_BATCH_DELAY_US} on NVIDIA GPUs, else 0",
         ),
     ] = None,
@@ -66,7 +68,7 @@ def build(
     ocr_instances: OcrInstances = None,
     recognition_instances: RecognitionInstances = None,
     engine_cache: Annotated[
-        str, typer.Option(help="Directory on the server for what TensorRT has compiled; keep it in a volume.")
+        str, typer.Option(help="Directory on the server for compiled TensorRT engines; keep it in a volume.")
     ] = ENGINE_CACHE,
 ) -> None:
     """Write a model repository with everything that `tritonserver --model-repository=OUT` needs.

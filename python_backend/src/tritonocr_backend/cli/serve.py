@@ -56,73 +56,88 @@ def serve(
         typer.Option(help="Where to write the model repository.", show_default="a temporary directory"),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
-    http_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
-    grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8001,
-    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8002,
+    http_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free port.")
+    ] = 8000,
+    grpc_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free port.")
+    ] = 8001,
+    metrics_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free port.")
+    ] = 8002,
     device: Annotated[str, typer.Option(help="cpu, gpu:0, npu:0 ... as in PaddleX.")] = "cpu",
-    engine: Annotated[Engine, typer.Option(help="What runs the networks.")] = "auto",
+    engine: Annotated[Engine, typer.Option(help="Inference engine of the networks.")] = "auto",
     precision: ComputedIn = "auto",
     serving: Annotated[
-        Path | None, typer.Option(help="How the models are run, as `tritonocr tune` writes it.")
+        Path | None, typer.Option(help="File with engine and instance settings, written by `tritonocr tune`.")
     ] = None,
     adapter: Annotated[
         list[str] | None,  # typer has no lists of Literal
         typer.Option(
-            help="Also serve the pipeline under another program's tensors; repeatable.",
+            help="Also serve a model with another program's tensors; repeatable.",
             callback=_known_adapters,
         ),
     ] = None,
     exact: Annotated[
-        bool, typer.Option(help="Read pages in PaddleX's own steps: slower, no more accurate.")
+        bool, typer.Option(help="Use PaddleX's exact steps; slower and not more accurate.")
     ] = False,
     ocr_instances: OcrInstances = None,
     recognition_instances: RecognitionInstances = None,
     http_host: Annotated[
         str | None,
         typer.Option(
-            help="Address of HTTP and metrics.", show_default="--host; with TLS, which HTTP lacks, 127.0.0.1"
+            help="Address of HTTP and metrics.", show_default="--host; with TLS 127.0.0.1, as HTTP has no TLS"
         ),
     ] = None,
     tls_certificate: Annotated[
-        Path | None, typer.Option(help="PEM file: gRPC and the gateway then speak TLS; with --tls-key.")
+        Path | None,
+        typer.Option(
+            help="PEM file of the certificate; gRPC and the gateway then use TLS. Requires --tls-key."
+        ),
     ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM file: the certificate's private key.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file of the certificate's private key.")] = None,
     tls_client_ca: Annotated[
-        Path | None, typer.Option(help="PEM file: gRPC clients must show a certificate of this authority.")
+        Path | None,
+        typer.Option(help="PEM file of an authority; gRPC clients must have a certificate of it."),
     ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"What a request may cost, as name=value; repeatable. Names: {', '.join(LIMITS)}.",
+            help=f"Limit of a request as name=value; repeatable. Names: {', '.join(LIMITS)}.",
             show_default="docs/security.md lists them",
         ),
     ] = None,
     model_control: Annotated[
-        bool, typer.Option(help="Let clients that show the admin key load and unload models.")
+        bool, typer.Option(help="Allow clients with the admin key to load and unload models.")
     ] = False,
     admin_key: Annotated[
         str,
         typer.Option(
             envvar=ADMIN_KEY_VARIABLE,
-            help="What clients must show to load models, share memory, or set tracing and logging.",
-            show_default="one made up, which `tritonocr models add` finds on this machine",
+            help="Key that clients need to load models, share memory, or set tracing and logging.",
+            show_default="a generated key; `tritonocr models add` finds it on this machine",
         ),
     ] = "",
     lazy: Annotated[
         bool, typer.Option(help="Load each --model when a request first names it; with --model-control.")
     ] = False,
     gateway: Annotated[bool, typer.Option(help="Also serve POST /ocr and the web page.")] = False,
-    gateway_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
-    log_level: Annotated[LogLevel, typer.Option(help="How much tritonserver says.")] = "warning",
+    gateway_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free port.")
+    ] = 8080,
+    log_level: Annotated[LogLevel, typer.Option(help="Log level of tritonserver.")] = "warning",
     log_format: Annotated[
         LogFormat,
-        typer.Option(envvar=logs.FORMAT_VARIABLE, help="json: an object a line, on standard error."),
+        typer.Option(
+            envvar=logs.FORMAT_VARIABLE,
+            help="Format of log lines; json: one object per line on standard error.",
+        ),
     ] = "text",
     log_requests: Annotated[
         bool,
         typer.Option(
             envvar=logs.REQUESTS_VARIABLE,
-            help="Log a line for every request: its id, pages, lines, milliseconds by stage.",
+            help="Log one line per request: id, pages, lines, milliseconds per stage.",
         ),
     ] = False,
     tritonserver: Annotated[

@@ -23,13 +23,17 @@ _HEADINGS = ("pages/s", "to the best so far", "s a page", "lines read alike")
 
 
 def tune(
-    pages: Annotated[list[Path], typer.Argument(help="Pages like those to be read; 10 to 30 are enough.")],
+    pages: Annotated[
+        list[Path], typer.Argument(help="Sample pages, similar to your documents; 10 to 30 are enough.")
+    ],
     output: Annotated[Path, typer.Option(help="Where to write the settings.")] = Path("serving.yaml"),
     pipeline: PipelineFile = None,
     clients: Annotated[int, typer.Option(min=1, help="Files that are sent at the same time.")] = 4,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each candidate reads all pages.")] = 3,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Number of times that each candidate reads all pages.")
+    ] = 3,
     least_agreement: Annotated[
-        float, typer.Option(min=0, max=1, help="Least share of lines that must read as they do now.")
+        float, typer.Option(min=0, max=1, help="Minimum share of lines whose text must stay the same.")
     ] = 0.9,
     preprocessing: Annotated[
         bool, typer.Option(help="Read with orientation and unwarping, as the default pipeline does.")

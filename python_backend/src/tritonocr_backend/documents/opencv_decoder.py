@@ -50,5 +50,5 @@ def _decode(data: bytes | memoryview, flags: int) -> NDArray[Any] | None:
         return samples
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:
-            raise MemoryError("no memory to decode a page") from error
+            raise MemoryError("not enough memory to decode a page") from error
         return None

@@ -51,7 +51,7 @@ def open_pdf(data: bytes, max_pixels: int, limits: RenderLimits, options: PdfOpt
         pdf = PdfDocument(data, limits)
     except PasswordRequiredError as error:
         raise InvalidInputError(
-            "file: the PDF is protected by a password, expected one without", "protected"
+            "file: the PDF is protected by a password, expected a PDF without a password", "protected"
         ) from error
     except PdfError as error:
         message = f"file: the PDF is corrupt or has no pages ({error})"

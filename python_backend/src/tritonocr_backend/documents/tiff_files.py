@@ -69,7 +69,7 @@ def open_tiff(data: bytes, max_pixels: int) -> Document:
 def _pages_missing(index: int) -> PageWarning:
     return PageWarning(
         "pages_missing",
-        f"The TIFF is damaged behind page {index}: the link to the next page leads out of the file, "
+        f"The TIFF is damaged after page {index}: the link to the next page leads out of the file, "
         "so pages may be missing.",
     )
 

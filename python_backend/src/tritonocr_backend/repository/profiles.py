@@ -11,7 +11,7 @@ from tritonocr_backend.repository.network_config import ServingSettings
 
 
 class Profile(str, Enum):
-    """What runs the networks.
+    """Inference engine of the networks.
 
     `cpu`: our engines on a CPU. `gpu`: Triton's own onnxruntime backend on NVIDIA GPUs. `gpu-python`: our
     engines on NVIDIA GPUs, or on any other accelerator of `devices.HARDWARE`.

@@ -30,7 +30,7 @@ def import_model(
 
     Args:
         source: A directory in PaddleX's layout, or an `.onnx` file.
-        name: The name to serve it under.
+        name: Name under which the model is served.
         role: What an `.onnx` file does; not needed for recognition, whose dictionary tells it.
         dictionary_file: Characters of an `.onnx` recognition model, one a line; not needed where the
             file carries them in its metadata.
