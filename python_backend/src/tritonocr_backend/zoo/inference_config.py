@@ -159,7 +159,8 @@ def _role(name: str, ops: Mapping[str, Any], post: _PostProcess) -> Role:
     if post.Topk:
         return Role.DOC_ORIENTATION if "CropImage" in ops else Role.TEXTLINE_ORIENTATION
     raise ModelFormatError(
-        f"{name!r} is not a known model, and PostProcess names none of DBPostProcess, CTCLabelDecode and Topk, "
+        f"{name!r} is not a known model, "
+        f"and PostProcess names none of DBPostProcess, CTCLabelDecode and Topk, "
         "which would tell its role"
     )
 
