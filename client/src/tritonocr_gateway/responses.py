@@ -40,6 +40,7 @@ class FileResult:
         picture_max_side_px: the longest side of a page in drawn pictures, in pixels.
         return_page_image: whether to return the page that coordinates refer to.
         return_text: whether to return the lines in reading order.
+        original: the bytes of the file, for a searchable PDF.
         unknown_fields: names of the request's fields that the gateway ignores.
     """
 
@@ -50,6 +51,7 @@ class FileResult:
     picture_max_side_px: int | None = None
     return_page_image: bool = False
     return_text: bool = False
+    original: bytes | None = None
     unknown_fields: Sequence[str] = ()
 
 
@@ -108,7 +110,7 @@ def _document(read: FileResult, row: DocumentFormat) -> Response:
 
 
 def _pdf(read: FileResult) -> Response:
-    return Response(searchable_pdf(read.results), media_type=PDF)
+    return Response(searchable_pdf(read.results, read.original), media_type=PDF)
 
 
 def _page_result(result: OCRResult, read: FileResult) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 import tritonocr
 
-OPTIONAL = ("PIL", "aiohttp", "fontTools", "reportlab", "rich", "ruamel", "typer", "tritonocr_backend")
+OPTIONAL = ("PIL", "aiohttp", "fontTools", "pikepdf", "rich", "ruamel", "typer", "tritonocr_backend")
 
 
 def test_all_is_what_is_there() -> None:

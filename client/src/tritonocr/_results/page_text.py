@@ -127,7 +127,7 @@ def page_text(result: OCRResult) -> PageText:
     """Build the tree of a page from its result."""
     page = result.page
     sides = page.width, page.height
-    width, height = sides[::-1] if page.angle in (90, 270) else sides
+    width, height = sides[::-1] if page.angle in (90, 270) and not result.is_in_input_coordinates else sides
     lines = [_line(result, index) for index in range(len(result["rec_texts"]))]
     return PageText(
         name=result.input_path or result.file_stem,

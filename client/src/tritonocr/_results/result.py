@@ -44,15 +44,23 @@ class OCRResult(dict[str, Any]):
     Attributes:
         page: the record of the page, with its size and pictures.
         page_count: number of pages in the file, including the pages beyond `max_pages`.
+        is_in_input_coordinates: whether coordinates refer to the page as it was sent (`coordinates="input"`).
         file_stem: start of the names of saved files: the input's name. It may be changed.
     """
 
     def __init__(
-        self, fields: Mapping[str, Any], page: PageRecord, *, page_count: int = 1, request_id: str = ""
+        self,
+        fields: Mapping[str, Any],
+        page: PageRecord,
+        *,
+        page_count: int = 1,
+        request_id: str = "",
+        is_in_input_coordinates: bool = False,
     ) -> None:
         super().__init__(fields)
         self.page = page
         self.page_count = page_count
+        self.is_in_input_coordinates = is_in_input_coordinates
         path = self["input_path"]
         self.file_stem = input_name(path).stem if path else f"image_{request_id[:8]}"
 
@@ -69,7 +77,13 @@ class OCRResult(dict[str, Any]):
     ) -> OCRResult:
         """Build the result of a page from its record and the values of all options."""
         fields = result_fields(page, settings, input_path=input_path, page_index=page_index)
-        return cls(fields, page, page_count=page_count, request_id=request_id)
+        return cls(
+            fields,
+            page,
+            page_count=page_count,
+            request_id=request_id,
+            is_in_input_coordinates=settings.get("coordinates") == "input",
+        )
 
     @property
     def ok(self) -> bool:
@@ -91,6 +105,11 @@ class OCRResult(dict[str, Any]):
         """The path or URL of the input; None for pixels and bytes."""
         path: str | None = self["input_path"]
         return path
+
+    @property
+    def is_unwarped(self) -> bool:
+        """Whether coordinates refer to a page that was flattened."""
+        return self.page.unwarped and not self.is_in_input_coordinates
 
     @property
     def json(self) -> dict[str, Any]:
@@ -222,7 +241,7 @@ class OCRResult(dict[str, Any]):
         """
         from .pdf import searchable_pdf
 
-        return self._write(save_path, "_res.pdf", searchable_pdf([self]))
+        return self._write(save_path, "_res.pdf", searchable_pdf([self], has_read_pages_only=True))
 
     def save_to_markdown(self, save_path: str | Path) -> Path:
         """Write `markdown` to a file; a directory gets `{stem}_res.md`."""

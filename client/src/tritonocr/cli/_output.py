@@ -38,7 +38,7 @@ def needs_pictures(output: str, save_path: Path | None) -> bool:
 
 def has_words(output: str) -> bool:
     """Return whether the output contains the places of words."""
-    return output in FORMATS and FORMATS[output].has_words
+    return output == PDF or (output in FORMATS and FORMATS[output].has_words)
 
 
 def is_document(output: str, directory: Path | None) -> bool:

@@ -32,6 +32,7 @@ from ._journal import Journal
 from ._option_flags import with_option_flags
 from ._output import (
     OUTPUTS,
+    PDF,
     TABLE,
     check_printable,
     has_words,
@@ -187,8 +188,10 @@ def _with_what_the_format_holds(
     options: Mapping[str, OptionValue], output: str, save_path: Path | None
 ) -> dict[str, OptionValue]:
     """Add the options that make the server return the pictures and the words that the format holds."""
-    words = {"return_word_box": True} if has_words(output) else {}
-    return {**words, **options, "return_page_images": needs_pictures(output, save_path)}
+    held: dict[str, OptionValue] = {"return_word_box": True} if has_words(output) else {}
+    if output == PDF:
+        held["coordinates"] = "input"  # the text lies on the pages as they were given
+    return {**held, **options, "return_page_images": needs_pictures(output, save_path)}
 
 
 class _FileFailedError(Exception):

@@ -251,7 +251,7 @@ async def _read_file(
         headers=trace_headers(request),
         return_page_images=visualize or with_page_image or media_type == PDF,
         **{
-            **_words_of(media_type),
+            **_held_by(media_type),
             **fields.options(),
             "max_pages": _max_pages(fields.max_pages, service.settings),
         },
@@ -261,6 +261,7 @@ async def _read_file(
         results=results,
         is_pdf=is_pdf(content),
         log_id=log_id,
+        original=content if media_type == PDF else None,
         visualize=visualize,
         picture_max_side_px=service.settings.picture_max_side_px,
         return_page_image=with_page_image,
@@ -269,8 +270,10 @@ async def _read_file(
     )
 
 
-def _words_of(media_type: str) -> dict[str, bool]:
-    """Return the option that makes the server return words, for formats that hold words."""
+def _held_by(media_type: str) -> dict[str, Any]:
+    """Return the options that make the server return what a format holds."""
+    if media_type == PDF:
+        return {"return_word_box": True, "coordinates": "input"}
     return {"return_word_box": True} if media_type in DOCUMENTS and DOCUMENTS[media_type].has_words else {}
 
 
