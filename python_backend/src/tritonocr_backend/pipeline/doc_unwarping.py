@@ -57,7 +57,11 @@ def resize_for_unwarping(page: Image, size: tuple[int, int]) -> Floats:
     )
     above, below = page[top], page[np.minimum(top + 1, page.shape[0] - 1)]
     next_left = np.minimum(left + 1, page.shape[1] - 1)
-    upper, lower = (rows[:, left] * (1 - right) + rows[:, next_left] * right for rows in (above, below))
+    # np.take is twice as fast as indexing with arrays.
+    upper, lower = (
+        rows.take(left, axis=1) * (1 - right) + rows.take(next_left, axis=1) * right
+        for rows in (above, below)
+    )
     return np.asarray(upper * (1 - down[..., np.newaxis]) + lower * down[..., np.newaxis])
 
 
