@@ -116,7 +116,9 @@ class Settings(BaseSettings):
         default=1, ge=1, le=3600, description="Value of the `Retry-After` header of 429 and 503, in seconds."
     )
     max_pages: int = Field(default=10, ge=1, le=100_000, description="Pages to read of each file.")
-    visualize: bool = Field(default=True, description="Whether to draw pictures when a request does not say.")
+    visualize: bool = Field(
+        default=True, description="Default of the request field `visualize`: whether to draw pictures."
+    )
     picture_threads: int = Field(
         default_factory=lambda: min(4, os.cpu_count() or 1),
         ge=1,

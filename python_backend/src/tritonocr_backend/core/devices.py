@@ -130,7 +130,7 @@ def parse(name: str) -> Device:
     if match is None or match[1] not in HARDWARE:
         raise DeviceNameError(
             f"device: got {name!r}, expected one of {', '.join(HARDWARE)}, "
-            "with the numbers of those to use, as in gpu:0 or gpu:0,1"
+            "optionally with device numbers, as in gpu:0 or gpu:0,1"
         )
     kind, numbers = match[1], [int(number) for number in (match[2] or "0").split(",")]
     if kind == "cpu":

@@ -39,6 +39,6 @@ def small_text_warning(scale: float) -> PageWarning:
     """Return the warning that lines may be missing at this scale of detection."""
     return PageWarning(
         "text_too_small",
-        f"detection saw the page at 1/{1 / scale:.1f} of its size, where text is too small to be found "
+        f"detection processed the page at 1/{1 / scale:.1f} of its size, where text is too small to be found "
         "reliably; expected a larger text_det_limit_side_len or a part of the page",
     )
