@@ -1,4 +1,4 @@
-"""Sharing a CPU's cores out among processes and threads."""
+"""Test the numbers of processes and threads for the cores of a CPU."""
 
 from pathlib import Path
 
@@ -23,31 +23,31 @@ pytestmark = pytest.mark.usefixtures("home")
     ("role", "cores", "expected"),
     [
         pytest.param(Role.TEXT_RECOGNITION, 1, Share(1, 1), id="one core"),
-        pytest.param(Role.TEXT_RECOGNITION, 2, Share(1, 2), id="lines: a stream for each core"),
-        pytest.param(Role.TEXTLINE_ORIENTATION, 4, Share(1, 4), id="line orientation too"),
-        pytest.param(Role.TEXT_RECOGNITION, 64, Share(4, 16), id="in processes that Python does not hold up"),
-        pytest.param(Role.TEXT_DETECTION, 2, Share(1, 2), id="pages: threads"),
-        pytest.param(Role.TEXT_DETECTION, 16, Share(4, 4), id="which stop helping at four"),
-        pytest.param(Role.DOC_UNWARPING, 16, Share(1, 16), id="large pages of planes: one at a time"),
+        pytest.param(Role.TEXT_RECOGNITION, 2, Share(1, 2), id="lines: one stream per core"),
+        pytest.param(Role.TEXTLINE_ORIENTATION, 4, Share(1, 4), id="line orientation: one stream per core"),
+        pytest.param(Role.TEXT_RECOGNITION, 64, Share(4, 16), id="lines: at most 16 streams per process"),
+        pytest.param(Role.TEXT_DETECTION, 2, Share(1, 2), id="pages: one thread per core"),
+        pytest.param(Role.TEXT_DETECTION, 16, Share(4, 4), id="pages: at most four threads per instance"),
+        pytest.param(Role.DOC_UNWARPING, 16, Share(1, 16), id="unwarping: one instance with all cores"),
     ],
 )
-def test_cores_are_shared_out(role: Role, cores: int, expected: Share) -> None:
+def test_share_by_role_and_cores(role: Role, cores: int, expected: Share) -> None:
     assert share(role, cores) == expected
 
 
-def test_what_someone_says_is_shared_too() -> None:
+def test_stated_instances_share_the_cores() -> None:
     assert share(Role.TEXT_RECOGNITION, 8, instances=4) == Share(4, 2)
     assert share(Role.TEXT_RECOGNITION, 2, instances=3) == Share(3, 1)
 
 
 @given(st.sampled_from(list(Role)), st.integers(1, 512))
-def test_no_network_alone_asks_for_more_than_there_is(role: Role, cores: int) -> None:
-    found = share(role, cores)
-    assert 1 <= found.instances * found.threads <= cores
+def test_a_network_never_uses_more_threads_than_cores(role: Role, cores: int) -> None:
+    result = share(role, cores)
+    assert 1 <= result.instances * result.threads <= cores
 
 
 @pytest.mark.parametrize(("cores", "files"), [(1, 4), (2, 4), (4, 8), (64, 16)])
-def test_files_at_a_time(cores: int, files: int) -> None:
+def test_files_at_a_time_are_twice_the_cores_between_4_and_16(cores: int, files: int) -> None:
     assert files_at_a_time(cores) == files
 
 
@@ -55,14 +55,14 @@ def test_files_at_a_time(cores: int, files: int) -> None:
     ("limit", "cores"),
     [
         pytest.param("max 100000", 6, id="no limit"),
-        pytest.param("200000 100000", 2, id="two cores' time"),
-        pytest.param("250000 100000", 3, id="two and a half"),
+        pytest.param("200000 100000", 2, id="two cores"),
+        pytest.param("250000 100000", 3, id="two and a half cores, rounded up"),
         pytest.param("50000 100000", 1, id="half a core"),
-        pytest.param("900000 100000", 6, id="more than there are"),
+        pytest.param("900000 100000", 6, id="more than the affinity"),
         pytest.param(None, 6, id="no container"),
     ],
 )
-def test_a_containers_limit_counts(
+def test_available_cores_respect_the_limit_of_the_container(
     limit: str | None, cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(6)))
@@ -81,7 +81,7 @@ def test_a_containers_limit_counts(
         (64, 8, 8, "a large machine"),
     ],
 )
-def test_processes_of_stages_follow_the_cores(cores: int, postprocess: int, crop: int, reason: str) -> None:
+def test_processes_per_stage_by_cores(cores: int, postprocess: int, crop: int, reason: str) -> None:
     assert stage_processes("text_detection_postprocess", cores) == postprocess, reason
     assert stage_processes("text_recognition_decode", cores) == postprocess, reason
     assert stage_processes("text_crop", cores) == crop, reason

@@ -1,4 +1,4 @@
-"""The default networks as they are built for GPUs: folders, graphs and their answers, without a GPU."""
+"""Test folders, graphs and outputs of the default networks for GPUs, without a GPU."""
 
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def _dims(shape: list[Any]) -> list[int]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> dict[Profile, Path]:
-    """The default networks for both GPU profiles."""
+    """Return a repository of the default networks per GPU profile."""
     models = {name: fetch_model(name) for name in DEFAULT_NETWORKS.values()}
     directory = tmp_path_factory.mktemp("built")
     return {
@@ -51,16 +51,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[Profile, Path]:
 
 @pytest.mark.parametrize("role", Role)
 class TestFolder:
-    def test_holds_a_shim_for_our_engines_alone(self, role: Role, built: dict[Profile, Path]) -> None:
+    def test_only_the_python_backend_has_a_model_file(self, role: Role, built: dict[Profile, Path]) -> None:
         for profile, repository in built.items():
             version = repository / DEFAULT_NETWORKS[role] / "1"
             assert (version / "model.py").exists() == (profile is Profile.gpu_python)
             assert (version / "model.onnx").is_file()
 
-    def test_says_of_its_outputs_exactly_what_the_graph_does(
-        self, role: Role, built: dict[Profile, Path]
-    ) -> None:
-        """As the onnxruntime backend compares: outputs dim by dim, inputs where the graph knows a size."""
+    def test_tensors_in_the_config_match_the_graph(self, role: Role, built: dict[Profile, Path]) -> None:
+        """The onnxruntime backend compares all output dimensions, and the known input dimensions."""
         folder = built[Profile.gpu] / DEFAULT_NETWORKS[role]
         config = text_format.Parse((folder / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
         session = onnxruntime.InferenceSession(
@@ -72,24 +70,27 @@ class TestFolder:
         pairs = zip(_dims(image.shape), [-1, *config.input[0].dims], strict=True)
         assert all(known in (-1, stated) for known, stated in pairs)
 
-    def test_has_a_card_that_the_ocr_model_can_read(self, role: Role, built: dict[Profile, Path]) -> None:
-        card = read_network_metadata(built[Profile.gpu] / DEFAULT_NETWORKS[role] / "1")
-        assert (card.role, card.backend, card.engine, card.device) == (
+    def test_network_metadata_is_readable(self, role: Role, built: dict[Profile, Path]) -> None:
+        network = read_network_metadata(built[Profile.gpu] / DEFAULT_NETWORKS[role] / "1")
+        assert (network.role, network.backend, network.engine, network.device) == (
             role,
             "onnxruntime",
             "onnxruntime",
             "gpu:0",
         )
-        assert card.precision == ("f32" if role is Role.DOC_UNWARPING else "f16"), "a grid is off by pixels"
+        expected = "f32" if role is Role.DOC_UNWARPING else "f16"
+        assert network.precision == expected, "a grid in float16 is wrong by several pixels"
 
-    def test_computes_in_half_precision_and_answers_alike(
+    def test_half_precision_has_the_same_results(
         self, role: Role, built: dict[Profile, Path], default_repository: Path
     ) -> None:
         name = DEFAULT_NETWORKS[role]
         graphs = [path / name / "1" / "model.onnx" for path in (default_repository, built[Profile.gpu])]
         full, half = (_answers(graph, IMAGES[role]) for graph in graphs)
         if role is Role.DOC_UNWARPING:
-            assert graphs[0].read_bytes() == graphs[1].read_bytes(), "a grid in float16 is off by pixels"
+            assert graphs[0].read_bytes() == graphs[1].read_bytes(), (
+                "a grid in float16 is wrong by several pixels"
+            )
             return
         assert graphs[1].stat().st_size < 0.6 * graphs[0].stat().st_size
         for one, other in zip(full, half, strict=True):
@@ -101,7 +102,7 @@ class TestFolder:
             else:
                 assert np.abs(one - other).max() < 0.05
 
-    def test_is_left_in_f32_for_tensorrt_which_wants_the_cast_first(
+    def test_graph_for_tensorrt_stays_in_float32_and_begins_with_the_cast(
         self, role: Role, tmp_path: Path, default_repository: Path
     ) -> None:
         add_network(tmp_path, "mine", fetch_model(DEFAULT_NETWORKS[role]), TENSORRT)
@@ -116,7 +117,7 @@ class TestFolder:
             answers = _answers(tmp_path / "mine" / "1" / "model.onnx", IMAGES[role])
             assert all((a == b).all() for a, b in zip(answers, expected, strict=True))
 
-    def test_a_network_that_is_added_later_is_run_as_the_others(
+    def test_network_that_is_added_later_has_the_settings_of_the_others(
         self, role: Role, built: dict[Profile, Path], tmp_path: Path
     ) -> None:
         for repository in built.values():

@@ -1,4 +1,4 @@
-"""What `tritonocr repository build` writes for GPUs: config.pbtxt, graphs and cards, without a GPU."""
+"""Test config.pbtxt, graphs and metadata that `tritonocr repository build` writes for GPUs, without a GPU."""
 
 import json
 from pathlib import Path
@@ -50,7 +50,7 @@ LINES = (Role.TEXTLINE_ORIENTATION, Role.TEXT_RECOGNITION)
 GPUS = profile_settings(Profile.gpu, "gpu:0,1")
 TENSORRT = profile_settings(Profile.gpu, accelerator="tensorrt")
 
-# The backend refuses a network with any other; from its source.
+# The backend rejects a network with another option (from the source of the backend).
 KNOWN_TO_THE_BACKEND = {
     "precision_mode",
     "max_workspace_size_bytes",
@@ -78,44 +78,44 @@ def tensorrt_of(config: Any) -> dict[str, str]:
 @pytest.mark.parametrize("role", Role)
 class TestConfig:
     @pytest.mark.parametrize("profile", [Profile.gpu, Profile.gpu_python])
-    def test_runs_on_every_gpu_asked_for(self, profile: Profile, role: Role) -> None:
+    def test_instance_group_lists_all_gpus(self, profile: Profile, role: Role) -> None:
         config = parsed(role, profile_settings(profile, "gpu:0,2", instances={role.value: 3}))
         (group,) = config.instance_group
         assert (group.kind, list(group.gpus), group.count) == (group.KIND_GPU, [0, 2], 3)
 
-    def test_keeps_the_tensors_of_the_cpu(self, role: Role) -> None:
+    def test_both_backends_have_the_same_tensors(self, role: Role) -> None:
         ours, native = parsed(role, ServingSettings()), parsed(role, GPUS)
         assert (ours.backend, native.backend) == ("python", "onnxruntime")
         (mine,), (theirs,) = ours.input, native.input
         assert (mine.name, mine.data_type, mine.dims) == (theirs.name, theirs.data_type, theirs.dims)
-        assert ours.max_batch_size >= native.max_batch_size, "ours sorts lines of all widths"
+        assert ours.max_batch_size >= native.max_batch_size, "the python backend batches lines of all widths"
         assert mine.allow_ragged_batch == (role is Role.TEXT_RECOGNITION)
         assert not theirs.allow_ragged_batch
         assert [(o.name, o.data_type) for o in ours.output] == [(o.name, o.data_type) for o in native.output]
 
-    def test_lines_alone_wait_for_each_other(self, role: Role) -> None:
+    def test_only_networks_for_lines_delay_a_batch(self, role: Role) -> None:
         delay_us = parsed(role, GPUS).dynamic_batching.max_queue_delay_microseconds
         assert bool(delay_us) == (role in LINES)
-        asked = profile_settings(Profile.gpu, batch_delay_us=70)
-        assert parsed(role, asked).dynamic_batching.max_queue_delay_microseconds == 70 * (role in LINES)
+        stated = profile_settings(Profile.gpu, batch_delay_us=70)
+        assert parsed(role, stated).dynamic_batching.max_queue_delay_microseconds == 70 * (role in LINES)
         assert not parsed(role, ServingSettings()).dynamic_batching.max_queue_delay_microseconds
 
-    def test_tensorrt_gets_only_what_comes_in_known_sizes(self, role: Role) -> None:
+    def test_tensorrt_runs_only_networks_with_bounded_image_sizes(self, role: Role) -> None:
         accelerators = parsed(role, TENSORRT).optimization.execution_accelerators.gpu_execution_accelerator
         assert len(accelerators) == (role in SIZED)
         assert not parsed(role, GPUS).HasField("optimization")
 
-    def test_cuda_does_not_search_anew_for_every_size(self, role: Role) -> None:
+    def test_cuda_uses_the_heuristic_algorithm_search(self, role: Role) -> None:
         parameters = {key: value.string_value for key, value in parsed(role, GPUS).parameters.items()}
         assert parameters == {"cudnn_conv_algo_search": "1", "arena_extend_strategy": "1"}
 
-    def test_is_warmed_up_with_requests_that_it_takes(self, role: Role) -> None:
+    def test_warm_up_requests_are_valid(self, role: Role) -> None:
         config = parsed(role, TENSORRT)
         assert len({warmup.name for warmup in config.model_warmup}) == len(config.model_warmup) > 0
         profile = tensorrt_profile(role)
         for warmup in config.model_warmup:
-            dims, wanted = list(warmup.inputs["image"].dims), list(config.input[0].dims)
-            assert all(want in (-1, size) for size, want in zip(dims, wanted, strict=True))
+            dims, expected = list(warmup.inputs["image"].dims), list(config.input[0].dims)
+            assert all(known in (-1, size) for size, known in zip(dims, expected, strict=True))
             assert warmup.inputs["image"].data_type == config.input[0].data_type
             assert 1 <= warmup.batch_size <= config.max_batch_size
             if role is Role.TEXT_DETECTION:
@@ -124,18 +124,18 @@ class TestConfig:
                 shape = (warmup.batch_size, *dims)
                 assert all(a <= b <= c for a, b, c in zip(profile.least, shape, profile.most, strict=True))
 
-    def test_a_cpu_is_not_warmed_up(self, role: Role) -> None:
+    def test_cpu_has_no_warm_up_requests(self, role: Role) -> None:
         assert not parsed(role, ServingSettings()).model_warmup
 
 
 class TestTensorrt:
     @pytest.mark.parametrize(("precision", "mode"), [("f16", "FP16"), ("f32", "FP32"), ("auto", "FP16")])
-    def test_computes_in_what_was_asked_for(self, precision: str, mode: str) -> None:
+    def test_precision_mode_follows_the_precision(self, precision: str, mode: str) -> None:
         config = parsed(Role.TEXT_RECOGNITION, TENSORRT, precision=precision)
         assert tensorrt_of(config)["precision_mode"] == mode
 
     @pytest.mark.parametrize("role", SIZED)
-    def test_is_told_nothing_that_the_backend_does_not_know(self, role: Role) -> None:
+    def test_backend_knows_all_options(self, role: Role) -> None:
         options = tensorrt_of(parsed(role, profile_settings(Profile.gpu, accelerator="tensorrt")))
         assert set(options) <= KNOWN_TO_THE_BACKEND
         for size in ("min", "opt", "max"):
@@ -146,56 +146,56 @@ class TestTensorrt:
         width=st.integers(1, MAX_WIDTH_PX // WIDTH_STEP_PX).map(lambda steps: steps * WIDTH_STEP_PX),
         batch=st.integers(1, SERVING[Role.TEXT_RECOGNITION].max_batch_size),
     )
-    def test_is_compiled_for_every_batch_of_lines(self, width: int, batch: int) -> None:
+    def test_profile_covers_all_batches_of_lines(self, width: int, batch: int) -> None:
         profile = tensorrt_profile(Role.TEXT_RECOGNITION)
         assert profile is not None
         shape = (batch, 48, width, 3)
         assert all(a <= b <= c for a, b, c in zip(profile.least, shape, profile.most, strict=True))
 
-    def test_a_batch_holds_what_the_pipeline_sends_at_once(self) -> None:
+    def test_batch_holds_all_lines_of_one_call(self) -> None:
         assert all(SERVING[role].max_batch_size >= MAX_LINES_PER_CALL for role in LINES)
 
 
 class TestOtherHardware:
-    def test_each_of_several_devices_has_a_group_that_names_it(self) -> None:
+    def test_each_device_has_an_instance_group_with_its_name(self) -> None:
         serving = profile_settings(Profile.gpu_python, "npu:1,3", instances={"mine": 2})
         groups = parsed(Role.TEXT_RECOGNITION, serving).instance_group
         assert [(group.kind, group.count) for group in groups] == [(group.KIND_CPU, 2) for group in groups]
         arguments = [
             {"model_instance_kind": "CPU", "model_instance_name": f"{group.name}_1"} for group in groups
         ]
-        assert [devices.of_instance("npu:1,3", one).index for one in arguments] == [1, 3]
+        assert [devices.of_instance("npu:1,3", instance).index for instance in arguments] == [1, 3]
 
-    def test_an_intel_gpu_is_none_of_tritons(self) -> None:
+    def test_intel_gpu_uses_a_cpu_instance_group(self) -> None:
         config = parsed(Role.TEXT_RECOGNITION, ServingSettings(device="gpu:0", engine="openvino"))
         assert config.instance_group[0].kind == config.instance_group[0].KIND_CPU
 
     @pytest.mark.parametrize(
-        ("profile", "device", "takers"),
+        ("profile", "device", "alternatives"),
         [
-            pytest.param(Profile.cpu, "gpu:0", "gpu, gpu-python", id="a GPU is no CPU"),
-            pytest.param(Profile.gpu, "npu:0", "gpu-python", id="Triton's backend knows NVIDIA alone"),
-            pytest.param(Profile.gpu_python, "cpu", "cpu", id="a CPU is no GPU"),
+            pytest.param(Profile.cpu, "gpu:0", "gpu, gpu-python", id="the CPU profile has no GPU"),
+            pytest.param(
+                Profile.gpu, "npu:0", "gpu-python", id="the onnxruntime backend supports only NVIDIA"
+            ),
+            pytest.param(Profile.gpu_python, "cpu", "cpu", id="the GPU profiles have no CPU"),
         ],
     )
-    def test_a_profile_refuses_what_it_does_not_run_on(
-        self, profile: Profile, device: str, takers: str
-    ) -> None:
-        with pytest.raises(ServerError, match=f"does not run on; take {takers}$"):
+    def test_profile_rejects_other_devices(self, profile: Profile, device: str, alternatives: str) -> None:
+        with pytest.raises(ServerError, match=f"does not run on it; use {alternatives}$"):
             profile_settings(profile, device)
 
 
-def test_paddle_files_are_not_for_tritons_backend(tmp_path: Path) -> None:
+def test_onnxruntime_backend_rejects_paddle_files(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
     inference_config.save(inference_config.compose(Role.TEXT_DETECTION, "PP-OCRv4_mobile_det"), source)
     for name in ("inference.pdmodel", "inference.pdiparams"):
         (source / name).touch()
-    with pytest.raises(ModelFormatError, match=r"onnxruntime backend does not read.*--convert"):
+    with pytest.raises(ModelFormatError, match=r"onnxruntime backend reads only ONNX.*--convert"):
         add_network(tmp_path, "mine", source, GPUS)
 
 
-def test_a_network_of_fixed_batches_is_refused(tmp_path: Path) -> None:
+def test_network_with_a_fixed_batch_size_is_rejected(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
     inference_config.save(inference_config.compose(Role.TEXT_DETECTION, "PP-OCRv4_mobile_det"), source)
@@ -212,8 +212,8 @@ def test_a_network_of_fixed_batches_is_refused(tmp_path: Path) -> None:
         add_network(tmp_path, "mine", source, GPUS)
 
 
-def test_variances_beyond_float16_are_kept() -> None:
-    """PP-OCRv4_mobile_det has such: as float16 they made text of 3 % of a page."""
+def test_variances_beyond_float16_keep_their_values() -> None:
+    """PP-OCRv4_mobile_det has such variances: in float16, 3 % of a page became text."""
     values = {"scale": [1.0], "bias": [0.0], "mean": [0.0], "var": [4e6]}
     nodes = [
         helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.array(v, np.float32)))
@@ -231,7 +231,7 @@ def test_variances_beyond_float16_are_kept() -> None:
 class TestCommand:
     @pytest.fixture(autouse=True)
     def small_pipeline(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Detection and recognition of small networks of one's own."""
+        """Replace the default pipeline by small networks for detection and recognition."""
         dirs = {}
         for role, network in (
             (Role.TEXT_DETECTION, networks.detection()),
@@ -250,14 +250,17 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "backend", "device"),
         [
-            pytest.param([], "python", "cpu", id="a CPU unless told otherwise"),
-            pytest.param(["--profile", "gpu"], "onnxruntime", "gpu:0", id="Triton's backend"),
+            pytest.param([], "python", "cpu", id="a CPU by default"),
+            pytest.param(["--profile", "gpu"], "onnxruntime", "gpu:0", id="the onnxruntime backend"),
             pytest.param(
-                ["--profile", "gpu-python", "--device", "gpu:1"], "python", "gpu:1", id="our engines"
+                ["--profile", "gpu-python", "--device", "gpu:1"],
+                "python",
+                "gpu:1",
+                id="the engines of TritonOCR",
             ),
         ],
     )
-    def test_writes_everything_without_the_device(
+    def test_build_does_not_need_the_device(
         self, arguments: list[str], backend: str, device: str, tmp_path: Path
     ) -> None:
         out = tmp_path / "out"
@@ -269,10 +272,10 @@ class TestCommand:
             config = text_format.Parse(
                 (out / name / "config.pbtxt").read_text(), model_config_pb2.ModelConfig()
             )
-            card = json.loads((out / name / "1" / "network.json").read_text())
-            assert (config.backend, card["backend"], card["device"]) == (backend, backend, device)
+            metadata = json.loads((out / name / "1" / "network.json").read_text())
+            assert (config.backend, metadata["backend"], metadata["device"]) == (backend, backend, device)
 
-    def test_refuses_in_one_sentence(self, tmp_path: Path) -> None:
+    def test_wrong_device_is_rejected_without_output(self, tmp_path: Path) -> None:
         result = CliRunner().invoke(
             app, ["build", str(tmp_path / "out"), "--profile", "gpu", "--device", "xpu"]
         )
@@ -281,7 +284,7 @@ class TestCommand:
         assert not (tmp_path / "out").exists()
 
 
-def test_every_role_has_a_size_or_is_cudas() -> None:
+def test_roles_with_a_fixed_height_have_a_tensorrt_profile() -> None:
     assert {role for role in Role if tensorrt_profile(role)} == set(SIZED)
     assert all(IMAGE_SIZES[role][0] for role in SIZED)
     assert set(NETWORK_OUTPUTS) == set(SERVING)

@@ -1,4 +1,4 @@
-"""OCR.yaml: PaddleX's files work unchanged, wrong values are refused with their line."""
+"""Test OCR.yaml: PaddleX's files work unchanged, and errors name the line of an invalid value."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from tritonocr_common.options import OPTIONS
 
 pytestmark = pytest.mark.usefixtures("home")
 
-# PaddleX 3.0.0rc0's own file, shortened to one switch off and one on.
+# The file of PaddleX 3.0.0rc0, with one step on and one step off.
 PADDLEX = """\
 pipeline_name: OCR
 text_type: general
@@ -59,7 +59,7 @@ def in_force(config: PipelineConfig) -> OptionValues:
     return effective_options(config.settings(), config.networks, None)
 
 
-def test_the_printed_default_is_the_default(tmp_path: Path) -> None:
+def test_default_text_equals_the_default_configuration(tmp_path: Path) -> None:
     config = _load(default_text(), tmp_path)
     assert config.networks == DEFAULT_NETWORKS
     assert in_force(config) == in_force(pipeline_config.default())
@@ -67,11 +67,11 @@ def test_the_printed_default_is_the_default(tmp_path: Path) -> None:
     assert config.model_dirs == {}
 
 
-def test_a_file_that_only_names_the_pipeline_is_the_default(tmp_path: Path) -> None:
+def test_file_with_only_the_pipeline_name_equals_the_default(tmp_path: Path) -> None:
     assert _load("pipeline_name: OCR\n", tmp_path).settings() == PipelineSettings()
 
 
-def test_a_file_of_paddlex_works_unchanged(tmp_path: Path) -> None:
+def test_file_of_paddlex_works_unchanged(tmp_path: Path) -> None:
     config = _load(PADDLEX, tmp_path)
     assert config.networks == {
         Role.TEXTLINE_ORIENTATION: "PP-LCNet_x0_25_textline_ori",
@@ -91,21 +91,20 @@ def test_a_file_of_paddlex_works_unchanged(tmp_path: Path) -> None:
     }
 
 
-def test_keys_that_paddlex_writes_itself_are_no_reason_for_a_warning(tmp_path: Path) -> None:
+def test_keys_of_paddlex_cause_no_warning(tmp_path: Path) -> None:
     assert "max_side_limit: 4000" in PADDLEX
     assert "batch_size: 1" in PADDLEX
     assert _load(PADDLEX, tmp_path).warnings == ()
 
 
-def test_keys_without_a_meaning_are_named_with_their_lines(tmp_path: Path) -> None:
+def test_warnings_name_unknown_keys_and_their_lines(tmp_path: Path) -> None:
     misspelt = PADDLEX.replace("max_side_limit", "max_side_limits")
     assert _load(misspelt, tmp_path).warnings == (
-        f"{tmp_path}/OCR.yaml:12: SubModules.TextDetection.max_side_limits has no meaning here and is "
-        "ignored",
+        f"{tmp_path}/OCR.yaml:12: SubModules.TextDetection.max_side_limits is not supported and is ignored",
     )
 
 
-def test_own_weights_are_taken_from_their_directory(tmp_path: Path) -> None:
+def test_model_dir_contains_the_weights(tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
     (own / "inference.yml").write_bytes(networks.inference_yml(Role.TEXT_DETECTION, "a_new_detector"))
@@ -118,13 +117,13 @@ def test_own_weights_are_taken_from_their_directory(tmp_path: Path) -> None:
     assert config.networks[Role.TEXT_DETECTION] == "a_new_detector"
 
 
-def test_null_leaves_the_default(tmp_path: Path) -> None:
+def test_null_keeps_the_default(tmp_path: Path) -> None:
     text = default_text().replace("thresh: 0.3", "thresh: null")
     assert in_force(_load(text, tmp_path)) == in_force(pipeline_config.default())
 
 
 @given(thresh=st.floats(0, 1), limit=st.integers(1, 100_000), flag=st.booleans())
-def test_what_is_stated_is_what_is_set(
+def test_stated_values_become_options(
     thresh: float, limit: int, flag: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     text = (
@@ -144,25 +143,41 @@ def test_what_is_stated_is_what_is_set(
     [
         pytest.param("thresh: 0.3", "thresh: 3", "thresh: got 3, expected 0 to 1", id="out of range"),
         pytest.param("thresh: 0.3", "thresh: low", "thresh: got 'low', expected a number", id="a word"),
-        pytest.param("type: max", "type: mid", "got 'mid', expected one of max, min", id="no choice"),
-        pytest.param("len: 960", "len: 9.5", "got 9.5, expected an integer", id="no integer"),
-        pytest.param("unwarping: True", "unwarping: 2", "got 2, expected True or False", id="no boolean"),
-        pytest.param("general", "seal", "text_type: got 'seal', expected 'general'", id="other text"),
-        pytest.param("name: OCR", "name: seal", "pipeline_name: got 'seal', expected 'OCR'", id="pipeline"),
-        pytest.param("pipeline_name: OCR", "", "pipeline_name is missing", id="no pipeline"),
-        pytest.param(": text_detection", ": text", "got 'text', expected 'text_detection'", id="module"),
-        pytest.param("PP-OCRv4_mobile_rec", "PP-OCRv9", "got 'PP-OCRv9', expected one of PP", id="unknown"),
-        pytest.param("PP-OCRv4_mobile_rec", "UVDoc", "got 'UVDoc', expected one of PP", id="role"),
-        pytest.param("model_dir: null  #", "model_dir: /none  #", "/none is not a directory", id="no dir"),
         pytest.param(
-            "  TextDetection:", "  TextDetection: 5\n  A:", "got 5, expected a mapping", id="no mapping"
+            "type: max", "type: mid", "got 'mid', expected one of max, min", id="not one of the choices"
+        ),
+        pytest.param("len: 960", "len: 9.5", "got 9.5, expected an integer", id="not an integer"),
+        pytest.param("unwarping: True", "unwarping: 2", "got 2, expected True or False", id="not a boolean"),
+        pytest.param("general", "seal", "text_type: got 'seal', expected 'general'", id="another text type"),
+        pytest.param(
+            "name: OCR", "name: seal", "pipeline_name: got 'seal', expected 'OCR'", id="another pipeline"
+        ),
+        pytest.param("pipeline_name: OCR", "", "pipeline_name is missing", id="missing pipeline"),
+        pytest.param(
+            ": text_detection", ": text", "got 'text', expected 'text_detection'", id="another module"
+        ),
+        pytest.param(
+            "PP-OCRv4_mobile_rec", "PP-OCRv9", "got 'PP-OCRv9', expected one of PP", id="unknown model"
+        ),
+        pytest.param(
+            "PP-OCRv4_mobile_rec", "UVDoc", "got 'UVDoc', expected one of PP", id="model of another role"
+        ),
+        pytest.param(
+            "model_dir: null  #", "model_dir: /none  #", "/none is not a directory", id="missing directory"
+        ),
+        pytest.param(
+            "  TextDetection:", "  TextDetection: 5\n  A:", "got 5, expected a mapping", id="not a mapping"
         ),
         pytest.param("general", "a: b", "not valid YAML: mapping values", id="not YAML"),
-        pytest.param("pipeline_name: OCR", "a: 2001-13-45", "cannot be read .month must be", id="no date"),
-        pytest.param("text_type:", "pipeline_name:", "not valid YAML: found duplicate key", id="a key twice"),
+        pytest.param(
+            "pipeline_name: OCR", "a: 2001-13-45", "cannot be read .month must be", id="invalid date"
+        ),
+        pytest.param(
+            "text_type:", "pipeline_name:", "not valid YAML: found duplicate key", id="duplicate key"
+        ),
     ],
 )
-def test_a_wrong_value_is_refused_with_its_line(old: str, new: str, message: str, tmp_path: Path) -> None:
+def test_invalid_value_is_rejected_with_its_line(old: str, new: str, message: str, tmp_path: Path) -> None:
     before, found, after = default_text().partition(old)
     assert found
     with pytest.raises(PipelineConfigError, match=message) as caught:
@@ -183,7 +198,7 @@ def test_a_wrong_value_is_refused_with_its_line(old: str, new: str, message: str
         ("a\nb", "a line break"),
     ],
 )
-def test_a_name_that_is_a_path_is_rejected_beside_a_model_dir(name: str, reason: str, tmp_path: Path) -> None:
+def test_model_name_that_is_a_path_is_rejected(name: str, reason: str, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
     (own / "inference.yml").write_bytes(networks.inference_yml(Role.TEXT_RECOGNITION, "tuned", "abc"))
@@ -201,7 +216,7 @@ KEYS = [line.strip().partition(":")[0] for line in default_text().splitlines() i
 
 
 @given(key=st.sampled_from(KEYS), value=VALUES)
-def test_any_value_anywhere_is_either_understood_or_refused(
+def test_any_value_is_accepted_or_rejected_with_a_configuration_error(
     key: str, value: object, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     before, _, after = default_text().partition(f"{key}:")
@@ -214,12 +229,12 @@ def test_any_value_anywhere_is_either_understood_or_refused(
     assert re.match(r"(/.*/OCR\.yaml:\d+: .+)?$", message)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_error_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(PipelineConfigError, match=r"OCR\.yaml cannot be read: .*No such file"):
         pipeline_config.load(tmp_path / "OCR.yaml")
 
 
-def test_every_option_that_paddlex_has_in_its_file_is_in_ours() -> None:
+def test_all_options_of_paddlex_files_are_options() -> None:
     for option in OPTIONS.values():
         if option.yaml_key and option.default is not None:
             assert f"{option.yaml_key.split('.')[-1]}: {option.default}" in default_text()

@@ -1,4 +1,4 @@
-"""From a pipeline's configuration to a repository: which files of a model, and whose thresholds."""
+"""Test which files and which thresholds the repository of a pipeline configuration uses."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ CONFIG = replace(
 
 
 def put_into_cache(name: str, role: Role, file_format: FileFormat) -> None:
-    """A small network as if it had been fetched."""
+    """Write a small network into the cache, as a download does."""
     directory = cache.model_dir(name, file_format)
     directory.mkdir(parents=True)
     inference_config.save(inference_config.compose(role, name, characters="abc"), directory)
@@ -45,8 +45,8 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("engine", ["auto", "openvino", "onnxruntime"])
-def test_files_of_an_archive_stand_in_where_no_others_are_to_be_had(engine: str, tmp_path: Path) -> None:
-    put_into_cache("PP-OCRv4_server_det", Role.TEXT_DETECTION, "paddle")  # as the archive leaves it
+def test_paddle_files_replace_missing_onnx_files(engine: str, tmp_path: Path) -> None:
+    put_into_cache("PP-OCRv4_server_det", Role.TEXT_DETECTION, "paddle")  # the format of the archive
     put_into_cache(RECOGNISER, Role.TEXT_RECOGNITION, "onnx")
     config = replace(CONFIG, networks={**CONFIG.networks, Role.TEXT_DETECTION: "PP-OCRv4_server_det"})
     repository = prepare_repository(tmp_path / "built", config, serving=ServingSettings(engine=engine))
@@ -54,7 +54,7 @@ def test_files_of_an_archive_stand_in_where_no_others_are_to_be_had(engine: str,
     assert read_network_metadata(repository / RECOGNISER / "1").engine == engine
 
 
-def test_onnx_files_come_before_paddles_but_for_its_own_engine(tmp_path: Path) -> None:
+def test_only_the_paddle_engine_prefers_paddle_files(tmp_path: Path) -> None:
     for file_format in ("onnx", "paddle"):
         put_into_cache(DETECTOR, Role.TEXT_DETECTION, file_format)  # type: ignore[arg-type]
         put_into_cache(RECOGNISER, Role.TEXT_RECOGNITION, file_format)  # type: ignore[arg-type]
@@ -65,14 +65,14 @@ def test_onnx_files_come_before_paddles_but_for_its_own_engine(tmp_path: Path) -
     assert (tmp_path / "built" / version / "inference.pdmodel").exists()
 
 
-def test_paddle_files_left_from_another_engine_do_not_stand_in_for_a_wheels_onnx(tmp_path: Path) -> None:
+def test_cached_paddle_files_do_not_replace_the_onnx_file_of_a_wheel(tmp_path: Path) -> None:
     put_into_cache(DETECTOR, Role.TEXT_DETECTION, "paddle")
     put_into_cache(RECOGNISER, Role.TEXT_RECOGNITION, "onnx")
     with pytest.raises(FetchError, match=r"wheel rapidocr-onnxruntime 1\.4\.4"):
         prepare_repository(tmp_path / "built", CONFIG)
 
 
-def test_stated_thresholds_go_to_the_pipelines_detector_alone(tmp_path: Path) -> None:
+def test_stated_thresholds_apply_only_to_the_detector_of_the_pipeline(tmp_path: Path) -> None:
     for name in ("PP-OCRv6_small_det", "PP-OCRv6_tiny_det"):
         put_into_cache(name, Role.TEXT_DETECTION, "onnx")
     put_into_cache(RECOGNISER, Role.TEXT_RECOGNITION, "onnx")

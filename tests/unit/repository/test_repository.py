@@ -1,4 +1,4 @@
-"""A network's folder in a model repository: its contract, its card and its graph, from the model itself."""
+"""Test the config, the metadata and the graph of a network in a model repository."""
 
 import json
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ def config_of(folder: Path) -> Any:
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_a_network_is_served_by_its_roles_contract(role: Role) -> None:
+def test_config_matches_the_contract_of_the_role(role: Role) -> None:
     text = network_config("mine", role, ServingSettings(instances={"mine": 3}))
     config = text_format.Parse(text, model_config_pb2.ModelConfig())
     assert list(config.input[0].dims) == [*(size or -1 for size in IMAGE_SIZES[role]), 3]
@@ -57,23 +57,23 @@ def test_a_network_is_served_by_its_roles_contract(role: Role) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("instances", "expected"),
     [
         ({}, (4, 4)),
-        ({"ocr": 2}, (2, 2)),  # PDFs are read by the other of the two
+        ({"ocr": 2}, (2, 2)),  # `ocr_stream` has the same number
         ({"ocr": 2, "ocr_stream": 1}, (2, 1)),
     ],
 )
-def test_as_many_files_are_read_page_by_page_as_at_once(
-    repository: Path, given: dict[str, int], expected: tuple[int, int]
+def test_both_reading_models_have_the_same_default_instances(
+    repository: Path, instances: dict[str, int], expected: tuple[int, int]
 ) -> None:
-    build_repository(repository, {}, serving=ServingSettings(instances=given))
+    build_repository(repository, {}, serving=ServingSettings(instances=instances))
     counts = [config_of(repository / name).instance_group[0].count for name in ("ocr", "ocr_stream")]
     assert tuple(counts) == expected
 
 
 class TestAnotherSize:
-    """A network that wants 48 x 192 behind the contract of 80 x 160."""
+    """Test a network with an input of 48 x 192 pixels, for which the contract states 80 x 160 pixels."""
 
     @pytest.fixture(params=[11, 13], ids=lambda opset: f"opset {opset}")
     def model_dir(self, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
@@ -82,7 +82,7 @@ class TestAnotherSize:
         )
         return model(tmp_path, networks.classifier_of_size(*OLD_SIZE, opset=request.param), content)
 
-    def test_the_graph_resizes_as_opencv_does(self, model_dir: Path, repository: Path) -> None:
+    def test_graph_resizes_like_opencv(self, model_dir: Path, repository: Path) -> None:
         add_network(repository, "old", model_dir)
         assert list(config_of(repository / "old").input[0].dims) == [80, 160, 3]
         images = np.random.default_rng(0).integers(0, 256, (2, 10, 20, 3), np.uint8)
@@ -102,15 +102,13 @@ class TestAnotherSize:
         rgb = resized[..., ::-1].transpose(0, 3, 1, 2)
         return np.asarray(session.run(None, {"x": (rgb / np.float32(127.5) - 1).astype(np.float32)})[0])
 
-    def test_the_card_tells_engines_that_run_the_files_as_they_are(
-        self, model_dir: Path, repository: Path
-    ) -> None:
+    def test_metadata_states_the_input_size_of_the_network(self, model_dir: Path, repository: Path) -> None:
         add_network(repository, "old", model_dir)
         assert read_network_metadata(repository / "old" / "1").own_size == OLD_SIZE
 
 
-class TestCards:
-    def _card(self, tmp_path: Path, name: str, architecture: str, **serving: Any) -> NetworkMetadata:
+class TestMetadata:
+    def _metadata(self, tmp_path: Path, name: str, architecture: str, **serving: Any) -> NetworkMetadata:
         role = registry.find(architecture).role
         network = networks.detection() if role is Role.TEXT_DETECTION else networks.recognition(5)
         content = inference_config.compose(role, architecture, characters="abc")
@@ -119,26 +117,26 @@ class TestCards:
         return add_network(tmp_path / "repository", name, model_dir, ServingSettings(**serving))
 
     def test_languages_are_those_of_the_model(self, tmp_path: Path) -> None:
-        card = self._card(tmp_path, "fine_tuned", "PP-OCRv5_mobile_rec")
-        assert card.languages == registry.find("PP-OCRv5_mobile_rec").languages
-        assert (card.generation, card.right_to_left) == (5, False)
+        metadata = self._metadata(tmp_path, "fine_tuned", "PP-OCRv5_mobile_rec")
+        assert metadata.languages == registry.find("PP-OCRv5_mobile_rec").languages
+        assert (metadata.generation, metadata.right_to_left) == (5, False)
 
     def test_arabic_runs_from_right_to_left(self, tmp_path: Path) -> None:
-        assert self._card(tmp_path, "fine_tuned", "arabic_PP-OCRv3_mobile_rec").right_to_left
+        assert self._metadata(tmp_path, "fine_tuned", "arabic_PP-OCRv3_mobile_rec").right_to_left
 
-    def test_an_imported_models_own_record_comes_first(self, tmp_path: Path) -> None:
+    def test_record_of_an_imported_model_takes_precedence(self, tmp_path: Path) -> None:
         content = inference_config.compose(Role.TEXT_RECOGNITION, "en_PP-OCRv3_mobile_rec", characters="abc")
         source = model(tmp_path, networks.recognition(5), content)
         import_model(source, "mine")
         record = tmp_path / "home" / "models" / "mine" / "model.json"
-        told = json.loads(record.read_text()) | {"languages": ["latin", "en"], "generation": 6}
-        record.write_text(json.dumps(told))
+        changed = json.loads(record.read_text()) | {"languages": ["latin", "en"], "generation": 6}
+        record.write_text(json.dumps(changed))
         (tmp_path / "repository").mkdir()
-        card = add_network(tmp_path / "repository", "mine", source)
-        assert (card.languages, card.generation) == (("latin", "en"), 6)
+        metadata = add_network(tmp_path / "repository", "mine", source)
+        assert (metadata.languages, metadata.generation) == (("latin", "en"), 6)
 
-    def test_a_detector_brings_its_own_thresholds(self, tmp_path: Path) -> None:
-        options = self._card(tmp_path, "v6", "PP-OCRv6_small_det").options
+    def test_metadata_contains_the_thresholds_of_a_detector(self, tmp_path: Path) -> None:
+        options = self._metadata(tmp_path, "v6", "PP-OCRv6_small_det").options
         assert options == {
             "text_det_thresh": 0.2,
             "text_det_box_thresh": 0.45,
@@ -146,7 +144,7 @@ class TestCards:
         }
 
 
-def test_the_pipelines_own_values_are_parameters_of_its_models(tmp_path: Path) -> None:
+def test_pipeline_options_are_parameters_of_the_reading_models(tmp_path: Path) -> None:
     options = {**default_options(), "text_det_thresh": 0.25, "use_doc_unwarping": False}
     build_repository(tmp_path / "built", {}, PipelineSettings(options=options))
     for name in ("ocr", "ocr_stream"):
@@ -156,14 +154,14 @@ def test_the_pipelines_own_values_are_parameters_of_its_models(tmp_path: Path) -
         assert "lang" not in parameters
 
 
-def test_pages_read_unasked_are_no_more_than_may_be_asked_for(tmp_path: Path) -> None:
+def test_default_of_max_pages_is_at_most_the_limit(tmp_path: Path) -> None:
     build_repository(tmp_path / "built", {}, PipelineSettings(max_pages=5))
     assert config_of(tmp_path / "built" / "ocr").parameters["max_pages"].string_value == "5"
 
 
-def test_removing_leaves_nothing_behind(repository: Path) -> None:
+def test_removing_a_network_leaves_no_files(repository: Path) -> None:
     (repository / "gone" / "1").mkdir(parents=True)
     remove_network(repository, "gone")
-    remove_network(repository, "never there")
+    remove_network(repository, "missing")
     assert list(repository.parent.rglob("*gone*")) == []
     assert list(repository.parent.iterdir()) == [repository]

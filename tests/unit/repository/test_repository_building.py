@@ -1,4 +1,4 @@
-"""Building a model repository from model directories in PaddleX's shape."""
+"""Test the build of a model repository from model directories in PaddleX's layout."""
 
 import json
 import stat
@@ -33,7 +33,7 @@ NAMES = {
 
 
 def model_dir(directory: Path, role: Role, model_name: str | None = None) -> Path:
-    """A small ONNX network of that role in PaddleX's layout."""
+    """Write a small ONNX network of a role in PaddleX's layout, and return its directory."""
     path = directory / f"source_{role.value}"
     path.mkdir()
     content = inference_config.compose(role, model_name or NAMES[role], characters="abcd中")
@@ -62,7 +62,9 @@ def models(tmp_path: Path) -> dict[str, Path]:
 
 
 class TestWholeRepository:
-    def test_holds_the_stages_and_the_networks(self, models: dict[str, Path], tmp_path: Path) -> None:
+    def test_repository_contains_the_stages_and_the_networks(
+        self, models: dict[str, Path], tmp_path: Path
+    ) -> None:
         target = build_repository(tmp_path / "repository", models)
         assert {path.name for path in target.iterdir()} == {*PIPELINE_MODELS, *models}
         for folder in target.iterdir():
@@ -70,12 +72,12 @@ class TestWholeRepository:
             assert (folder / "1" / "model.py").is_file()
             assert stat.S_IMODE(folder.stat().st_mode) == 0o755, "tritonserver may run as another user"
 
-    def test_leaves_nothing_beside_it(self, models: dict[str, Path], tmp_path: Path) -> None:
+    def test_build_leaves_no_temporary_files(self, models: dict[str, Path], tmp_path: Path) -> None:
         before = set(tmp_path.iterdir())
         build_repository(tmp_path / "repository", models)
         assert set(tmp_path.iterdir()) == before | {tmp_path / "repository"}
 
-    def test_an_earlier_build_is_replaced_and_other_files_stay(
+    def test_second_build_replaces_the_first_and_keeps_other_files(
         self, models: dict[str, Path], tmp_path: Path
     ) -> None:
         target = build_repository(tmp_path / "repository", models)
@@ -84,21 +86,23 @@ class TestWholeRepository:
         build_repository(target, kept)
         assert {path.name for path in target.iterdir()} == {*PIPELINE_MODELS, *kept, "notes.txt"}
 
-    def test_both_doors_get_the_pipelines_settings(self, models: dict[str, Path], tmp_path: Path) -> None:
+    def test_both_reading_models_have_the_pipeline_settings(
+        self, models: dict[str, Path], tmp_path: Path
+    ) -> None:
         settings = PipelineSettings(
             networks={Role.TEXT_DETECTION: "my_text_detection"},
             options={**default_options(), "text_det_thresh": 0.0},
         )
         target = build_repository(tmp_path / "repository", models, settings)
-        for door in ("ocr", "ocr_stream"):
-            assert read_pipeline_settings(target / door / "1") == settings
-            parameters = parsed(target / door).parameters
+        for name in ("ocr", "ocr_stream"):
+            assert read_pipeline_settings(target / name / "1") == settings
+            parameters = parsed(target / name).parameters
             assert parameters["text_det_thresh"].string_value == "0.0"
             assert parameters["use_doc_unwarping"].string_value == "True"
-            assert "lang" not in parameters, "what the server chooses has no value"
+            assert "lang" not in parameters, "an option that the server chooses has no value"
 
     @pytest.mark.parametrize("name", ["ocr", "text_crop", "my_text_recognition", "text_recognition"])
-    def test_instances_are_counted_by_model_or_role(
+    def test_instances_are_stated_by_model_or_role(
         self, name: str, models: dict[str, Path], tmp_path: Path
     ) -> None:
         serving = ServingSettings(instances={name: 7})
@@ -106,10 +110,10 @@ class TestWholeRepository:
         folder = "my_text_recognition" if name == "text_recognition" else name
         counts = {path.name: parsed(path).instance_group[0].count for path in target.iterdir()}
         assert counts.pop(folder) == 7
-        assert name != "ocr" or counts.pop("ocr_stream") == 7, "PDFs go to the one, pictures to the other"
+        assert name != "ocr" or counts.pop("ocr_stream") == 7, "`ocr_stream` has the instances of `ocr`"
         assert 7 not in counts.values()
 
-    def test_the_checkout_holds_what_is_copied(self) -> None:
+    def test_source_repository_contains_the_pipeline_models(self) -> None:
         assert {path.parent.name for path in source_repository().glob("*/config.pbtxt")} >= set(
             PIPELINE_MODELS
         )
@@ -117,75 +121,77 @@ class TestWholeRepository:
 
 class TestNetwork:
     @pytest.mark.parametrize("role", Role)
-    def test_is_described_by_its_roles_contract(self, role: Role, tmp_path: Path) -> None:
-        card = add_network(tmp_path, "mine", model_dir(tmp_path, role))
-        assert (card.name, card.role) == ("mine", role)
-        assert read_network_metadata(tmp_path / "mine" / "1") == card
+    def test_config_matches_the_contract_of_the_role(self, role: Role, tmp_path: Path) -> None:
+        metadata = add_network(tmp_path, "mine", model_dir(tmp_path, role))
+        assert (metadata.name, metadata.role) == ("mine", role)
+        assert read_network_metadata(tmp_path / "mine" / "1") == metadata
         config = parsed(tmp_path / "mine")
         assert list(config.input[0].dims) == [*(size or -1 for size in IMAGE_SIZES[role]), 3]
         assert (tmp_path / "mine" / "1" / "model.onnx").is_file()
 
-    def test_of_recognition_comes_with_its_dictionary(self, tmp_path: Path) -> None:
-        card = add_network(tmp_path, "mine", model_dir(tmp_path, Role.TEXT_RECOGNITION))
+    def test_recognition_network_has_its_dictionary(self, tmp_path: Path) -> None:
+        metadata = add_network(tmp_path, "mine", model_dir(tmp_path, Role.TEXT_RECOGNITION))
         text = (tmp_path / "mine" / "1" / CHARACTERS_FILE).read_text(encoding="utf-8")
         assert json.loads(text) == ["a", "b", "c", "d", "中"]
         assert "中" in text
-        assert card.languages[0] == "japan"
+        assert metadata.languages[0] == "japan"
 
-    def test_known_by_its_architecture_brings_its_thresholds(self, tmp_path: Path) -> None:
-        card = add_network(tmp_path, "mine", model_dir(tmp_path, Role.TEXT_DETECTION))
-        assert card.options == {
+    def test_known_architecture_has_its_thresholds(self, tmp_path: Path) -> None:
+        metadata = add_network(tmp_path, "mine", model_dir(tmp_path, Role.TEXT_DETECTION))
+        assert metadata.options == {
             "text_det_thresh": 0.2,
             "text_det_box_thresh": 0.45,
             "text_det_unclip_ratio": 1.4,
         }
 
-    def test_that_nobody_knows_has_none(self, tmp_path: Path) -> None:
-        card = add_network(tmp_path, "mine", model_dir(tmp_path, Role.TEXT_RECOGNITION, "my_own_net"))
-        assert (card.languages, card.options, card.generation) == ((), {}, 0)
+    def test_unknown_architecture_has_no_languages_and_thresholds(self, tmp_path: Path) -> None:
+        metadata = add_network(tmp_path, "mine", model_dir(tmp_path, Role.TEXT_RECOGNITION, "my_own_net"))
+        assert (metadata.languages, metadata.options, metadata.generation) == ((), {}, 0)
 
     @pytest.mark.parametrize(
         ("role", "serving", "precision"),
         [
-            pytest.param(Role.TEXT_DETECTION, {}, "auto", id="what the CPU is best at"),
-            pytest.param(Role.DOC_UNWARPING, {}, "f32", id="a grid in bf16 is off by pixels"),
-            pytest.param(Role.DOC_UNWARPING, {"precision": "bf16"}, "bf16", id="unless asked for"),
+            pytest.param(Role.TEXT_DETECTION, {}, "auto", id="the default of a CPU"),
+            pytest.param(Role.DOC_UNWARPING, {}, "f32", id="a grid in bf16 is wrong by several pixels"),
+            pytest.param(Role.DOC_UNWARPING, {"precision": "bf16"}, "bf16", id="a stated precision"),
             pytest.param(
                 Role.TEXT_DETECTION,
                 {"precision": "bf16", "precision_of_role": {Role.TEXT_DETECTION: "f32"}},
                 "f32",
-                id="a role's own first",
+                id="the precision of the role takes precedence",
             ),
         ],
     )
-    def test_has_the_precision_stated_for_it_or_its_roles_own(
+    def test_precision_by_role_and_settings(
         self, role: Role, serving: dict[str, object], precision: str, tmp_path: Path
     ) -> None:
         settings = ServingSettings(**serving)  # type: ignore[arg-type]
         assert add_network(tmp_path, "mine", model_dir(tmp_path, role), settings).precision == precision
 
-    def test_of_paddle_files_is_served_by_paddle_as_it_is(self, tmp_path: Path) -> None:
-        card = add_network(tmp_path, "mine", paddle_dir(tmp_path), ServingSettings(engine="openvino"))
-        assert card.engine == "paddle"
+    def test_paddle_files_run_unchanged_on_the_paddle_engine(self, tmp_path: Path) -> None:
+        metadata = add_network(tmp_path, "mine", paddle_dir(tmp_path), ServingSettings(engine="openvino"))
+        assert metadata.engine == "paddle"
         version = tmp_path / "mine" / "1"
         assert (version / "inference.pdmodel").read_bytes() == b"inference.pdmodel"
         assert (version / "inference.pdiparams").read_bytes() == b"inference.pdiparams"
 
     @pytest.mark.parametrize(
-        ("asked", "engine"), [("openvino", "openvino"), ("auto", "auto"), ("paddle", "auto")]
+        ("stated", "engine"), [("openvino", "openvino"), ("auto", "auto"), ("paddle", "auto")]
     )
-    def test_of_onnx_is_served_by_what_can_read_it(self, asked: str, engine: str, tmp_path: Path) -> None:
+    def test_onnx_files_run_on_an_engine_that_reads_onnx(
+        self, stated: str, engine: str, tmp_path: Path
+    ) -> None:
         source = model_dir(tmp_path, Role.TEXT_DETECTION)
-        assert add_network(tmp_path, "mine", source, ServingSettings(engine=asked)).engine == engine
+        assert add_network(tmp_path, "mine", source, ServingSettings(engine=stated)).engine == engine
 
-    def test_can_be_removed_and_removed_again(self, tmp_path: Path) -> None:
+    def test_second_removal_has_no_effect(self, tmp_path: Path) -> None:
         add_network(tmp_path, "mine", model_dir(tmp_path, Role.TEXT_DETECTION))
         remove_network(tmp_path, "mine")
         remove_network(tmp_path, "mine")
         assert not (tmp_path / "mine").exists()
 
 
-class TestWholeOrNotAtAll:
+class TestFailedBuild:
     @pytest.fixture
     def repository(self, tmp_path: Path) -> Path:
         path = tmp_path / "repository"
@@ -196,11 +202,11 @@ class TestWholeOrNotAtAll:
     @pytest.mark.parametrize(
         ("broken", "message"),
         [
-            pytest.param("inference.onnx", "is not an ONNX model", id="a network that is none"),
-            pytest.param("inference.yml", "inference.yml", id="a description that is none"),
+            pytest.param("inference.onnx", "is not an ONNX model", id="not a network"),
+            pytest.param("inference.yml", "inference.yml", id="not a configuration"),
         ],
     )
-    def test_what_fails_leaves_the_earlier_one_and_nothing_beside_it(
+    def test_failure_keeps_the_previous_network_and_leaves_no_files(
         self, broken: str, message: str, repository: Path, tmp_path: Path
     ) -> None:
         before = read_network_metadata(repository / "mine" / "1")
@@ -212,7 +218,7 @@ class TestWholeOrNotAtAll:
         assert not list(tmp_path.glob(".repository-*"))
 
     @pytest.mark.parametrize("missing", ["inference.onnx", "inference.yml"])
-    def test_a_directory_without_a_network_is_refused(
+    def test_directory_without_a_network_is_rejected(
         self, missing: str, repository: Path, tmp_path: Path
     ) -> None:
         source = model_dir(tmp_path, Role.TEXT_RECOGNITION)
@@ -221,7 +227,7 @@ class TestWholeOrNotAtAll:
             add_network(repository, "other", source)
         assert not (repository / "other").exists()
 
-    def test_paddle_files_without_their_weights_are_refused(self, repository: Path, tmp_path: Path) -> None:
+    def test_paddle_files_without_weights_are_rejected(self, repository: Path, tmp_path: Path) -> None:
         source = paddle_dir(tmp_path)
         (source / "inference.pdiparams").unlink()
         with pytest.raises(ModelFormatError, match=r"has no inference\.pdiparams"):
@@ -229,17 +235,17 @@ class TestWholeOrNotAtAll:
 
 
 class TestCores:
-    """Instance counts follow the cores of the serving machine, or what the settings state."""
+    """Test the instance counts by cores of the server's machine, and stated instance counts."""
 
     @pytest.mark.parametrize(
         ("cores", "stated", "expected", "reason"),
         [
-            (64, {}, 8, "the serving machine has 64 cores, whatever this one has"),
+            (64, {}, 8, "the server's machine has 64 cores; the cores of this machine do not count"),
             (8, {}, 1, "a smaller machine"),
-            (64, {"text_detection_postprocess": 3}, 3, "a stated number comes first"),
+            (64, {"text_detection_postprocess": 3}, 3, "a stated number takes precedence"),
         ],
     )
-    def test_a_stages_processes(
+    def test_processes_of_a_stage(
         self,
         cores: int,
         stated: dict[str, int],
@@ -254,26 +260,26 @@ class TestCores:
         assert count == expected, reason
 
 
-class TestFoldersOfOthers:
-    """Folders that TritonOCR did not write are neither replaced nor removed."""
+class TestForeignFolders:
+    """Test that folders of the user are neither replaced nor removed."""
 
     @pytest.fixture
     def own_model(self, tmp_path: Path) -> Path:
-        """Return a folder of the user's own Triton model, in the repository and beside it."""
+        """Write a Triton model of the user in the repository and beside it; return the former."""
         for path in (tmp_path / "repository" / "mine", tmp_path / "mine"):
             (path / "1").mkdir(parents=True)
             (path / "config.pbtxt").write_text('name: "mine"')
             (path / "1" / "weights").touch()
         return tmp_path / "repository" / "mine"
 
-    def test_a_model_of_the_users_own_stays_in_the_repository(
+    def test_model_of_the_user_stays_in_the_repository(
         self, own_model: Path, models: dict[str, Path]
     ) -> None:
         build_repository(own_model.parent, models)
         assert (own_model / "1" / "weights").exists()
 
     @pytest.mark.parametrize("name", ["mine", "../mine", ".", "..", "/nowhere", "", "ocr"])
-    def test_a_name_never_replaces_or_removes_such_a_folder(
+    def test_no_name_replaces_or_removes_a_folder_of_the_user(
         self, name: str, own_model: Path, models: dict[str, Path]
     ) -> None:
         directory = next(iter(models.values()))

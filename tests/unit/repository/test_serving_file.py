@@ -1,4 +1,4 @@
-"""`serving.yaml`, written by `tritonocr tune` and read by `tritonocr serve`."""
+"""Test `serving.yaml`, which `tritonocr tune` writes and `tritonocr serve` reads."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param(ServingSettings(), id="as it comes"),
+        pytest.param(ServingSettings(), id="defaults"),
         pytest.param(
             ServingSettings(
                 engine="onnxruntime",
@@ -28,17 +28,17 @@ def path(tmp_path: Path) -> Path:
                 instances={"ocr": 8, "text_recognition": 3},
                 threads={Role.TEXT_RECOGNITION: 1, Role.TEXT_DETECTION: 0},
             ),
-            id="all that is tuned",
+            id="all settings of tune",
         ),
     ],
 )
-def test_what_is_written_is_read_again(settings: ServingSettings, path: Path) -> None:
+def test_written_settings_are_read_back(settings: ServingSettings, path: Path) -> None:
     path.write_text(serving_file.text(settings, "a comment"))
     assert serving_file.read(path) == settings
     assert path.read_text().startswith("# a comment\n")
 
 
-def test_an_empty_file_states_nothing(path: Path) -> None:
+def test_empty_file_has_the_defaults(path: Path) -> None:
     path.write_text("# nothing\n")
     assert serving_file.read(path) == ServingSettings()
 
@@ -48,14 +48,14 @@ def test_an_empty_file_states_nothing(path: Path) -> None:
     [
         pytest.param("engine: fast", "engine: got 'fast', expected 'auto', 'openvino'", id="unknown engine"),
         pytest.param("speed: 3", "speed: got 3, extra inputs are not permitted", id="unknown key"),
-        pytest.param("instances: {ocr: 0}", "instances.ocr: got 0", id="no instance"),
+        pytest.param("instances: {ocr: 0}", "instances.ocr: got 0", id="zero instances"),
         pytest.param("instances: {orc: 2}", "orc", id="unknown model"),
-        pytest.param("threads: {text_recognition: two}", "got 'two'", id="no number"),
+        pytest.param("threads: {text_recognition: two}", "got 'two'", id="not a number"),
         pytest.param("- 1", "expected a mapping", id="a list"),
-        pytest.param("a: b: c", "line 1: not valid YAML", id="no YAML"),
+        pytest.param("a: b: c", "line 1: not valid YAML", id="not YAML"),
     ],
 )
-def test_what_has_no_meaning_is_refused_by_name(text: str, message: str, path: Path) -> None:
+def test_error_names_an_invalid_entry(text: str, message: str, path: Path) -> None:
     path.write_text(text)
     with pytest.raises(ServingFileError) as error:
         serving_file.read(path)
@@ -63,6 +63,6 @@ def test_what_has_no_meaning_is_refused_by_name(text: str, message: str, path: P
     assert message in str(error.value)
 
 
-def test_a_missing_file_is_named(path: Path) -> None:
+def test_error_names_a_missing_file(path: Path) -> None:
     with pytest.raises(ServingFileError, match=r"serving\.yaml cannot be read"):
         serving_file.read(path)

@@ -1,1 +1,1 @@
-"""From a configuration to a Triton model repository."""
+"""Build a Triton model repository from a configuration."""

@@ -1,6 +1,7 @@
-"""Building a model repository: the stages as they stand, and a folder for each network.
+"""Build a model repository with the pipeline's models and one folder per network.
 
-A network's folder is complete before it appears under its name, since a running server may look at any time.
+A running server can read the repository at any time. Therefore each folder is complete before it gets its
+name.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ from tritonocr_backend.zoo.names import check_model_name
 from tritonocr_backend.zoo.registry import Model
 from tritonocr_common.option_types import OptionValues
 
-# Clients send their PDFs to the one and their pictures to the other: as many files at a time for both.
-_COUNTED_AS = dict.fromkeys(contracts.READING_MODELS, "ocr")
+# Clients send PDFs to `ocr_stream` and images to `ocr`: both read the same number of files at a time.
+_INSTANCES_LIKE = dict.fromkeys(contracts.READING_MODELS, "ocr")
 
 _MODEL_SHIM = """from tritonocr_backend.triton.network import NetworkModel as TritonPythonModel
 
@@ -55,12 +56,12 @@ _OPTION_OF_SETTING = {
     "unclip_ratio": "text_det_unclip_ratio",
 }
 
-# bf16 has 8 bits of mantissa, float16 11: a sampling grid in them is off by pixels.
+# A sampling grid in bf16 (8 bits of mantissa) or float16 (11 bits) is wrong by several pixels.
 _PRECISION_OF_ROLE = {Role.DOC_UNWARPING: "f32"}
 
 
 def source_repository() -> Path:
-    """The model repository that TritonOCR ships: in the installed package, or in the checkout."""
+    """Return the model repository that is part of TritonOCR, in the installed package or in the checkout."""
     packaged = Path(str(resources.files("tritonocr_backend"))) / "model_repository"
     return packaged if packaged.is_dir() else Path(__file__).parents[4] / "model_repository"
 
@@ -74,17 +75,18 @@ def build_repository(
     """Write a complete model repository.
 
     Args:
-        target: directory; the folders of an earlier build are replaced or removed. Other folders are kept.
-        models: model directories in PaddleX's shape, by the name each is served under.
-        pipeline: what `ocr` is set to.
-        serving: how the models are run.
+        target: directory of the repository. Folders of an earlier build are replaced or removed. Other
+            folders are kept.
+        models: model directories in PaddleX's layout, by the name of the network.
+        pipeline: settings of the `ocr` and `ocr_stream` models; None uses the defaults.
+        serving: settings for running the models; None uses the defaults.
 
     Returns:
         `target`.
 
     Raises:
-        ModelFormatError: a model does not fit its role, its name cannot be the name of a folder, or a folder
-            of its name is there that TritonOCR did not write.
+        ModelFormatError: a model does not fit its role, its name cannot be a folder name, or TritonOCR did
+            not write the existing folder of that name.
     """
     pipeline, serving = pipeline or PipelineSettings(), serving or ServingSettings()
     for name in models:
@@ -103,23 +105,33 @@ def build_repository(
 def add_network(
     repository: Path, name: str, model_dir: Path, serving: ServingSettings | None = None
 ) -> NetworkMetadata:
-    """Write one network's folder into a repository; it replaces one of the same name.
+    """Write the folder of one network into a repository, and replace a network of the same name.
+
+    Args:
+        repository: model repository.
+        name: name of the network.
+        model_dir: directory with the network in PaddleX's layout.
+        serving: settings for running the network; None uses the defaults.
+
+    Returns:
+        The metadata of the network.
 
     Raises:
-        ModelFormatError: the model does not fit its role.
+        ModelFormatError: the model does not fit its role, its name cannot be a folder name, or TritonOCR did
+            not write the existing folder of that name.
     """
     _check_replaceable(repository, check_model_name(name))
     serving = serving or ServingSettings()
     config = inference_config.load(model_dir)
-    card = _card(name, model_dir, config, serving)
+    network = _network_metadata(name, model_dir, config, serving)
     with _Folder(repository, name) as folder:
         version = folder / "1"
         version.mkdir()
-        card.write(version)
+        network.write(version)
         if config.characters:
             characters = json.dumps(config.characters, ensure_ascii=False)
             (version / CHARACTERS_FILE).write_text(characters, encoding="utf-8")
-        _write_weights(model_dir, config, version, serving, card)
+        _write_weights(model_dir, config, version, serving, network)
         if serving.backend == "python":
             (version / "model.py").write_text(_MODEL_SHIM, encoding="utf-8")
         dims = output_dims(version / ONNX_FILE) if serving.backend == "onnxruntime" else None
@@ -127,36 +139,46 @@ def add_network(
             name,
             config.role,
             serving,
-            precision=card.precision,
+            precision=network.precision,
             output_dims=dims,
-            grid_input_size=card.grid_input_size,
+            grid_input_size=network.grid_input_size,
         )
         (folder / "config.pbtxt").write_text(text, encoding="utf-8")
-    return card
+    return network
 
 
 def remove_network(repository: Path, name: str) -> None:
-    """Remove a network's folder, all of it in one moment; one that is not there is fine."""
-    beside = tempfile.TemporaryDirectory(dir=repository.parent, prefix=f".{repository.name}-")
-    with beside as directory, suppress(FileNotFoundError):
+    """Remove the folder of a network in one atomic step; a missing folder is no error.
+
+    Raises:
+        ModelFormatError: the name cannot be a folder name.
+    """
+    temporary = tempfile.TemporaryDirectory(dir=repository.parent, prefix=f".{repository.name}-")
+    with temporary as directory, suppress(FileNotFoundError):
         (repository / check_model_name(name)).rename(Path(directory, name))
 
 
 def _engine(model_dir: Path, serving: ServingSettings) -> str:
-    """The engine asked for, or the one that can read what there is: Paddle's files, or ONNX."""
+    """Return the engine of the settings, or else an engine that can read the files of the model.
+
+    Raises:
+        ModelFormatError: the backend cannot read the format of the files.
+    """
     device = devices.parse(serving.device)
     if layout.file_format(model_dir) == "onnx":
         return devices.engine_for(device, "auto" if serving.engine == "paddle" else serving.engine)
     if serving.backend == "onnxruntime":
         raise ModelFormatError(
-            f"{model_dir} holds Paddle's files, which Triton's onnxruntime backend does not read; convert "
-            "them with `tritonocr models import --convert`, or build for another profile"
+            f"{model_dir} contains Paddle's files, but Triton's onnxruntime backend reads only ONNX; convert "
+            "the files with `tritonocr models import --convert`, or build for another profile"
         )
     return devices.engine_for(device, "paddle")
 
 
-def _card(name: str, model_dir: Path, config: InferenceConfig, serving: ServingSettings) -> NetworkMetadata:
-    model = _known(name, config)
+def _network_metadata(
+    name: str, model_dir: Path, config: InferenceConfig, serving: ServingSettings
+) -> NetworkMetadata:
+    model = _registered_model(name, config)
     profile = tensorrt_profile(config.role) if uses_tensorrt(config.role, serving) else None
     return NetworkMetadata(
         name=name,
@@ -179,7 +201,7 @@ def _card(name: str, model_dir: Path, config: InferenceConfig, serving: ServingS
 
 
 def _grid_input_size(model_dir: Path, role: Role) -> tuple[int, int] | None:
-    """Return the image size of an unwarping network that returns a grid, which Paddle's files never do."""
+    """Return the image size (height, width) in pixels of an ONNX unwarping network that returns a grid."""
     is_onnx = layout.file_format(model_dir) == "onnx"
     return grid_input_size(model_dir / layout.ONNX) if is_onnx and role is Role.DOC_UNWARPING else None
 
@@ -192,8 +214,8 @@ def _precision(role: Role, serving: ServingSettings) -> str:
     return _PRECISION_OF_ROLE.get(role, "f16" if serving.is_cuda else "auto")
 
 
-def _known(name: str, config: InferenceConfig) -> Model | None:
-    """The registry's record: of the name it is served under (an imported model), else of its architecture."""
+def _registered_model(name: str, config: InferenceConfig) -> Model | None:
+    """Return the registry's model of that name (an imported model), or else of that architecture."""
     with suppress(UnknownModelError):
         return registry.find(name)
     with suppress(UnknownModelError):
@@ -202,13 +224,17 @@ def _known(name: str, config: InferenceConfig) -> Model | None:
 
 
 def _own_options(model: Model) -> dict[str, Any]:
-    """A known network's own thresholds, under the names of the options that override them."""
+    """Return the thresholds of a model, by the name of the option that overrides them."""
     settings = model.postprocess.model_dump(exclude_none=True)
     return {_OPTION_OF_SETTING[name]: value for name, value in settings.items() if name in _OPTION_OF_SETTING}
 
 
 def _write_weights(
-    model_dir: Path, config: InferenceConfig, version: Path, serving: ServingSettings, card: NetworkMetadata
+    model_dir: Path,
+    config: InferenceConfig,
+    version: Path,
+    serving: ServingSettings,
+    network: NetworkMetadata,
 ) -> None:
     if layout.file_format(model_dir) == "onnx":
         tensorrt = uses_tensorrt(config.role, serving)
@@ -216,8 +242,8 @@ def _write_weights(
             model_dir / layout.ONNX,
             config,
             version / ONNX_FILE,
-            # TensorRT and OpenVINO choose what they compute in float16 themselves.
-            half=card.precision == "f16" and card.engine == "onnxruntime" and not tensorrt,
+            # TensorRT and OpenVINO choose the float16 operations themselves.
+            half=network.precision == "f16" and network.engine == "onnxruntime" and not tensorrt,
             cast_first=tensorrt,
         )
         return
@@ -231,9 +257,9 @@ def _add_stage(
     source = source_repository() / name
     with _Folder(repository, name) as folder:
         text = (source / "config.pbtxt").read_text(encoding="utf-8")
-        counted_as = _COUNTED_AS.get(name, name)
-        count = serving.instances.get(name) or serving.instances.get(counted_as)
-        if count := count or _default_instances(counted_as, cores_of(serving)):
+        model = _INSTANCES_LIKE.get(name, name)
+        count = serving.instances.get(name) or serving.instances.get(model)
+        if count := count or _default_instances(model, cores_of(serving)):
             text = _with_instances(text, count)
         if name in contracts.READING_MODELS:
             text = _with_queue(text, pipeline) + _parameters(options)
@@ -244,14 +270,14 @@ def _add_stage(
 
 
 def _default_instances(stage: str, cores: int) -> int | None:
-    """Return how many processes a stage has on so many cores; None keeps the number in its config.pbtxt."""
+    """Return the number of processes of a stage, or None to keep the number in its config.pbtxt."""
     if stage == "ocr":
         return files_at_a_time(cores)
     return stage_processes(stage, cores) if stage in contracts.PIPELINE_MODELS else None
 
 
 def _parameters(options: OptionValues) -> str:
-    """Write the options in force as parameters, so that clients can ask Triton for them."""
+    """Return the effective options as model parameters, which clients can read from Triton."""
     return "".join(
         f'parameters {{ key: "{name}" value: {{ string_value: {json.dumps(str(value))} }} }}\n'
         for name, value in options.items()
@@ -268,10 +294,10 @@ def _with_instances(config_text: str, count: int) -> str:
 def _with_queue(config_text: str, pipeline: PipelineSettings) -> str:
     config = text_format.Parse(config_text, model_config_pb2.ModelConfig())
     policy = config.dynamic_batching.default_queue_policy
-    wanted = (pipeline.max_queue_size, pipeline.max_queue_seconds * 1_000_000)
-    if (policy.max_queue_size, policy.default_timeout_microseconds) == wanted:
+    limits = (pipeline.max_queue_size, pipeline.max_queue_seconds * 1_000_000)
+    if (policy.max_queue_size, policy.default_timeout_microseconds) == limits:
         return config_text
-    policy.max_queue_size, policy.default_timeout_microseconds = wanted
+    policy.max_queue_size, policy.default_timeout_microseconds = limits
     return str(text_format.MessageToString(config))
 
 
@@ -282,7 +308,7 @@ def _remove_others(repository: Path, kept: set[str]) -> None:
 
 
 def _is_network(path: Path) -> bool:
-    """Return whether TritonOCR wrote this model folder, which then contains the network's metadata."""
+    """Return whether TritonOCR wrote this model folder. Such a folder contains the network's metadata."""
     return not path.is_symlink() and (path / "1" / METADATA_FILE).is_file()
 
 
@@ -290,16 +316,16 @@ def _check_replaceable(repository: Path, name: str) -> None:
     path = repository / name
     if path.exists() and not _is_network(path):
         raise ModelFormatError(
-            f"{path} was not written by TritonOCR and is not replaced; choose another folder"
+            f"{path} was not written by TritonOCR and is not replaced; use another name or repository"
         )
 
 
 class _Folder:
-    """A model's folder that appears in the repository only when it is complete."""
+    """A model folder that appears in the repository only after it is complete."""
 
     def __init__(self, repository: Path, name: str) -> None:
         self._target = repository / name
-        # Beside the repository and not in it, where Triton would take it for a model.
+        # Beside the repository: inside it, Triton would read the folder as a model.
         self._temporary = Path(tempfile.mkdtemp(dir=repository.parent, prefix=f".{repository.name}-"))
 
     def __enter__(self) -> Path:

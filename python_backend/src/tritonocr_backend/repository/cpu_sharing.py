@@ -1,8 +1,8 @@
-"""How a CPU's cores are shared out among processes and their threads, unless someone says otherwise.
+"""Choose the default numbers of processes and threads for the cores of a CPU.
 
-Every network gets all cores: they are seldom busy at once, and whoever waits alone waits less. A network of
-lines has a stream for each core, in one process that all waiting lines meet in; see engines.batching.
-docs/performance.md has the measurements.
+Each network gets all cores: the networks are rarely busy at the same time, and a single request finishes
+sooner. A network for lines has one stream per core in one process, so that waiting lines form larger
+batches; see engines.batching. docs/performance.md has the measurements.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ THREADS_A_PAGE = 4
 FILES_A_CORE = 2
 MIN_FILES, MAX_FILES = 4, 16
 CORES_A_STAGE_PROCESS = 8
-"""A stage's process takes up to 26 ms per page (docs/scaling.md), so it keeps up with 38 pages per second.
-Eight cores without a GPU read fewer; serving.yaml can state more processes for a machine with GPUs."""
+"""Cores per process of a stage. One process takes up to 26 ms per page (docs/scaling.md), which is 38 pages
+per second. Eight cores without a GPU read fewer pages; serving.yaml can state more processes for a GPU."""
 MIN_CROP_PROCESSES = 2
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
@@ -29,30 +29,36 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 @dataclass(frozen=True)
 class Share:
-    """How many instances of a network run side by side, and how many threads each has."""
+    """The number of instances of a network, and the number of threads per instance."""
 
     instances: int
     threads: int
 
 
 def available_cores() -> int:
-    """Cores that this process may use: its affinity, and its container's limit (cgroup v2), rounded up."""
+    """Return the number of cores for this process, from its affinity and its cgroup v2 limit (rounded up)."""
     cores = len(os.sched_getaffinity(0))
-    with suppress(OSError, ValueError):  # no container, or one without a limit: "max"
+    with suppress(OSError, ValueError):  # no container, or a container without a limit ("max")
         quota, period = map(int, _CGROUP_LIMIT.read_text().split())
         cores = min(cores, ceil(quota / period))
     return max(1, cores)
 
 
 def share(role: Role, cores: int, instances: int | None = None) -> Share:
-    """A network's share of so many cores; of so many instances, where someone has said."""
+    """Return the instances and threads of a network.
+
+    Args:
+        role: role of the network.
+        cores: CPU cores of the machine.
+        instances: stated number of instances; None chooses the number by role and cores.
+    """
     most_threads = {Role.TEXT_DETECTION: THREADS_A_PAGE, **dict.fromkeys(LINE_ROLES, MAX_STREAMS)}
     instances = instances or max(1, cores // most_threads.get(role, cores))
     return Share(instances, max(1, cores // instances))
 
 
 def stage_processes(stage: str, cores: int) -> int:
-    """Return the number of processes of a stage that works on one page at a time.
+    """Return the number of processes of a stage that processes one page at a time.
 
     Args:
         stage: text_crop, text_detection_postprocess or text_recognition_decode.
@@ -62,5 +68,5 @@ def stage_processes(stage: str, cores: int) -> int:
 
 
 def files_at_a_time(cores: int) -> int:
-    """Instances of `ocr`: each reads one file, and mostly waits for networks."""
+    """Return the number of instances of `ocr`; each reads one file and mostly waits for networks."""
     return min(max(FILES_A_CORE * cores, MIN_FILES), MAX_FILES)

@@ -1,7 +1,7 @@
-"""`config.pbtxt` of a network: its role's contract, where it runs, and how Triton batches what comes to it.
+"""Write the `config.pbtxt` of a network: tensors, devices and batching.
 
-Two backends run a network behind the same tensors: `python` (our engines, on anything), and Triton's own
-`onnxruntime`, which NVIDIA's server image has.
+Two backends run a network with the same tensors. `python` uses the engines of TritonOCR on any device.
+`onnxruntime` is Triton's own backend, which is part of NVIDIA's server image.
 """
 
 from __future__ import annotations
@@ -40,22 +40,24 @@ ENGINE_CACHE = "/var/cache/tritonocr"
 
 @dataclass(frozen=True)
 class ServingSettings:
-    """How the models of a repository are run.
+    """Settings for running the models of a repository.
 
     Attributes:
-        engine: openvino, onnxruntime, paddle or auto, for every network.
-        device: PaddleX's device name; of several (gpu:0,1) each runs every network.
-        precision: f32, bf16, f16 or auto; by role in `precision_of_role`, which comes first.
-        instances: instance count by model name or role, on each device; others share the CPU's cores
-            (cpu_sharing), or have on a GPU what SERVING states.
-        threads: threads of one network instance, by role; 0 lets the engine choose, and none shares cores.
-        backend: who runs the networks: our Python engines, or Triton's own onnxruntime backend.
-        accelerator: what runs a network on NVIDIA GPUs; tensorrt for those whose sizes are known beforehand.
-        batch_delay_us: how long lines wait for others to be batched with, in microseconds; None: not at all
-            on CPUs, GPU_BATCH_DELAY_US on NVIDIA GPUs.
-        engine_cache: directory on the server that TensorRT keeps what it has compiled in.
-        cores: CPU cores of the machine that serves the repository; 0: as many as this process may use.
-        adapters: models of contracts.ADAPTER_MODELS that are served beside `ocr`.
+        engine: openvino, onnxruntime, paddle or auto, for all networks.
+        device: PaddleX's device name. With several devices (gpu:0,1), each device runs every network.
+        precision: f32, bf16, f16 or auto, for roles without an entry in `precision_of_role`.
+        precision_of_role: f32, bf16, f16 or auto per role.
+        instances: instances per device, by model name or role. The defaults are cpu_sharing on a CPU and
+            SERVING on a GPU.
+        threads: threads per network instance, by role; 0 lets the engine choose. The default is cpu_sharing
+            on a CPU and 0 on a GPU.
+        backend: python for the engines of TritonOCR, or onnxruntime for Triton's own backend.
+        accelerator: cuda or tensorrt on NVIDIA GPUs; tensorrt applies to networks with a bounded image size.
+        batch_delay_us: time in microseconds that lines wait for a larger batch. None stands for 0 on a CPU
+            and for GPU_BATCH_DELAY_US on NVIDIA GPUs.
+        engine_cache: directory on the server in which TensorRT stores compiled networks.
+        cores: CPU cores of the machine that serves the repository; 0 uses the cores of this process.
+        adapters: models of contracts.ADAPTER_MODELS that the repository contains besides `ocr`.
     """
 
     engine: str = "auto"
@@ -73,24 +75,24 @@ class ServingSettings:
 
     @property
     def is_cpu(self) -> bool:
-        """Whether the networks run on the CPU."""
+        """Return whether the networks run on the CPU."""
         return devices.parse(self.device).kind == "cpu"
 
     @property
     def is_cuda(self) -> bool:
-        """Whether the networks run on NVIDIA GPUs."""
+        """Return whether the networks run on NVIDIA GPUs."""
         return devices.is_cuda(devices.parse(self.device), self.engine)
 
 
 @dataclass(frozen=True)
 class RoleServing:
-    """How networks of one role are batched and run.
+    """Settings for the networks of one role.
 
     Attributes:
-        max_batch_size: the largest batch that Triton makes.
-        instances: how many run side by side on a GPU.
-        merges_lines: whether its requests are lines of several pages, worth waiting for.
-        warm_up: (batch, height, width) of the requests that a GPU is warmed up with.
+        max_batch_size: largest batch that Triton forms.
+        instances: number of instances per GPU.
+        merges_lines: whether a batch may wait for lines of other pages.
+        warm_up: (batch, height, width) in pixels of the warm-up requests on a GPU.
     """
 
     max_batch_size: int
@@ -122,14 +124,14 @@ _OUTPUT_TYPES: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "confidences": ("TYPE_FP32", (-1,)),
 }
 
-# The numbers that the onnxruntime backend knows them by: no search of its own for every new size of a batch,
-# and an arena that grows by what is asked for.
+# Parameters of the onnxruntime backend: heuristic search of cuDNN's algorithms (1), because an exhaustive
+# search per batch size is slow, and growth of the arena by the requested size (1, kSameAsRequested).
 _CUDA_PARAMETERS = {"cudnn_conv_algo_search": "1", "arena_extend_strategy": "1"}
 
 
 @dataclass(frozen=True)
 class ShapeProfile:
-    """Shapes [B, H, W, 3] of `image` that TensorRT compiles a network for: any from `least` to `most`."""
+    """Shapes [B, H, W, 3] of `image` that a TensorRT network accepts, from `least` to `most`."""
 
     least: Shape
     usual: Shape
@@ -137,9 +139,10 @@ class ShapeProfile:
 
 
 def tensorrt_profile(role: Role) -> ShapeProfile | None:
-    """What TensorRT must be told of a role's images; None where pages come in any size, which is CUDA's.
+    """Return the image shapes of a role for TensorRT, or None if images of the role can have any size.
 
-    ONNX Runtime runs the first of several profiles only, so one spans all widths of lines.
+    Networks without a profile run on CUDA. ONNX Runtime uses only the first of several profiles, so one
+    profile covers all line widths.
     """
     height, width = IMAGE_SIZES[role]
     most = SERVING[role].max_batch_size
@@ -151,7 +154,7 @@ def tensorrt_profile(role: Role) -> ShapeProfile | None:
 
 
 def uses_tensorrt(role: Role, serving: ServingSettings) -> bool:
-    """Whether a network of a role is compiled by TensorRT."""
+    """Return whether TensorRT compiles the networks of a role."""
     return serving.is_cuda and serving.accelerator == "tensorrt" and tensorrt_profile(role) is not None
 
 
@@ -164,15 +167,15 @@ def network_config(
     output_dims: Mapping[str, Iterable[int]] | None = None,
     grid_input_size: tuple[int, int] | None = None,
 ) -> str:
-    """The `config.pbtxt` of a network.
+    """Return the `config.pbtxt` of a network.
 
     Args:
-        name: the name it is served under.
-        role: what it does.
-        serving: how it is run.
-        precision: what TensorRT computes in.
-        output_dims: what the graph itself says of its outputs, without the batch; the onnxruntime backend
-            wants nothing else.
+        name: name of the network.
+        role: role of the network.
+        serving: settings for running the network.
+        precision: precision of TensorRT: f32, f16 or auto.
+        output_dims: dimensions of each output in the graph, without the batch. The onnxruntime backend
+            requires exactly these dimensions.
         grid_input_size: (height, width) in pixels of the image of an unwarping network that returns a grid.
     """
     dims = [*(size or -1 for size in grid_input_size or IMAGE_SIZES[role]), 3]
@@ -197,7 +200,7 @@ def network_config(
 
 
 def _sorts_lines(role: Role, serving: ServingSettings) -> bool:
-    """Whether lines of all widths go to one instance, which joins those of equal width (engines.batching)."""
+    """Return whether an instance receives lines of all widths and batches equal widths (engines.batching)."""
     return serving.backend == "python" and role is Role.TEXT_RECOGNITION
 
 
@@ -215,13 +218,13 @@ def cores_of(serving: ServingSettings) -> int:
 
 
 def instances(name: str, role: Role, serving: ServingSettings) -> int:
-    """How many instances of a network run on each device."""
+    """Return the number of instances of a network per device."""
     stated = serving.instances.get(name) or serving.instances.get(role.value)
     return stated or (share(role, cores_of(serving)) if serving.is_cpu else SERVING[role]).instances
 
 
 def threads(name: str, role: Role, serving: ServingSettings) -> int:
-    """How many threads one instance of a network has; 0: as many as its engine likes."""
+    """Return the number of threads per instance of a network; 0 lets the engine choose."""
     shared = share(role, cores_of(serving), instances(name, role, serving)) if serving.is_cpu else None
     return serving.threads.get(role, shared.threads if shared else 0)
 
@@ -236,8 +239,8 @@ def _list(numbers: Iterable[int]) -> str:
 
 
 def _batching(role: Role, serving: ServingSettings) -> str:
-    asked = serving.batch_delay_us
-    delay_us = (GPU_BATCH_DELAY_US if serving.is_cuda else 0) if asked is None else asked
+    default_us = GPU_BATCH_DELAY_US if serving.is_cuda else 0
+    delay_us = default_us if serving.batch_delay_us is None else serving.batch_delay_us
     if not delay_us or not SERVING[role].merges_lines:
         return "dynamic_batching { }\n"
     return f"dynamic_batching {{ max_queue_delay_microseconds: {delay_us} }}\n"
@@ -253,7 +256,7 @@ def _instance_groups(name: str, role: Role, serving: ServingSettings) -> str:
 
 
 def _cpu_groups(name: str, device: Device, count: int) -> Iterator[str]:
-    """Triton numbers NVIDIA GPUs alone; each of several other devices gets a group that names it."""
+    """Yield one group per device, named after the device, because Triton numbers only NVIDIA GPUs."""
     if len(device.indices) < 2:
         yield f"{{ count: {count} kind: KIND_CPU }}"
         return
@@ -287,15 +290,19 @@ def _onnxruntime(role: Role, serving: ServingSettings, precision: str) -> Iterat
 
 
 def profile_options(profile: ShapeProfile) -> dict[str, str]:
-    """The profile as ONNX Runtime's options of its TensorRT provider."""
+    """Return the profile as options of ONNX Runtime's TensorRT provider."""
     shapes = {"min": profile.least, "opt": profile.usual, "max": profile.most}
     return {f"trt_profile_{key}_shapes": f"image:{'x'.join(map(str, s))}" for key, s in shapes.items()}
 
 
 def _warm_up(image_type: str, shapes: Iterable[tuple[int, int, int]]) -> str:
-    """Return the requests (batch, height, width) that Triton makes before a network is ready.
+    """Return the warm-up requests that Triton sends before a network is ready.
 
-    The first request of each size is slow, and no user should wait for it.
+    The first request of each size is slow, and the warm-up requests avoid this delay for users.
+
+    Args:
+        image_type: Triton's data type of `image`.
+        shapes: (batch, height, width) of each request; height and width in pixels.
     """
     return "".join(
         f'model_warmup [ {{ name: "{batch}x{height}x{width}" batch_size: {batch} inputs {{ key: "image" '

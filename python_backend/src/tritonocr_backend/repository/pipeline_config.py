@@ -1,4 +1,4 @@
-"""`OCR.yaml`, the pipeline's configuration in PaddleX's own format: which models, and their settings."""
+"""Read and write `OCR.yaml`, the configuration of the pipeline in PaddleX's format."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class PipelineConfig:
     """The content of an `OCR.yaml`.
 
     Attributes:
-        networks: The model of each role that is switched on; a role that is off needs no model.
-        model_dirs: Directories in PaddleX's layout with the weights of a model, by its name; a model
-            without one is fetched.
-        options: The options that the file states, by name.
-        warnings: A sentence for each key that has no meaning here.
+        networks: the model of each role that is on. A role that is off needs no model.
+        model_dirs: directory with the weights in PaddleX's layout, by the name of the model. Models without a
+            directory are downloaded.
+        options: the options that the file states, by name.
+        warnings: one sentence per unknown key.
     """
 
     networks: Mapping[Role, str]
@@ -43,20 +43,20 @@ class PipelineConfig:
 
 
 def default() -> PipelineConfig:
-    """Return the tutorial's pipeline, for which no file states anything."""
+    """Return the default pipeline, which is the pipeline of PaddleX's tutorial."""
     return PipelineConfig(networks=DEFAULT_NETWORKS, model_dirs={}, options={})
 
 
 OPTION_KEYS: Mapping[tuple[str, ...], Option] = {
     tuple(option.yaml_key.split(".")): option
     for option in OPTIONS.values()
-    if option.yaml_key and option.name not in OPTION_OF_ROLE.values()  # `_Module` reads the models' names
+    if option.yaml_key and option.name not in OPTION_OF_ROLE.values()  # `_Module` reads the model names
 }
-"""The option at each location of the file."""
+"""The option for each location in the file."""
 
 
 class _Section(BaseModel):
-    """A mapping of the file. Keys that are no field are options (OPTION_KEYS), or have no meaning."""
+    """A mapping of the file. A key without a field is an option (OPTION_KEYS) or is ignored."""
 
     model_config = ConfigDict(strict=True, extra="allow", protected_namespaces=())
 
@@ -80,7 +80,7 @@ class _Module(_Section):
     @classmethod
     def _check_model_name(cls, value: str, info: ValidationInfo) -> str:
         fitting = [model.name for model in registry.models() if model.role is cls.role]
-        own_weights = info.data.get("model_dir") is not None  # then inference.yml says what it is
+        own_weights = info.data.get("model_dir") is not None  # inference.yml then states the architecture
         if not own_weights and value not in fitting:
             raise ValueError(f"got {value!r}, expected one of {', '.join(fitting)}")
         try:
@@ -145,10 +145,10 @@ class _File(_Section):
 def load(path: Path) -> PipelineConfig:
     """Read and check an `OCR.yaml`.
 
-    A relative `model_dir` starts at the working directory, as in PaddleX.
+    A relative `model_dir` is resolved against the working directory, as in PaddleX.
 
     Raises:
-        PipelineConfigError: The file cannot be read, is not YAML, or holds a wrong value; the message
+        PipelineConfigError: the file cannot be read, is not YAML, or contains an invalid value. The message
             names the file, the line and the key.
     """
     try:
@@ -162,9 +162,9 @@ def load(path: Path) -> PipelineConfig:
     except ValidationError as error:
         line = _line(content, error.errors()[0]["loc"])
         raise PipelineConfigError(f"{path}:{line}: {describe(error)}") from None
-    except UnicodeEncodeError:  # an escape in YAML can stand for half a character
+    except UnicodeEncodeError:  # an escape sequence in YAML can encode a lone surrogate
         raise PipelineConfigError(
-            f"{path}:1: a text in it holds a lone surrogate, which is no character"
+            f"{path}:1: a string contains a lone surrogate, which is not a character"
         ) from None
     return _config(file, _options(content, path), _warnings(file, content, path))
 
@@ -211,7 +211,7 @@ def _config(file: _File, options: dict[str, OptionValue], warnings: tuple[str, .
 
 def _warnings(file: _File, content: Any, path: Path) -> tuple[str, ...]:
     return tuple(
-        f"{path}:{_line(content, location)}: {'.'.join(location)} has no meaning here and is ignored"
+        f"{path}:{_line(content, location)}: {'.'.join(location)} is not supported and is ignored"
         for location in _unknown_keys(file)
     )
 
@@ -226,21 +226,21 @@ def _unknown_keys(section: _Section, location: tuple[str, ...] = ()) -> Iterator
 
 
 def _line(content: Any, location: Sequence[int | str]) -> int:
-    """Return the line (from 1) of the last key of `location` that is in the file."""
+    """Return the line number (from 1) of the last key of `location` that the file contains."""
     line = 1
     for key in location:
         if not isinstance(content, Mapping) or key not in content:
             break
-        line = content.lc.key(key)[0] + 1  # type: ignore[attr-defined]  # ruamel's mappings know their lines
+        line = content.lc.key(key)[0] + 1  # type: ignore[attr-defined]  # ruamel's mappings store their lines
         content = content[key]
     return line
 
 
-_MODEL_DIR_NOTE = "  # a directory with inference.yml and your own weights; null: they are fetched"
+_MODEL_DIR_NOTE = "  # a directory with inference.yml and your own weights; null downloads them"
 
 
 def default_text() -> str:
-    """Return the configuration of the default pipeline, as an `OCR.yaml` to edit."""
+    """Return the default configuration as the text of an `OCR.yaml`."""
     content = _content(_File(pipeline_name="OCR"))
     for location, option in OPTION_KEYS.items():
         section = content
@@ -252,7 +252,7 @@ def default_text() -> str:
 
 
 def _content(section: _Section) -> dict[str, Any]:
-    """Return the section's fields, with the default model's name in each module."""
+    """Return the fields of a section, with the name of the default model in each module."""
     fields = {name: getattr(section, name) for name in type(section).model_fields}
     if isinstance(section, _Module):
         name = DEFAULT_NETWORKS[section.role]

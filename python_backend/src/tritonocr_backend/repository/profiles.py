@@ -1,4 +1,4 @@
-"""Where a repository is to be served: the three ways that `tritonocr repository build` knows."""
+"""Define the three profiles of `tritonocr repository build`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tritonocr_backend.repository.network_config import ServingSettings
 
 
 class Profile(str, Enum):
-    """Inference engine of the networks.
+    """The hardware and the backend that run the networks.
 
-    `cpu`: our engines on a CPU. `gpu`: Triton's own onnxruntime backend on NVIDIA GPUs. `gpu-python`: our
-    engines on NVIDIA GPUs, or on any other accelerator of `devices.HARDWARE`.
+    `cpu` runs the engines of TritonOCR on a CPU. `gpu` runs Triton's own onnxruntime backend on NVIDIA GPUs.
+    `gpu-python` runs the engines of TritonOCR on NVIDIA GPUs or on another accelerator of `devices.HARDWARE`.
     """
 
     cpu = "cpu"
@@ -23,15 +23,15 @@ class Profile(str, Enum):
 
 
 def profile_settings(profile: Profile, device: str | None = None, **settings: Any) -> ServingSettings:
-    """How the networks of a profile are run.
+    """Return the settings for running the networks of a profile.
 
     Args:
         profile: the profile.
-        device: PaddleX's device name; None: the CPU, or the first NVIDIA GPU.
+        device: PaddleX's device name. None uses the CPU for `cpu` and the first NVIDIA GPU for the others.
         **settings: other attributes of ServingSettings.
 
     Raises:
-        ServerError: the device is unknown or not the profile's.
+        ServerError: the device is unknown, or the profile does not run on the device.
     """
     chosen = devices.parse(device or ("cpu" if profile is Profile.cpu else "gpu:0"))
     fits = {
@@ -42,7 +42,7 @@ def profile_settings(profile: Profile, device: str | None = None, **settings: An
     if not fits[profile]:
         others = ", ".join(other.value for other in Profile if fits[other])
         raise ServerError(
-            f"device: got '{chosen}', which the profile {profile.value} does not run on; take {others}"
+            f"device: got '{chosen}', but the profile {profile.value} does not run on it; use {others}"
         )
     if profile is Profile.gpu:
         settings |= {"backend": "onnxruntime", "engine": "onnxruntime"}

@@ -1,4 +1,7 @@
-"""`serving.yaml`: how the models are run, as `tritonocr tune` writes it and `tritonocr serve` reads it."""
+"""Read and write `serving.yaml`, the settings for running the models.
+
+`tritonocr tune` writes the file, and `tritonocr serve` reads it.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,10 @@ class _File(BaseModel):
 
 
 def read(path: Path) -> ServingSettings:
-    """Read the settings of a file; what it does not state keeps its default.
+    """Read the settings of a file; missing keys have their defaults.
 
     Raises:
-        ServingFileError: The file is missing, no YAML, or states what has no meaning.
+        ServingFileError: the file cannot be read, is not YAML, or contains an unknown key or invalid value.
     """
     try:
         file = _File.model_validate(yaml_text.parse(path.read_text(encoding="utf-8")) or {})
@@ -50,7 +53,7 @@ def read(path: Path) -> ServingSettings:
 
 
 def text(serving: ServingSettings, comment: str) -> str:
-    """The file of some settings, under a line of comment."""
+    """Return the text of a `serving.yaml` with a comment in its first line."""
     content = {
         "engine": serving.engine,
         "precision": serving.precision,
