@@ -84,6 +84,20 @@ def word_tensors(quads: Any) -> dict[str, Any]:
     }
 
 
+def test_characters_stand_within_their_words() -> None:
+    (page,) = pages_of(words=True)
+    counts = [len(text) if text.startswith("Heading") else 0 for text in page["rec_texts"]]
+    page["text_char"] = [list(text[:count]) for text, count in zip(page["rec_texts"], counts, strict=True)]
+    page["text_char_polys"] = [np.ones((count, 4, 2), np.int32) for count in counts]
+    page["text_char_scores"] = [[0.25] * count for count in counts]
+    alto, xml = ET.fromstring(page.formatted("alto").encode()), ET.fromstring(page.formatted("page").encode())
+    words = ["".join(glyph.get("CONTENT", "") for glyph in word) for word in alto.iter(f"{ALTO}String")]
+    assert words[:4] == ["Heading", "<&>", '"x"', "'"]
+    glyphs = [glyph.findtext(f"{PAGE}TextEquiv/{PAGE}Unicode") for glyph in xml.iter(f"{PAGE}Glyph")]
+    assert "".join(map(str, glyphs)) == 'Heading<&>"x"\''
+    assert page.hocr.count("x_bboxes 1 1 1 1; x_conf 25.00") == len(glyphs)
+
+
 def document(name: str, count: int = 1, *, words: bool = False) -> str:
     return "".join(formatted(pages_of(count, words=words), name))
 
