@@ -56,6 +56,44 @@ def pdf_forms_within_forms(depth: int = 12, times: int = 10) -> bytes:
     return pdf_page(stream(b"/F Do"), b"/XObject<</F 5 0 R>>", [*forms, stream(b"0 0 m 600 700 l S", _FORM)])
 
 
+def _text_page(content: bytes, objects: Sequence[bytes] = (), resources: bytes = b"") -> bytes:
+    """Return a PDF page whose font is object 5 and named /F; `objects` are numbered from 6."""
+    font = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+    return pdf_page(stream(content, packed=1), b"/Font<</F 5 0 R>>" + resources, [font, *objects])
+
+
+def pdf_characters(count: int = 2_000_000) -> bytes:
+    """Return a page with lines of 500 characters, one above the other: 2 million characters in 10 kB."""
+    return _text_page(
+        b"BT /F 0.1 Tf 0.19 TL 10 780 Td " + b"(%s) Tj T*\n" % (b"word " * 100) * (count // 500)
+    )
+
+
+def pdf_lines_of_one_character(count: int = 200_000) -> bytes:
+    """Return a page with a grid of characters that are too far apart for words and lines."""
+    row = b"".join(b"%g 0 Td (a) Tj " % (0 if column == 0 else 1.2) for column in range(400))
+    return _text_page(b"BT /F 0.3 Tf 10 790 Td " + (row + b"-478.8 -1.2 Td\n") * (count // 400))
+
+
+def pdf_texts_within_forms(depth: int = 8, times: int = 10) -> bytes:
+    """Return a page whose forms draw the next form ten times each, and the last one draws a text."""
+    forms = [
+        stream(b"/X Do " * times, _FORM + b"/Resources<</XObject<</X %d 0 R>>>>" % (7 + level))
+        for level in range(depth - 1)
+    ]
+    text = stream(b"BT /F 9 Tf 50 50 Td (text) Tj ET", _FORM + b"/Resources<</Font<</F 5 0 R>>>>")
+    return _text_page(b"/X Do", [*forms, text], b"/XObject<</X 6 0 R>>")
+
+
+def pdf_empty_forms_within_forms(depth: int = 8, times: int = 40) -> bytes:
+    """Return a page with 40^8 forms, none of which draws anything."""
+    forms = [
+        stream(b"/X Do " * times, _FORM + b"/Resources<</XObject<</X %d 0 R>>>>" % (7 + level))
+        for level in range(depth - 1)
+    ]
+    return _text_page(b"/X Do", [*forms, stream(b"", _FORM)], b"/XObject<</X 6 0 R>>")
+
+
 def pdf_form_within_itself() -> bytes:
     form = stream(b"/F Do", _FORM + b"/Resources<</XObject<</F 5 0 R>>>>")
     return pdf_page(stream(b"/F Do"), b"/XObject<</F 5 0 R>>", [form])
@@ -138,6 +176,12 @@ def png_of_texts(mebibytes: int = 200) -> bytes:
     text = _chunk(b"zTXt", b"c\0\0" + zlib.compress(bytes(MIB), 9))
     small = png(64, 64)
     return small[:33] + text * mebibytes + small[33:]
+
+
+def png_of_damaged_chunks(count: int) -> bytes:
+    """Return a small PNG with so many empty chunks of text, whose checksums are wrong."""
+    small = png(64, 64)
+    return small[:33] + b"\0\0\0\0tEXt\0\0\0\0" * count + small[33:]
 
 
 def animation(image_format: str, frames: int = 40) -> bytes:

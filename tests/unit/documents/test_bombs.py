@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tritonocr_backend.core.errors import InvalidInputError
-from tritonocr_backend.documents import pdf_documents, tiff_pages
+from tritonocr_backend.documents import pdf_characters, pdf_documents, pdf_text, png_repair, tiff_pages
 from tritonocr_backend.documents.decode import open_document
 from tritonocr_backend.documents.pdf_documents import PageShape, PdfDocument, PdfError, RenderLimits
+from tritonocr_backend.documents.png_repair import repair_png
 from tritonocr_backend.documents.tiff_pages import find_pages
 
 LITTLE = RenderLimits(seconds=1, memory_bytes=256 * bombs.MIB)
@@ -123,6 +124,39 @@ class TestPdf:
         worker.wait(timeout=30)
 
 
+class TestTextLayer:
+    @pytest.mark.parametrize(
+        "make",
+        [
+            pytest.param(bombs.pdf_characters, id="2 million characters in 10 kB"),
+            pytest.param(lambda: bombs.pdf_lines_of_one_character(40_000), id="a grid of 40000 characters"),
+        ],
+    )
+    def test_a_layer_beyond_the_limits_is_cut_and_unsound(self, make: Callable[[], bytes]) -> None:
+        limits = RenderLimits(seconds=20, memory_bytes=512 * bombs.MIB)
+        document = open_document(make(), 10**7, limits)
+        assert document.read_text
+        layer = document.read_text(0)
+        document.close()
+        assert not layer.is_sound
+        assert 0 < len(layer.lines) <= pdf_text.MAX_LINES
+        assert sum(len(line.text) for line in layer.lines) <= pdf_characters.MAX_CHARACTERS
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            pytest.param(bombs.pdf_texts_within_forms, id="10^7 texts in forms within forms"),
+            pytest.param(bombs.pdf_empty_forms_within_forms, id="40^7 forms without content"),
+        ],
+    )
+    def test_forms_within_forms_end_at_the_limits(self, make: Callable[[], bytes]) -> None:
+        document = open_document(make(), 10**7, LITTLE)
+        assert document.read_text
+        with pytest.raises(InvalidInputError, match=f"^file: page 0 of the PDF ({TIME}|{MEMORY})$"):
+            document.read_text(0)
+        document.close()
+
+
 def _workers() -> set[int]:
     found = set()
     for child in psutil.Process().children():
@@ -193,6 +227,15 @@ def test_base64_is_undone_once() -> None:
 def test_texts_beside_a_picture_are_not_kept() -> None:
     with pytest.raises(InvalidInputError, match="the PNG is corrupt"):
         open_document(bombs.png_of_texts(), 10**6)
+
+
+def test_a_png_of_many_damaged_chunks_is_repaired() -> None:
+    assert repair_png(bombs.png_of_damaged_chunks(1000)) == bombs.png(64, 64)
+
+
+def test_a_png_of_too_many_chunks_is_left_as_it_is() -> None:
+    data = bombs.png_of_damaged_chunks(png_repair.MAX_CHUNKS)
+    assert repair_png(data) is data
 
 
 @pytest.mark.parametrize("image_format", ["GIF", "WEBP", "PNG"])

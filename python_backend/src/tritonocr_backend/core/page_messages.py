@@ -14,7 +14,7 @@ from tritonocr_backend.core.errors import Reason
 WarningCode = Literal[
     "pages_missing",  # the file is damaged behind this page: pages that follow may be missing
     "text_too_small",  # detection saw the page so small that lines may be missing
-    "text_layer_unsound",  # `pdf_text=only`, and the text layer is missing, hidden or without Unicode
+    "text_layer_unsound",  # `pdf_text=only`, and the text layer is missing, hidden, cut or without Unicode
     "rendered_smaller",  # the page exceeds `max_pixels` and was rendered at a lower resolution
 ]
 """Why a page may lack text. Add a code here for each new kind of warning."""

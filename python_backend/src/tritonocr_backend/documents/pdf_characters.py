@@ -31,6 +31,7 @@ class Characters:
         boxes: float64 [n, 4] x_min, y_min, x_max, y_max in points of page space.
         is_hidden: bool [n]: drawn invisibly, as the text of an earlier OCR is.
         has_no_unicode: bool [n]: the font does not map the character to Unicode.
+        are_complete: whether the page has no more characters.
     """
 
     codes: NDArray[np.int64]
@@ -38,13 +39,15 @@ class Characters:
     boxes: NDArray[np.float64]
     is_hidden: NDArray[np.bool_]
     has_no_unicode: NDArray[np.bool_]
+    are_complete: bool
 
 
 def read_characters(page: Any) -> Characters:
     """Return the characters of a page, at most `MAX_CHARACTERS`."""
     text_page = page.get_textpage()
     handle = ctypes.cast(text_page.raw, ctypes.c_void_p).value
-    count = min(raw.FPDFText_CountChars(text_page), MAX_CHARACTERS)
+    total = raw.FPDFText_CountChars(text_page)
+    count = min(total, MAX_CHARACTERS)
     edges = np.zeros((count, 4), dtype=np.float32)  # FS_RECTF: left, top, right, bottom
 
     def of_each(function: Callable[..., int], *arguments: Any) -> NDArray[np.int64]:
@@ -64,6 +67,7 @@ def read_characters(page: Any) -> Characters:
         edges[:, [0, 3, 2, 1]].astype(np.float64),
         _are_hidden(of_each(_text_object)),
         of_each(_unicode_map_error) == 1,
+        count == total,
     )
     text_page.close()
     return characters

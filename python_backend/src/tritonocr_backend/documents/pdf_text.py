@@ -15,6 +15,7 @@ from pypdfium2 import raw
 from tritonocr_backend.documents.pdf_characters import Characters, read_characters
 from tritonocr_backend.documents.pdf_content import PageContent, text_regions
 
+MAX_LINES = 10_000  # per page; the layout of so many takes a second
 GRID = 1_000_000  # device pixels per page side, by which page space is mapped to the displayed page
 COLUMN_GAP = 2.25  # in heights of a line: a wider gap separates two lines beside each other
 SYMBOL_FONT = (0xF000, 0xF100)  # private use: bullets and ticks of symbol fonts
@@ -44,6 +45,7 @@ def read_text(page: Any, content: PageContent) -> tuple[dict[str, Any], bytes]:
         A dictionary and the bytes of quads. The keys of the dictionary are:
             lines: the words of each line.
             hidden: whether each line is hidden.
+            is_complete: whether the page has no more lines and characters than the limits allow.
             visible, hidden_characters, outside, unmapped: numbers of characters. Hidden ones are drawn
                 invisibly, as the text of an earlier OCR is. Unmapped ones have no Unicode value.
             regions: boxes of pictures and of outlined characters, whose text is not in the text layer.
@@ -58,6 +60,7 @@ def read_text(page: Any, content: PageContent) -> tuple[dict[str, Any], bytes]:
     answer = {
         "lines": lines,
         "hidden": hidden,
+        "is_complete": characters.are_complete and len(lines) < MAX_LINES,
         "regions": _display_boxes(regions, to_display).tolist(),
         **counts,
     }
@@ -118,6 +121,12 @@ class _Words:
     ends: _Indices
     lines: _Indices
 
+    def up_to(self, count: int) -> _Words:
+        """Return the first words."""
+        return _Words(
+            self.texts[:count], self.boxes[:count], self.starts[:count], self.ends[:count], self.lines[:count]
+        )
+
 
 def _lines(
     characters: Characters, boxes: _Points, kept: _Indices
@@ -130,6 +139,8 @@ def _lines(
     if not words.texts:
         return [], [], np.empty((0, 4, 2))
     firsts = np.flatnonzero(np.diff(words.lines, prepend=-1))  # first word of each line
+    if len(firsts) > MAX_LINES:
+        words, firsts = words.up_to(int(firsts[MAX_LINES])), firsts[:MAX_LINES]
     bounds = [*firsts.tolist(), len(words.texts)]
     texts = [words.texts[first:end] for first, end in pairwise(bounds)]
     hidden = is_hidden[words.starts[firsts]].tolist()

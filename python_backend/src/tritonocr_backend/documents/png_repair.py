@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+MAX_CHUNKS = 100_000  # a file of 256 MiB in usual chunks of 8 KiB has 32 768
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 END = b"\0\0\0\0IEND\xaeB`\x82"
 ANCILLARY = 0x20  # PNG specification, section 5.4: bit 5 of the first byte of the chunk's type
@@ -14,12 +15,13 @@ ANCILLARY = 0x20  # PNG specification, section 5.4: bit 5 of the first byte of t
 def repair_png(data: bytes) -> bytes:
     """Return the PNG without ancillary chunks that have a wrong checksum, and with an end chunk.
 
-    A file without this damage, and a file that ends inside a chunk, are returned as they are.
+    A file without this damage, a file that ends inside a chunk, and a file of more than `MAX_CHUNKS` chunks
+    are returned as they are.
     """
     kept: list[bytes] = []
     is_damaged = False
-    for kind, chunk in _chunks(data):
-        if not chunk:
+    for number, (kind, chunk) in enumerate(_chunks(data)):
+        if not chunk or number == MAX_CHUNKS:
             return data
         if kind == b"IEND":
             return SIGNATURE + b"".join([*kept, chunk]) if is_damaged else data

@@ -45,7 +45,8 @@ class TextLayer:
     Attributes:
         size: (height, width) of the rendered page.
         lines: the visible lines. If the page has none, the hidden ones, which an earlier OCR wrote.
-        is_sound: whether the lines are the text that a reader sees: visible, on the page, with Unicode.
+        is_sound: whether the lines are the text that a reader sees: visible, on the page, with Unicode, and
+            not cut at the limits of `pdf_text`.
         regions: float64 [n, 4] boxes x_min, y_min, x_max, y_max of pictures and outlined characters, whose
             text the layer lacks.
     """
@@ -68,7 +69,8 @@ class TextLayer:
             scale: pixels per unit of page space.
         """
         visible, unmapped = answer["visible"], answer["unmapped"]
-        is_sound = visible > answer["outside"] and unmapped <= MAX_UNMAPPED_SHARE * (visible + unmapped)
+        is_readable = visible > answer["outside"] and unmapped <= MAX_UNMAPPED_SHARE * (visible + unmapped)
+        is_sound = is_readable and answer["is_complete"]
         height, width = size
         points = np.clip(np.rint(quads * scale), 0, [width - 1, height - 1]).astype(np.int32)
         regions = np.array(answer["regions"], dtype=np.float64).reshape(-1, 4) * scale

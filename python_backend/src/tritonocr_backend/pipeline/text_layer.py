@@ -20,7 +20,8 @@ from tritonocr_backend.pipeline.text_detection import DetectedBoxes
 Points = NDArray[np.float64]
 UNSOUND = PageWarning(
     "text_layer_unsound",
-    "The page's own text is missing, hidden or has no Unicode values, and pdf_text=only reads no pixels.",
+    "The page's own text is missing, hidden, has no Unicode values or is cut at a limit, and pdf_text=only "
+    "reads no pixels.",
 )
 
 
