@@ -193,7 +193,7 @@ def _print(values: Any, table: Callable[[int], Table], as_json: bool) -> None:
 
 
 def _table(models: list[Listed], width: int) -> Table:
-    """The models; where that is too wide for the terminal, what one needs to choose one."""
+    """Return the table of models, with fewer columns on a narrow terminal."""
     headings = ["name", "role", "languages", "fetched", "served"]
     more = ["characters", "accuracy", "MB", "licence", "source"] if width >= _WIDE else []
     table = Table(caption=None if more else f"more from {_WIDE} columns on, or with --json")

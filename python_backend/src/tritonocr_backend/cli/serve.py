@@ -208,7 +208,7 @@ def serve(
 def _serving(
     file: Path | None, device: str, stated: Mapping[str, str], instances: Mapping[str, int | None]
 ) -> ServingSettings:
-    """What the command line states, over what a file states."""
+    """Return the serving settings; values of the command line override values of the file."""
     settings = serving_file.read(file) if file else ServingSettings()
     counts = {name: count for name, count in instances.items() if count}
     names: dict[str, Any] = {name: value for name, value in stated.items() if value != "auto"}
@@ -245,7 +245,7 @@ def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> 
 
 @contextlib.contextmanager
 def _gateway(server: EmbeddedServer, port: int) -> Iterator[str]:
-    """The gateway beside the server, as a process of its own; its address, once it listens."""
+    """Run the gateway as a separate process, and yield its address after it listens."""
     options, tls = server.options, server.options.tls
     # Beside a gRPC port with TLS, whose certificate names the machine as others know it, HTTP is the way.
     url = f"http://{server.http_url}" if tls else server.grpc_url

@@ -91,7 +91,7 @@ class Effort:
 
 
 def questions(cores: int) -> list[Callable[[ServingSettings], list[Candidate]]]:
-    """What is tried, in order: each gives the challengers of the best so far."""
+    """Return the tuning steps in order; each step returns the candidates for the best settings so far."""
     return [
         _engines,
         lambda best: _recognition_layouts(best, cores),
@@ -129,7 +129,7 @@ def tune(start: Start, files: Sequence[bytes], cores: int, effort: Effort) -> Ge
 
 
 def agreement(texts: Sequence[Sequence[str]], reference: Sequence[Sequence[str]]) -> float:
-    """The share of a reference's lines that are among the lines of the same file."""
+    """Return the share of the reference's lines that the texts of the same file contain."""
     pairs = [
         (line, set(lines)) for lines, expected in zip(texts, reference, strict=True) for line in expected
     ]
@@ -137,7 +137,7 @@ def agreement(texts: Sequence[Sequence[str]], reference: Sequence[Sequence[str]]
 
 
 def server_of(config: PipelineConfig, options: Mapping[str, Any]) -> Start:
-    """A `Start` that serves a pipeline on a server of its own.
+    """Return a `Start` that runs a pipeline on its own server.
 
     Args:
         config: the pipeline.

@@ -28,7 +28,7 @@ def resize_for_doc_orientation(page: Image) -> Image:
 
 
 def _middle(page: Image) -> Image:
-    """A page's middle, at most 64 times as long as short: a strip of pixels would grow beyond all memory."""
+    """Crop a page to its middle if its aspect ratio exceeds `MAX_ASPECT`, to bound the memory of resizing."""
     height, width = page.shape[:2]
     longest = MAX_ASPECT * min(height, width)
     y, x = max(0, height - longest) // 2, max(0, width - longest) // 2

@@ -55,12 +55,12 @@ def record_path(name: str) -> Path:
 
 
 def formats(name: str) -> tuple[FileFormat, ...]:
-    """The formats in which the model is there, the preferred one first."""
+    """Return the cached formats of a model, in order of preference."""
     return tuple(one for one in _FORMATS if find(name, one))
 
 
 def find(name: str, file_format: FileFormat | None = None) -> Path | None:
-    """The model's directory if it is there; without `file_format`, ONNX before Paddle."""
+    """Return the directory of a cached model; without `file_format`, prefer ONNX to Paddle."""
     wanted = _FORMATS if file_format is None else (file_format,)
     homes = [one for one in (home(), shipped_home()) if one]
     folder = Path("models", check_model_name(name))
@@ -86,9 +86,9 @@ def locked(name: str) -> Iterator[None]:
 
 @contextmanager
 def staging(name: str) -> Iterator[Path]:
-    """An empty directory for putting a model together, gone afterwards; to be used under the model's lock.
+    """Create a temporary directory for a model, and remove it afterwards; hold the model's lock meanwhile.
 
-    What a killed process left in it is removed first.
+    Files that a killed process left in the directory are removed first.
     """
     path = home() / "staging" / check_model_name(name)
     shutil.rmtree(path, ignore_errors=True)

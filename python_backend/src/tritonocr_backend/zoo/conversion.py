@@ -73,7 +73,7 @@ def compare(paddle_dir: Path, onnx_dir: Path, config: InferenceConfig) -> None:
 
 
 def _environment(program: str) -> Path:
-    """The virtual environment that converts files of that kind, made when first needed."""
+    """Return the virtual environment for converting a format; create the environment at the first use."""
     requirements = _REQUIREMENTS[program]
     path = cache.home() / "environments" / requirements[0].replace("==", "-")
     with cache.locked(path.name):

@@ -14,7 +14,7 @@ EXTRA_CLASSES = 2
 
 
 def parse(text: str, *, lacks_space: bool = False) -> tuple[str, ...]:
-    """The characters of a dictionary file's text; `lacks_space` puts its lost last line back.
+    """Return the characters of a dictionary file; `lacks_space` appends the missing space character.
 
     Only LF and CRLF end a line: dictionaries hold U+2028, U+3000 and other characters that
     `str.splitlines` or `strip` would take for white space.
@@ -26,7 +26,7 @@ def parse(text: str, *, lacks_space: bool = False) -> tuple[str, ...]:
 
 
 def from_onnx_metadata(path: Path, key: str) -> tuple[str, ...]:
-    """The characters that an ONNX file carries in its metadata under `key`; none where it has no such entry.
+    """Return the characters in the metadata entry `key` of an ONNX file; empty without such an entry.
 
     Raises:
         ModelFormatError: It is no ONNX file.

@@ -39,7 +39,7 @@ def fetch_model(
     progress: Progress | None = None,
     max_archive_bytes: int = MAX_ARCHIVE_BYTES,
 ) -> Path:
-    """The directory of a model, in PaddleX's layout; fetched first where the cache has none.
+    """Return the directory of a model in PaddleX's layout; download the model if the cache lacks it.
 
     Args:
         name: Official name, or that of an imported model (see `registry.models`).
@@ -157,7 +157,7 @@ def _sha256(path: Path) -> str:
 
 
 def _check(directory: Path, model: Model, file_format: FileFormat | None) -> FileFormat:
-    """The format found, once the files read back as what they should be."""
+    """Check the downloaded files, and return their format."""
     found = layout.file_format(directory)
     if file_format not in (None, found):
         raise SourceError(f"it holds the model's {found} files, not the {file_format} ones")

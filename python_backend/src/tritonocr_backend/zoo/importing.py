@@ -99,7 +99,7 @@ def _characters(network: Path, dictionary_file: Path | None) -> tuple[str, ...]:
 
 
 def _record(name: str, config: InferenceConfig, source: Path) -> Model:
-    """The registry's record: languages and settings are those of the official model that was fine-tuned."""
+    """Return the registry record, with the languages and settings of the official base model."""
     try:
         base = registry.find(config.model_name)
     except UnknownModelError:

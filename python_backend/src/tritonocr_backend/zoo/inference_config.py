@@ -117,7 +117,7 @@ def load(model_dir: Path) -> InferenceConfig:
 
 
 def parse(content: object) -> InferenceConfig:
-    """The typed view of the parsed YAML `content` (raises ModelFormatError)."""
+    """Convert parsed YAML to an InferenceConfig (raises ModelFormatError)."""
     try:
         file = _File.model_validate(content)
         return _view(file)
@@ -239,7 +239,7 @@ def compose(
     input_shape: tuple[int, int] = (80, 160),
     postprocess: DetectionSettings | None = None,
 ) -> dict[str, Any]:
-    """The content of an `inference.yml` for weights that come without one.
+    """Return the content of an `inference.yml` for weights without such a file.
 
     Args:
         role: What the network does.

@@ -17,7 +17,7 @@ FILES = frozenset({CONFIG, ONNX, *PADDLE_PROGRAMS, PADDLE_WEIGHTS})
 
 
 def file_format(model_dir: Path) -> FileFormat:
-    """What the directory holds, ONNX before Paddle where it holds both.
+    """Return the file format of a model directory; prefer ONNX if the directory contains both formats.
 
     Raises:
         ModelFormatError: Neither is complete; says what is missing.
@@ -37,5 +37,5 @@ def file_format(model_dir: Path) -> FileFormat:
 
 
 def paddle_program(model_dir: Path) -> Path:
-    """The Paddle program of a model directory, the newer format (JSON) before the older."""
+    """Return the path of the Paddle program in a model directory; prefer the newer JSON format."""
     return next(path for name in PADDLE_PROGRAMS if (path := model_dir / name).is_file())

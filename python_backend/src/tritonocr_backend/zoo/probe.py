@@ -24,7 +24,7 @@ _ANY_SIZE = {Role.TEXT_DETECTION: (64, 96), Role.DOC_UNWARPING: (712, 488), Role
 
 
 def sample(config: InferenceConfig) -> NDArray[np.float32]:
-    """A fixed, normalised batch in the shape that the role sends: float32 [B, 3, H, W]."""
+    """Return a fixed, normalised batch in the input shape of the role: float32 [B, 3, H, W]."""
     height, width = (
         own or free for own, free in zip(config.input_shape, _free_size(config.role), strict=True)
     )
@@ -37,7 +37,7 @@ def _free_size(role: Role) -> tuple[int, int]:
 
 
 def run(model_dir: Path, file_format: FileFormat, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The first output of the network for float32 [B, 3, H, W].
+    """Return the first output of the network for an input of float32 [B, 3, H, W].
 
     Raises:
         ModelFormatError: It cannot be loaded, takes more than one input, or fails on these images.

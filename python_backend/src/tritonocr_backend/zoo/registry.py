@@ -127,12 +127,12 @@ def _registry() -> _Registry:
 
 
 def official() -> tuple[Model, ...]:
-    """The models of models.yaml, in its order."""
+    """Return the models of models.yaml, in the order of the file."""
     return _registry().models
 
 
 def imported() -> tuple[Model, ...]:
-    """The models that were imported into the cache, by name."""
+    """Return the imported models in the cache, sorted by name."""
     records = sorted((cache.home() / "models").glob("*/model.json"))
     return tuple(Model.model_validate_json(path.read_bytes()) for path in records)
 
@@ -143,7 +143,7 @@ def models() -> tuple[Model, ...]:
 
 
 def find(name: str) -> Model:
-    """The model of that official name.
+    """Return the model of a name.
 
     Raises:
         UnknownModelError: No such model; the message lists those that are known.

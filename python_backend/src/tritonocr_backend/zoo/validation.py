@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 
 def describe(error: ValidationError) -> str:
-    """The first problem: where it is (dotted path), what is wrong, and what was got."""
+    """Return the first problem: its location (dotted path), the reason and the invalid value."""
     problem = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in problem["loc"]) or "the file"
     if problem["type"] == "missing":

@@ -27,7 +27,7 @@ class YamlProblem(Exception):  # noqa: N818  (what is wrong with a text; its cal
 
 
 def parse(text: str, *, keep_lines: bool = False) -> Any:
-    """The content of a YAML text, read as PaddleX reads its files.
+    """Parse a YAML text in the same way as PaddleX.
 
     Args:
         text: One document.

@@ -119,7 +119,7 @@ def _ordered(segments: Segments, frame: ReadingFrame, texts: Sequence[str] | Non
 
 
 def _rows(segments: Segments, frame: ReadingFrame, region: NDArray[np.intp]) -> list[list[int]]:
-    """The rows of a region, from top to bottom.
+    """Return the rows of a region, from top to bottom.
 
     Text across the page's direction has a row for each line: lines of a vertical page's title from top to
     bottom, vertical lines on a horizontal page from right to left.

@@ -97,7 +97,7 @@ class _RowBoxes:
 
 
 def _runs(rows: Sequence[Row], boxes: _RowBoxes) -> Iterator[tuple[int, int, bool]]:
-    """Runs of rows that are a table, and of those that are none.
+    """Split rows into runs that form a table and runs that form no table.
 
     A table has at least two rows of several segments. A row of one segment belongs to it if it stands
     between two such rows without a gap, as the second line of a cell does.

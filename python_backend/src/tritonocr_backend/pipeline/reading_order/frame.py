@@ -75,7 +75,7 @@ def reading_frame(
 def _direction(
     vectors: NDArray[np.float64], weights: NDArray[np.float64], *, is_vertical: bool
 ) -> NDArray[np.float64]:
-    """Unit vector along the text: at the median angle of the lines, weighted by their lengths."""
+    """Return the unit vector along the text, at the median angle of the lines weighted by their lengths."""
     base = np.pi / 2 if is_vertical else 0.0
     if not len(vectors):
         return np.array([np.cos(base), np.sin(base)])

@@ -86,7 +86,7 @@ def _groups_of(segments: Segments, parts: list[Indices]) -> Iterator[tuple[Indic
 
 
 def _columns(segments: Segments, group: Indices, gutters: list[Interval]) -> list[Indices]:
-    """The columns of a group: its cells, joined across the gutters of tables."""
+    """Return the columns of a group: its cells, joined across the gutters of tables."""
     if not gutters:
         return [group]
     centers = (segments.boxes[group, 0] + segments.boxes[group, 2]) / 2
@@ -213,7 +213,7 @@ def horizontal_bands(segments: Segments, members: Indices) -> list[Indices]:
 
 
 def _intersection(some: list[Interval], others: list[Interval], least: float) -> list[Interval]:
-    """Common parts of two sorted lists of intervals, where they are wide enough."""
+    """Return the common parts of two sorted lists of intervals that are wide enough."""
     common: list[Interval] = []
     i = j = 0
     while i < len(some) and j < len(others):
