@@ -183,19 +183,19 @@ _TARGETS = (
     _Target("p95 latency relative to the median on equal pages", 1.5, _p95_to_median, at_least=False),
     _Target("throughput at 32 clients, relative to the best", 0.9, _at_32_clients),
     _Target(
-        "time for the most lines, relative to the straight line through fewer",
+        "time for the most lines, relative to a linear fit through fewer",
         1.15,
         _growth("lines", "time"),
         at_least=False,
     ),
     _Target(
-        "time for the most pixels, relative to that line", 1.15, _growth("pixels", "time"), at_least=False
+        "time for the most pixels, relative to that fit", 1.15, _growth("pixels", "time"), at_least=False
     ),
     _Target(
-        "memory for the most lines, relative to that line", 1.15, _growth("lines", "memory"), at_least=False
+        "memory for the most lines, relative to that fit", 1.15, _growth("lines", "memory"), at_least=False
     ),
     _Target(
-        "memory for the most pixels, relative to that line", 1.15, _growth("pixels", "memory"), at_least=False
+        "memory for the most pixels, relative to that fit", 1.15, _growth("pixels", "memory"), at_least=False
     ),
     _Target(
         "seconds until ready with warm caches", 10, lambda results: min(results["startup_s"]), at_least=False
