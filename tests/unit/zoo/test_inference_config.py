@@ -1,4 +1,4 @@
-"""`inference.yml` as PaddleX writes it, as we write it, and as it can be wrong."""
+"""Test `inference.yml` files from PaddleX, from `compose`, and with errors."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,11 +13,10 @@ from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.network_metadata import Normalisation
 from tritonocr_backend.zoo import inference_config
 from tritonocr_backend.zoo.errors import ModelFormatError
-from tritonocr_backend.zoo.registry import DetectionSettings
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-# As in the archive of PP-OCRv4_mobile_det: the scale is a quotient, the operators for training are there.
+# As in the archive of PP-OCRv4_mobile_det: with a quotient as scale, and with operators for training.
 DETECTION = """
 Global:
   model_name: a_fine_tuned_detector
@@ -41,7 +40,7 @@ def _load(text: str, tmp_path: Path) -> inference_config.InferenceConfig:
     return inference_config.load(tmp_path)
 
 
-def test_a_detection_file_of_paddlex_is_understood(tmp_path: Path) -> None:
+def test_a_detection_file_of_paddlex_is_read(tmp_path: Path) -> None:
     config = _load(DETECTION, tmp_path)
     assert config.role is Role.TEXT_DETECTION
     assert config.normalisation == Normalisation(1 / 255, IMAGENET_MEAN, IMAGENET_STD, "BGR")
@@ -57,7 +56,7 @@ def test_a_detection_file_of_paddlex_is_understood(tmp_path: Path) -> None:
         (Role.TEXT_RECOGNITION, (48, None), "BGR"),
     ],
 )
-def test_what_we_write_for_a_role_reads_back_as_that_role(
+def test_a_composed_file_is_read_with_its_role(
     role: Role, input_shape: tuple[int | None, int | None], channel_order: str
 ) -> None:
     config = inference_config.parse(inference_config.compose(role, "mine", characters="ab"))
@@ -65,15 +64,13 @@ def test_what_we_write_for_a_role_reads_back_as_that_role(
     assert config.normalisation.channel_order == channel_order
 
 
-def test_settings_that_differ_are_written() -> None:
-    own = DetectionSettings(thresh=0.2, max_candidates=3000)
-    content = inference_config.compose(Role.TEXT_DETECTION, "PP-OCRv6_small_det", postprocess=own)
-    written = content["PostProcess"]
-    assert (written["thresh"], written["box_thresh"], written["max_candidates"]) == (0.2, 0.6, 3000)
+def test_detection_thresholds_are_not_written() -> None:
+    content = inference_config.compose(Role.TEXT_DETECTION, "PP-OCRv6_small_det")
+    assert content["PostProcess"] == {"name": "DBPostProcess"}  # the registry owns the thresholds
 
 
-def test_plain_letters_of_a_dictionary_stay_letters(tmp_path: Path) -> None:
-    # As PyYAML, which wrote the official files, leaves them; other parsers take y and n for booleans.
+def test_letters_of_a_dictionary_are_not_read_as_booleans(tmp_path: Path) -> None:
+    # PyYAML, which wrote the official files, reads y and n as letters; other parsers read booleans.
     plain = ["y", "n", "Y", "N", "e", "E", "o", ".", "/", ";", "\\", "^", "_", "(", ")", "+", "$", "é", "一"]
     lines = "\n".join(f"  - {character}" for character in plain)
     text = (
@@ -84,9 +81,9 @@ def test_plain_letters_of_a_dictionary_stay_letters(tmp_path: Path) -> None:
     assert _load(text, tmp_path).characters == tuple(plain)
 
 
-# YAML takes some characters for line ends, for its own syntax, or for other types; none may change.
+# YAML treats some characters as line ends, as syntax, or as other types; none may change.
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3), min_size=1))
-def test_every_character_survives_the_file(characters: list[str]) -> None:
+def test_every_character_is_saved_and_loaded_unchanged(characters: list[str]) -> None:
     with TemporaryDirectory() as directory:
         content = inference_config.compose(Role.TEXT_RECOGNITION, "mine", characters=characters)
         inference_config.save(content, Path(directory))
@@ -116,11 +113,13 @@ def _dump(content: Any) -> str:
         pytest.param("", "the file: got None, expected a mapping", id="empty file"),
         pytest.param("a: [", "not valid YAML", id="not YAML"),
         pytest.param(_without("Global", "model_name"), "Global.model_name is missing", id="no name"),
-        pytest.param(_without("PostProcess"), "which would tell its role", id="no role"),
+        pytest.param(_without("PostProcess"), "the role of .* is not known", id="no role"),
         pytest.param(_without("PreProcess"), "has no NormalizeImage", id="no normalisation"),
         pytest.param(DETECTION.replace("1./255.", "1./0"), "scale: got '1./0'", id="scale over zero"),
         pytest.param(DETECTION.replace("1./255.", "a"), "scale", id="scale in words"),
-        pytest.param(DETECTION.replace("[0.229, 0.224, 0.225]", "[1, 2]"), "std: got", id="two deviations"),
+        pytest.param(
+            DETECTION.replace("[0.229, 0.224, 0.225]", "[1, 2]"), "std: got", id="two standard deviations"
+        ),
         pytest.param(
             DETECTION.replace("DBPostProcess", "CTCLabelDecode"),
             "character_dict is missing",
@@ -129,11 +128,11 @@ def _dump(content: Any) -> str:
         pytest.param(
             "{Global: {model_name: m}, PostProcess: {name: CTCLabelDecode, character_dict: [a, 1]}}",
             "character_dict.1: got 1, expected a valid string",
-            id="a number among characters",
+            id="a number in the dictionary",
         ),
         pytest.param(
             "{Global: {model_name: m}, PostProcess: {name: CTCLabelDecode, character_dict: [a]}}",
-            "RecResizeImg.image_shape must hold 3 size",
+            "RecResizeImg.image_shape: got None, expected 3 size",
             id="no input size",
         ),
         pytest.param(
@@ -141,7 +140,7 @@ def _dump(content: Any) -> str:
         ),
     ],
 )
-def test_a_wrong_file_is_refused_with_the_reason(text: str, message: str, tmp_path: Path) -> None:
+def test_an_invalid_file_is_rejected_with_the_reason(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ModelFormatError, match=message) as caught:
         _load(text, tmp_path)
     assert str(tmp_path / "inference.yml") in str(caught.value)
@@ -167,7 +166,7 @@ PLACES = [
 
 
 @given(st.sampled_from(PLACES), VALUES)
-def test_any_value_anywhere_is_either_understood_or_refused(place: tuple[Any, ...], value: Any) -> None:
+def test_any_value_is_either_read_or_rejected(place: tuple[Any, ...], value: Any) -> None:
     content: Any = YAML(typ="safe").load(DETECTION)
     parent = content
     for key in place[:-1]:
@@ -180,7 +179,7 @@ def test_any_value_anywhere_is_either_understood_or_refused(place: tuple[Any, ..
     assert role is Role.TEXT_DETECTION
 
 
-def test_a_missing_file_and_another_encoding_are_named(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_wrong_encoding_are_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelFormatError, match=r"has no inference\.yml"):
         inference_config.load(tmp_path)
     (tmp_path / "inference.yml").write_bytes("é".encode("latin-1"))
@@ -188,9 +187,9 @@ def test_a_missing_file_and_another_encoding_are_named(tmp_path: Path) -> None:
         inference_config.load(tmp_path)
 
 
-def test_lines_of_another_height_are_refused(tmp_path: Path) -> None:
+def test_a_line_height_other_than_48_px_is_rejected(tmp_path: Path) -> None:
     content = inference_config.compose(Role.TEXT_RECOGNITION, "mine", characters="abc")
     content["PreProcess"]["transform_ops"] = [{"RecResizeImg": {"image_shape": [3, 32, 320]}}]
     inference_config.save(content, tmp_path)
-    with pytest.raises(ModelFormatError, match="got lines of 32 px height, expected 48 px"):
+    with pytest.raises(ModelFormatError, match="got a line height of 32 px, expected 48 px"):
         inference_config.load(tmp_path)

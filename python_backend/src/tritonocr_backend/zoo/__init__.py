@@ -1,1 +1,1 @@
-"""The model zoo: which models exist, and how their files are fetched, imported and cached."""
+"""List, fetch, import and cache OCR models."""

@@ -1,10 +1,11 @@
-"""The cache: `models/<name>/<format>/`, each published whole or not at all.
+"""Store model files in the cache, below `models/<name>/<format>/`.
 
-Beside it stand `downloads/` (archives under way, continued by the next fetch), `staging/` (model
-directories being put together) and `checksums.json` (hashes of archives, recorded at first use).
+A model directory appears in the cache only when all its files are complete. The cache also contains
+`downloads/` (unfinished archives, which the next fetch resumes), `staging/` (incomplete model directories)
+and `checksums.json` (the hash of each archive, recorded at the first download).
 
-A container image brings models along in a cache of its own (`$TRITONOCR_SHIPPED_HOME`), which is looked at
-where the user's has none and never written to: a volume over the user's cache does not hide them.
+A container image contains models in a second, read-only cache (`$TRITONOCR_SHIPPED_HOME`). It is used for
+models that the user's cache does not contain. A volume mounted over the user's cache does not hide it.
 """
 
 from __future__ import annotations
@@ -28,39 +29,44 @@ _FORMATS: tuple[FileFormat, ...] = ("onnx", "paddle")
 
 
 def home() -> Path:
-    """`$TRITONOCR_HOME`, or `~/.cache/tritonocr`."""
+    """Return the cache folder: `$TRITONOCR_HOME`, or `~/.cache/tritonocr`."""
     configured = os.environ.get(environment.HOME)
     return Path(configured) if configured else Path.home() / ".cache" / "tritonocr"
 
 
 def shipped_home() -> Path | None:
-    """`$TRITONOCR_SHIPPED_HOME`: a cache that came with the image, read only."""
+    """Return the read-only cache of the container image, `$TRITONOCR_SHIPPED_HOME`; None if not set."""
     configured = os.environ.get(environment.SHIPPED_HOME)
     return Path(configured) if configured else None
 
 
 def is_offline() -> bool:
-    """Whether `$TRITONOCR_OFFLINE` forbids to fetch anything; unset, empty, 0 and false do not."""
+    """Return whether `$TRITONOCR_OFFLINE` forbids downloads. Unset, empty, `0` and `false` allow them."""
     return os.environ.get(environment.OFFLINE, "").lower() not in ("", "0", "false")
 
 
 def model_dir(name: str, file_format: FileFormat) -> Path:
-    """Where a model's files stand once they have been fetched."""
+    """Return the folder for the files of a fetched model."""
     return home() / "models" / check_model_name(name) / file_format
 
 
 def record_path(name: str) -> Path:
-    """Where the registry record of an imported model stands, beside its files."""
+    """Return the path of the registry record of an imported model."""
     return home() / "models" / check_model_name(name) / "model.json"
 
 
 def formats(name: str) -> tuple[FileFormat, ...]:
-    """Return the cached formats of a model, in order of preference."""
+    """Return the file formats of a model in the cache, the preferred format first."""
     return tuple(one for one in _FORMATS if find(name, one))
 
 
 def find(name: str, file_format: FileFormat | None = None) -> Path | None:
-    """Return the directory of a cached model; without `file_format`, prefer ONNX to Paddle."""
+    """Return the folder of a model; None if no cache contains the model.
+
+    Args:
+        name: name of the model.
+        file_format: the wanted format; None prefers ONNX to Paddle.
+    """
     wanted = _FORMATS if file_format is None else (file_format,)
     homes = [one for one in (home(), shipped_home()) if one]
     folder = Path("models", check_model_name(name))
@@ -69,7 +75,7 @@ def find(name: str, file_format: FileFormat | None = None) -> Path | None:
 
 
 def download_dir(url: str) -> Path:
-    """Where the download of an archive is kept until it is unpacked."""
+    """Create and return the folder for the unfinished download of `url`."""
     path = home() / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:16]
     path.mkdir(parents=True, exist_ok=True)
     return path
@@ -77,7 +83,7 @@ def download_dir(url: str) -> Path:
 
 @contextmanager
 def locked(name: str) -> Iterator[None]:
-    """Hold the lock of that name, against other threads and processes."""
+    """Hold the lock of a name: other threads and processes wait."""
     path = home() / "locks" / f"{check_model_name(name)}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path):
@@ -86,9 +92,9 @@ def locked(name: str) -> Iterator[None]:
 
 @contextmanager
 def staging(name: str) -> Iterator[Path]:
-    """Create a temporary directory for a model, and remove it afterwards; hold the model's lock meanwhile.
+    """Provide an empty folder in which a model is assembled, and delete the folder afterwards.
 
-    Files that a killed process left in the directory are removed first.
+    The caller holds the model's lock. Files that a killed process has left are deleted first.
     """
     path = home() / "staging" / check_model_name(name)
     shutil.rmtree(path, ignore_errors=True)
@@ -100,7 +106,7 @@ def staging(name: str) -> Iterator[Path]:
 
 
 def publish(directory: Path, target: Path) -> Path:
-    """Move a complete directory (on the same file system) to `target`, replacing what is there."""
+    """Move a complete directory to `target`, on the same file system; replace an earlier `target`."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         shutil.rmtree(target)
@@ -108,23 +114,23 @@ def publish(directory: Path, target: Path) -> Path:
 
 
 def disk_error(error: OSError) -> str:
-    """Return a sentence for an error of the disk that holds the cache."""
+    """Return an error text for a failed read or write in the cache."""
     return f"{error.strerror or error}; {environment.HOME} chooses another place"
 
 
 def check_recorded(url: str, sha256: str) -> None:
-    """Compare with the hash recorded when `url` was first used, or record it now.
+    """Compare a hash with the one that was recorded for `url`; record the hash at the first use.
 
     Raises:
-        SourceError: The content behind the address has changed since.
+        SourceError: the content at `url` has changed since then.
     """
     path = home() / "checksums.json"
     with locked("checksums"):
         known = json.loads(path.read_text()) if path.exists() else {}
         if known.setdefault(url, sha256) != sha256:
             raise SourceError(
-                f"its SHA-256 is {sha256}, but was {known[url]} at first use; if the change is right, "
-                f"remove the address from {path}"
+                f"the SHA-256 is {sha256}, but was {known[url]} at first use; if the change is intended, "
+                f"remove the URL from {path}"
             )
         partial = path.with_suffix(".part")
         partial.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")

@@ -1,6 +1,7 @@
-"""Paddle to ONNX with paddle2onnx, in an environment of its own.
+"""Convert Paddle models to ONNX with paddle2onnx, in a separate virtual environment.
 
-Its releases each understand one generation of Paddle files and pin packages that the server cannot have.
+Each release of paddle2onnx reads one generation of Paddle files, and requires packages that conflict with the
+server's packages.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tritonocr_backend.zoo.errors import ModelFormatError
 from tritonocr_backend.zoo.inference_config import InferenceConfig
 
 TOLERANCE = 1e-3
-"""Largest difference of one output value between the original and its conversion."""
+"""Largest allowed difference of an output value between the Paddle model and the ONNX model."""
 
 _COMMON = ("setuptools", "packaging")
 _REQUIREMENTS = {
@@ -28,14 +29,19 @@ _OPSET = "14"
 
 
 def convert(paddle_dir: Path, onnx_dir: Path, config: InferenceConfig) -> None:
-    """Convert the Paddle model of `paddle_dir` into `onnx_dir`, and compare the two on the same images.
+    """Convert the Paddle model in `paddle_dir` to ONNX, and compare the outputs of both models.
+
+    Args:
+        paddle_dir: folder of the Paddle model.
+        onnx_dir: folder for the ONNX model.
+        config: content of the model's `inference.yml`.
 
     Raises:
-        ModelFormatError: The environment cannot be made, the conversion fails, or its results differ.
+        ModelFormatError: the environment cannot be created, the conversion fails, or the outputs differ.
     """
     program = layout.paddle_program(paddle_dir)
     onnx_dir.mkdir(parents=True, exist_ok=True)
-    # On its own paddle2onnx 2 would install an optimiser; the engines optimise by themselves.
+    # By default paddle2onnx 2 installs an optimiser; the inference engines optimise the graph themselves.
     without_optimiser = ["--optimize_tool", "None"] if program.suffix == ".json" else []
     _run(
         [
@@ -47,33 +53,33 @@ def convert(paddle_dir: Path, onnx_dir: Path, config: InferenceConfig) -> None:
         ],
         "paddle2onnx",
     )
-    if not (onnx_dir / layout.ONNX).exists():  # it ends with status 0 all the same
-        raise ModelFormatError("paddle2onnx wrote no file")
+    if not (onnx_dir / layout.ONNX).exists():  # paddle2onnx reports success even if it writes no file
+        raise ModelFormatError("paddle2onnx wrote no ONNX file")
     shutil.copy(paddle_dir / layout.CONFIG, onnx_dir / layout.CONFIG)
     compare(paddle_dir, onnx_dir, config)
 
 
 def compare(paddle_dir: Path, onnx_dir: Path, config: InferenceConfig) -> None:
-    """Run the original and its conversion on the same images.
+    """Run the Paddle model and the ONNX model on the same images and compare the outputs.
 
     Raises:
-        ModelFormatError: Some value differs by more than TOLERANCE.
+        ModelFormatError: the shapes differ, or a value differs by more than TOLERANCE.
     """
     images = probe.sample(config)
     original, converted = probe.run(paddle_dir, "paddle", images), probe.run(onnx_dir, "onnx", images)
     if original.shape != converted.shape:
         raise ModelFormatError(
-            f"the converted network gives {list(converted.shape)}, the original {list(original.shape)}"
+            f"the converted network returns shape {list(converted.shape)}, expected {list(original.shape)}"
         )
     difference = float(np.abs(original - converted).max())
     if not difference <= TOLERANCE:
         raise ModelFormatError(
-            f"the converted network differs from the original by {difference:.2g}, allowed is {TOLERANCE:g}"
+            f"the converted network differs from the original by {difference:.2g}, the limit is {TOLERANCE:g}"
         )
 
 
 def _environment(program: str) -> Path:
-    """Return the virtual environment for converting a format; create the environment at the first use."""
+    """Return the virtual environment that converts this kind of file; create it at the first use."""
     requirements = _REQUIREMENTS[program]
     path = cache.home() / "environments" / requirements[0].replace("==", "-")
     with cache.locked(path.name):
@@ -85,7 +91,7 @@ def _environment(program: str) -> Path:
 
 
 def _paddle2onnx(environment: Path) -> tuple[str, str]:
-    # By its interpreter: the script's own first line names the path at which the environment was made.
+    # Start the script with the interpreter: the script's first line may contain an outdated path.
     return str(environment / "bin" / "python"), str(environment / "bin" / "paddle2onnx")
 
 

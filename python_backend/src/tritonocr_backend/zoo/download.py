@@ -1,4 +1,4 @@
-"""One file over HTTP: retried, resumed where the last attempt ended, never larger than allowed."""
+"""Download one file over HTTP with retries, resumption and a size limit."""
 
 from __future__ import annotations
 
@@ -11,23 +11,30 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from tritonocr_backend.zoo.errors import SourceError
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes received so far, and those in all (None where unknown)."""
+"""Called with the number of bytes received, and the total number of bytes (None if unknown)."""
 
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 
 class _BusyError(Exception):
-    """The server asks, by its status, to come again."""
+    """The server is busy; the request can be retried."""
 
 
 def download(url: str, path: Path, *, max_bytes: int, progress: Progress) -> None:
-    """Bring `url` to `path`; what an earlier attempt left in `path` is continued by a Range request.
+    """Download `url` to `path`; resume an earlier attempt with a Range request.
 
-    The server's ETag is kept beside the file, and a changed one starts over (RFC 9110, If-Range).
+    The server's ETag is stored beside the file. If the ETag has changed, the download starts again (RFC 9110,
+    If-Range).
+
+    Args:
+        url: address of the file.
+        path: where the file is written.
+        max_bytes: largest size of the file in bytes.
+        progress: called after each received block.
 
     Raises:
-        SourceError: The server cannot be reached, refuses, or offers more than `max_bytes`.
+        SourceError: the server cannot be reached, returns an error, or the file exceeds `max_bytes`.
     """
     try:
         with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
@@ -35,7 +42,7 @@ def download(url: str, path: Path, *, max_bytes: int, progress: Progress) -> Non
     except (_BusyError, httpx.InvalidURL) as error:
         raise SourceError(str(error)) from None
     except httpx.HTTPError as error:
-        raise SourceError(f"{type(error).__name__}: {error or 'no further detail'}") from None
+        raise SourceError(f"{type(error).__name__}: {error or 'the server gave no reason'}") from None
 
 
 @retry(
@@ -52,20 +59,20 @@ def _attempt(client: httpx.Client, url: str, path: Path, max_bytes: int, progres
         headers |= {"Range": f"bytes={received}-", "If-Range": etag.read_text()}
     with client.stream("GET", url, headers=headers) as response:
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            path.unlink()  # what is there is not a part of what the server has
-            raise _BusyError("the server could not continue an earlier download")
+            path.unlink()  # the local file is not the beginning of the server's file
+            raise _BusyError("the server cannot resume the earlier download")
         _check_status(response)
         received = received if response.status_code == httpx.codes.PARTIAL_CONTENT else 0
         length = response.headers.get("Content-Length")
         total = received + int(length) if length else None
         if total is not None and total > max_bytes:
-            raise SourceError(f"{total} bytes are offered, allowed are {max_bytes}")
-        _remember(etag, response.headers.get("ETag"))
+            raise SourceError(f"the file has {total} bytes, the limit is {max_bytes}")
+        _store_etag(etag, response.headers.get("ETag"))
         with path.open("ab" if received else "wb") as file:
             for chunk in response.iter_raw():
                 received += file.write(chunk)
                 if received > max_bytes:
-                    raise SourceError(f"more than the allowed {max_bytes} bytes are sent")
+                    raise SourceError(f"the file is larger than the limit of {max_bytes} bytes")
                 progress(received, total)
 
 
@@ -77,8 +84,8 @@ def _check_status(response: httpx.Response) -> None:
         raise SourceError(status)
 
 
-def _remember(path: Path, etag: str | None) -> None:
-    """Keep a strong ETag; without one a download cannot be continued safely."""
+def _store_etag(path: Path, etag: str | None) -> None:
+    """Store a strong ETag; without it a download cannot be resumed safely."""
     if etag and not etag.startswith("W/"):
         path.write_text(etag)
     else:

@@ -1,13 +1,13 @@
-"""Errors of the model zoo; each message is one sentence for the person at the command line.
+"""Define the errors of the model zoo. Each message is one sentence for the user.
 
 ZooError
-├── UnknownModelError         no model of that name
-├── ModelFormatError          a model directory does not hold what it should
-├── PipelineConfigError       an OCR.yaml that cannot be followed
-├── ServingFileError          a serving.yaml that cannot be used
+├── UnknownModelError         no model has this name
+├── ModelFormatError          a model directory is incomplete or invalid
+├── PipelineConfigError       an OCR.yaml is invalid
+├── ServingFileError          a serving.yaml is invalid
 ├── SourceError               one source of a model failed
-│   └── UnsafeArchiveError    an archive would write where it must not, or too much
-└── FetchError                no source delivered the model; one sentence for each that was tried
+│   └── UnsafeArchiveError    an archive contains an unsafe path or is too large
+└── FetchError                no source provides the model; one sentence per source
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from tritonocr_backend.core.errors import TritonOcrError
 
 
 class ZooError(TritonOcrError):
-    """Base of the zoo's errors."""
+    """Base class of the errors of the model zoo."""
 
 
 class UnknownModelError(ZooError):
-    """No model of that name is known."""
+    """No model has this name."""
 
 
 class ModelFormatError(ZooError):
-    """A model directory does not hold what it should."""
+    """A model directory is incomplete or invalid."""
 
 
 class PipelineConfigError(ZooError):
-    """An OCR.yaml that cannot be followed; the message names file and line."""
+    """An `OCR.yaml` is invalid; the message contains the file and the line."""
 
 
 class ServingFileError(ZooError):
-    """A `serving.yaml` that cannot be used."""
+    """A `serving.yaml` is invalid."""
 
 
 class SourceError(ZooError):
@@ -42,17 +42,19 @@ class SourceError(ZooError):
 
 
 class UnsafeArchiveError(SourceError):
-    """An archive would write outside its directory, through a link, or more than allowed."""
+    """An archive contains a path outside its directory or a link, or is too large."""
 
 
 class FetchError(ZooError):
-    """No source delivered the model.
+    """No source provides the model.
 
     Attributes:
-        reasons: For each source tried, why it failed.
+        reasons: the reason of the failure for each source.
     """
 
     def __init__(self, model_name: str, reasons: Mapping[str, str]) -> None:
         self.reasons = dict(reasons)
         tried = "\n".join(f"  {source}: {reason}" for source, reason in self.reasons.items())
-        super().__init__(f"{model_name} could not be fetched; tried:\n{tried or '  no source is known'}")
+        super().__init__(
+            f"{model_name} could not be fetched; tried:\n{tried or '  no source (the registry lists none)'}"
+        )

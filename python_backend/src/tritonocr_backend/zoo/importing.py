@@ -1,4 +1,4 @@
-"""Importing a model of one's own: a PaddleX directory, or an ONNX file with its dictionary."""
+"""Import a user's model: a PaddleX directory, or an ONNX file with its dictionary."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ def import_model(
     dictionary_file: Path | None = None,
     convert: bool = False,
 ) -> Model:
-    """Put a model of one's own into the cache, under a name by which it is then served like an official one.
+    """Copy a user's model to the cache, and register it under a name.
 
-    The network is loaded and run once, to see that it keeps its role's contract. Importing a name again
-    replaces what was imported under it.
+    The network is loaded and run once to check that its outputs fit its role. A second import under the same
+    name replaces the first.
 
     Args:
-        source: A directory in PaddleX's layout, or an `.onnx` file.
-        name: Name under which the model is served.
-        role: What an `.onnx` file does; not needed for recognition, whose dictionary tells it.
-        dictionary_file: Characters of an `.onnx` recognition model, one a line; not needed where the
-            file carries them in its metadata.
-        convert: Convert Paddle files to ONNX; the conversion is used only if it agrees with the original.
+        source: a directory in PaddleX's layout, or an `.onnx` file.
+        name: the name under which the model is served.
+        role: role of an `.onnx` file; not needed for recognition models, which have a dictionary.
+        dictionary_file: characters of an `.onnx` recognition model, one per line; not needed if the
+            metadata of the file contains the dictionary.
+        convert: convert Paddle files to ONNX; the import fails if the outputs differ.
 
     Raises:
-        ModelFormatError: The name is taken or not usable, or the model does not fit its role; says why.
+        ModelFormatError: the name is taken or invalid, or the model does not fit its role.
     """
     _check_name(name)
     with cache.locked(name), cache.staging(name) as staging:
         directory = staging / "model"
         if source.is_file():
-            _lay_out(source, directory, name, role, dictionary_file)
+            _make_directory(source, directory, name, role, dictionary_file)
         else:
             _copy(source, directory)
         found, config = layout.file_format(directory), inference_config.load(directory)
@@ -67,25 +67,29 @@ def _check_name(name: str) -> None:
 
 def _copy(source: Path, directory: Path) -> None:
     layout.file_format(source)
-    inference_config.load(source)  # refused before it is copied, so that errors name the user's own file
+    inference_config.load(source)  # before the copy, so that an error names the user's file
     directory.mkdir()
     for name in layout.FILES:
         if (source / name).is_file():
             shutil.copy(source / name, directory / name)
 
 
-def _lay_out(
+def _make_directory(
     network: Path, directory: Path, name: str, role: Role | None, dictionary_file: Path | None
 ) -> None:
-    """Make a directory in PaddleX's layout of an ONNX file."""
+    """Make a directory in PaddleX's layout from an ONNX file."""
     directory.mkdir()
     shutil.copy(network, directory / layout.ONNX)
     characters = _characters(directory / layout.ONNX, dictionary_file)
     role = role or (Role.TEXT_RECOGNITION if characters else None)
     if role is None:
-        raise ModelFormatError(f"{network} does not tell its role: name it, or give its dictionary")
+        raise ModelFormatError(
+            f"the role of {network} is not known: give --role, or --dictionary for a recognition model"
+        )
     if role is Role.TEXT_RECOGNITION and not characters:
-        raise ModelFormatError(f"{network} carries no dictionary: give it as a file")
+        raise ModelFormatError(
+            f"{network} contains no dictionary: give the file of its characters with --dictionary"
+        )
     inference_config.save(inference_config.compose(role, name, characters=characters), directory)
 
 
@@ -99,7 +103,7 @@ def _characters(network: Path, dictionary_file: Path | None) -> tuple[str, ...]:
 
 
 def _record(name: str, config: InferenceConfig, source: Path) -> Model:
-    """Return the registry record, with the languages and settings of the official base model."""
+    """Make the registry record, with languages and settings of the official model that was fine-tuned."""
     try:
         base = registry.find(config.model_name)
     except UnknownModelError:

@@ -1,4 +1,4 @@
-"""`inference.yml`: how a network wants its input and what its output means, in PaddleX's format."""
+"""Read and write `inference.yml`, PaddleX's description of a network's input and output."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ from tritonocr_backend.core.contracts import IMAGE_SIZES, Role
 from tritonocr_backend.core.network_metadata import Normalisation
 from tritonocr_backend.zoo import layout, registry, yaml_text
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
-from tritonocr_backend.zoo.registry import DetectionSettings
 from tritonocr_backend.zoo.validation import describe
 from tritonocr_backend.zoo.yaml_text import YamlProblem
 
 
 @dataclass(frozen=True)
 class InferenceConfig:
-    """Typed view of one `inference.yml`.
+    """The content of an `inference.yml`.
 
-    Detection's thresholds are not in it: PaddleX's OCR pipeline too takes those of OCR.yaml, or its own.
+    Detection thresholds are not read. PaddleX's OCR pipeline also takes them from OCR.yaml.
 
     Attributes:
-        model_name: `Global.model_name`: the architecture's official name, not the name it is served under.
-        role: Told by the registry where it knows the model, else by the operators.
-        input_shape: (height, width) in pixels; None where the network takes any.
-        normalisation: What turns a uint8 image into the network's input.
-        characters: The recognition dictionary, without CTC blank and the closing space; else empty.
-        labels: Class labels in the order of the classes; else empty.
+        model_name: `Global.model_name`, the official name of the architecture; the served name may differ.
+        role: role from the registry; for unknown models, the role that the operators imply.
+        input_shape: (height, width) in pixels; None for a size that the network does not fix.
+        normalisation: how a uint8 image becomes the input of the network.
+        characters: recognition dictionary without the CTC blank and the closing space; empty for other roles.
+        labels: class labels of a classifier in the order of its classes; empty for other roles.
     """
 
     model_name: str
@@ -43,7 +42,7 @@ class InferenceConfig:
 
     @property
     def own_size(self) -> tuple[int, int] | None:
-        """(height, width) to resize images to, where the network's size is not the one its role is given."""
+        """Return the (height, width) of the input; None if it is the standard size of the role."""
         height, width = self.input_shape
         if height is None or width is None or self.input_shape == IMAGE_SIZES[self.role]:
             return None
@@ -51,7 +50,7 @@ class InferenceConfig:
 
 
 def _quotient(value: object) -> object:
-    """PaddleX writes a scale as a number, or as a quotient in words: '1./255.'."""
+    """Return a scale as a number; PaddleX writes a number or a quotient, such as '1./255.'."""
     if not isinstance(value, str):
         return value
     numerator, _, denominator = value.partition("/")
@@ -101,7 +100,7 @@ def load(model_dir: Path) -> InferenceConfig:
     """Read `model_dir/inference.yml`.
 
     Raises:
-        ModelFormatError: The file is missing, is not YAML, or lacks what its role needs.
+        ModelFormatError: the file is missing, is not YAML, or a value that the role needs is missing.
     """
     path = model_dir / layout.CONFIG
     try:
@@ -117,14 +116,18 @@ def load(model_dir: Path) -> InferenceConfig:
 
 
 def parse(content: object) -> InferenceConfig:
-    """Convert parsed YAML to an InferenceConfig (raises ModelFormatError)."""
+    """Check the parsed YAML `content` and return it as an InferenceConfig.
+
+    Raises:
+        ModelFormatError: a value is missing or invalid.
+    """
     try:
         file = _File.model_validate(content)
         return _view(file)
     except ValidationError as error:
         raise ModelFormatError(describe(error)) from None
-    except UnicodeEncodeError:  # an escape in YAML can stand for half a character
-        raise ModelFormatError("a text in it holds a lone surrogate, which is no character") from None
+    except UnicodeEncodeError:  # an escape in YAML can be a lone surrogate
+        raise ModelFormatError("a text contains a lone surrogate, which is not a character") from None
 
 
 def _view(file: _File) -> InferenceConfig:
@@ -132,10 +135,12 @@ def _view(file: _File) -> InferenceConfig:
     post = file.PostProcess
     role = _role(file.Global.model_name, ops, post)
     if role is Role.TEXT_RECOGNITION and not post.character_dict:
-        raise ModelFormatError("PostProcess.character_dict is missing: without it no text can be read")
+        raise ModelFormatError(
+            "PostProcess.character_dict is missing: a recognition model needs its characters"
+        )
     if role in _LABELS and not post.Topk:
         raise ModelFormatError(
-            "PostProcess.Topk.label_list is missing: the classes have no meaning without it"
+            "PostProcess.Topk.label_list is missing: a classifier needs the labels of its classes"
         )
     return InferenceConfig(
         model_name=file.Global.model_name,
@@ -159,9 +164,8 @@ def _role(name: str, ops: Mapping[str, Any], post: _PostProcess) -> Role:
     if post.Topk:
         return Role.DOC_ORIENTATION if "CropImage" in ops else Role.TEXTLINE_ORIENTATION
     raise ModelFormatError(
-        f"{name!r} is not a known model, "
-        f"and PostProcess names none of DBPostProcess, CTCLabelDecode and Topk, "
-        "which would tell its role"
+        f"the role of {name!r} is not known: the registry does not contain this model, and PostProcess "
+        "contains none of DBPostProcess, CTCLabelDecode and Topk"
     )
 
 
@@ -181,7 +185,7 @@ def _line_height(height: int) -> int:
     expected = IMAGE_SIZES[Role.TEXT_RECOGNITION][0]
     if height != expected:
         raise ModelFormatError(
-            f"PreProcess RecResizeImg.image_shape: got lines of {height} px height, expected {expected} px"
+            f"PreProcess RecResizeImg.image_shape: got a line height of {height} px, expected {expected} px"
         )
     return height
 
@@ -195,12 +199,12 @@ def _sizes(ops: Mapping[str, Mapping[str, Any]], operator: str, key: str, count:
         sizes = []
     if len(sizes) != count:
         raise ModelFormatError(
-            f"PreProcess {operator}.{key} must hold {count} size(s) in pixels, got {value!r:.60}"
+            f"PreProcess {operator}.{key}: got {value!r:.60}, expected {count} size(s) in pixels"
         )
     return sizes
 
 
-# Recognition and unwarping state no normalisation in their files: it is fixed in PaddleX's code.
+# The files of recognition and unwarping models contain no normalisation: PaddleX's code fixes it.
 _FIXED_NORMALISATION = {
     Role.TEXT_RECOGNITION: Normalisation(1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "BGR"),
     Role.DOC_UNWARPING: Normalisation(1 / 255, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "BGR"),
@@ -214,7 +218,7 @@ def _normalisation(role: Role, ops: Mapping[str, Mapping[str, Any]]) -> Normalis
         raise ModelFormatError("PreProcess.transform_ops has no NormalizeImage")
     stated = _NormalizeImage.model_validate(ops["NormalizeImage"])
     mean, std = ((red, green, blue) for red, green, blue in (stated.mean, stated.std))
-    # PaddleX leaves detection in BGR, and turns the classifiers' images to RGB before they are normalised.
+    # PaddleX normalises detection images in BGR, and images for classifiers in RGB.
     return Normalisation(stated.scale, mean, std, "BGR" if role is Role.TEXT_DETECTION else "RGB")
 
 
@@ -228,7 +232,6 @@ _TEXTLINE_OPS: dict[tuple[int, int], list[dict[str, Any]]] = {
     (80, 160): [{"ResizeImage": {"size": [160, 80]}}, {"NormalizeImage": _IMAGENET}],
     (48, 192): [{"ResizeImage": {"size": [192, 48]}}, {"NormalizeImage": _HALF}],
 }
-_DB = {"name": "DBPostProcess", "thresh": 0.3, "box_thresh": 0.6, "max_candidates": 1000, "unclip_ratio": 1.5}
 
 
 def compose(
@@ -237,16 +240,16 @@ def compose(
     *,
     characters: Sequence[str] = (),
     input_shape: tuple[int, int] = (80, 160),
-    postprocess: DetectionSettings | None = None,
 ) -> dict[str, Any]:
-    """Return the content of an `inference.yml` for weights without such a file.
+    """Return the content of an `inference.yml` for a model whose source contains none.
+
+    Detection thresholds are not written: the registry owns them (`registry.DetectionSettings`).
 
     Args:
-        role: What the network does.
-        model_name: Its official name.
-        characters: Recognition only: the dictionary, without blank and closing space.
-        input_shape: Line orientation only: (height, width): 80×160, or the older classifier's 48×192.
-        postprocess: Detection only: thresholds where they differ from those in PP-OCRv4's own file.
+        role: role of the network.
+        model_name: official name of the model.
+        characters: recognition dictionary, without the CTC blank and the closing space.
+        input_shape: (height, width) in pixels for line orientation: 80 x 160, or 48 x 192 (older model).
     """
     pre: list[dict[str, Any]] = []
     post: dict[str, Any] = {}
@@ -260,7 +263,7 @@ def compose(
         pre = _TEXTLINE_OPS[input_shape]
     elif role is Role.TEXT_DETECTION:
         pre = [{"DetResizeForTest": {"resize_long": 960}}, {"NormalizeImage": _IMAGENET}]
-        post = {**_DB, **(postprocess.model_dump(exclude_none=True) if postprocess else {})}
+        post = {"name": "DBPostProcess"}
     elif role is Role.TEXT_RECOGNITION:
         pre = [{"RecResizeImg": {"image_shape": [3, 48, 320]}}]
         post = {"name": "CTCLabelDecode", "character_dict": list(characters)}

@@ -1,4 +1,4 @@
-"""PaddleX's layout of a model directory: `inference.yml` beside the network's files."""
+"""Define PaddleX's layout of a model directory: `inference.yml` and the files of the network."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ FILES = frozenset({CONFIG, ONNX, *PADDLE_PROGRAMS, PADDLE_WEIGHTS})
 
 
 def file_format(model_dir: Path) -> FileFormat:
-    """Return the file format of a model directory; prefer ONNX if the directory contains both formats.
+    """Return the format of a model directory; ONNX if it contains both formats.
 
     Raises:
-        ModelFormatError: Neither is complete; says what is missing.
+        ModelFormatError: a file is missing; the message names the file.
     """
     if not model_dir.is_dir():
         raise ModelFormatError(f"{model_dir} is not a directory")
@@ -37,5 +37,5 @@ def file_format(model_dir: Path) -> FileFormat:
 
 
 def paddle_program(model_dir: Path) -> Path:
-    """Return the path of the Paddle program in a model directory; prefer the newer JSON format."""
+    """Return the Paddle program of a model directory; the JSON format is preferred to the older format."""
     return next(path for name in PADDLE_PROGRAMS if (path := model_dir / name).is_file())

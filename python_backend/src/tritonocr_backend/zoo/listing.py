@@ -1,4 +1,4 @@
-"""What `tritonocr models list` says of each model."""
+"""Describe each model for `tritonocr models list`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tritonocr_backend.zoo.registry import Model
 
 @dataclass(frozen=True)
 class Listed:
-    """A model, where its files come from, whether they are here, and whether a server serves it.
+    """A known model and its state.
 
     Attributes:
-        model: The registry's facts.
-        sources: In the order in which they are tried.
-        fetched: Formats that the cache holds.
-        served: None where no server was asked.
+        model: the registry record.
+        sources: the sources of the files, in the order of use.
+        fetched: the formats in the cache.
+        served: whether a running server serves the model; None if no server was asked.
     """
 
     model: Model
@@ -28,7 +28,7 @@ class Listed:
     served: bool | None
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as JSON values; the tutorial's figures included."""
+        """Return the record and the state as JSON values."""
         facts = self.model.model_dump(
             mode="json", exclude={"wheels", "archive", "input_shape", "imported_from"}
         )
@@ -36,7 +36,11 @@ class Listed:
 
 
 def listing(served_names: Collection[str] | None) -> list[Listed]:
-    """Every known model; `served_names` are those of a running server, None where none was asked."""
+    """Return all known models.
+
+    Args:
+        served_names: names of the models that a running server serves; None if no server was asked.
+    """
     return [
         Listed(
             model=model,

@@ -1,4 +1,4 @@
-"""The one rule for names of models, because a model's name becomes the name of its folder."""
+"""Check the names of models. The name of a model is also the name of its folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading a network and running it once, to see that it keeps its role's contract before it is served."""
+"""Run a network once to check that its outputs fit its role."""
 
 from __future__ import annotations
 
@@ -37,29 +37,33 @@ def _free_size(role: Role) -> tuple[int, int]:
 
 
 def run(model_dir: Path, file_format: FileFormat, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the first output of the network for an input of float32 [B, 3, H, W].
+    """Return the first output of a network for float32 images [B, 3, H, W].
 
     Raises:
-        ModelFormatError: It cannot be loaded, takes more than one input, or fails on these images.
+        ModelFormatError: the network cannot be loaded, has several inputs, or fails on these images.
     """
     try:
-        output = (_run_onnx if file_format == "onnx" else _run_paddle_apart)(model_dir, images)
+        output = (_run_onnx if file_format == "onnx" else _run_paddle_in_subprocess)(model_dir, images)
     except ModelFormatError:
         raise
     except BrokenProcessPool:
-        raise ModelFormatError("the network's files crash Paddle when it loads them") from None
+        raise ModelFormatError("Paddle crashes when it loads the network") from None
     except ImportError as error:
         raise ModelFormatError(
             f"Paddle files need Paddle: pip install 'tritonocr-server[paddle]' ({error})"
         ) from None
-    except Exception as error:  # both libraries raise their own unrelated types
+    except Exception as error:  # the errors of both libraries have no common base class
         reason = " ".join(str(error).split())
         raise ModelFormatError(f"the network does not run on {list(images.shape)}: {reason:.300}") from None
     return np.asarray(output, dtype=np.float32)
 
 
 def check(model_dir: Path, file_format: FileFormat, config: InferenceConfig) -> None:
-    """Run the network once and compare what it gives with its role's contract (raises ModelFormatError)."""
+    """Run a network once and check its output.
+
+    Raises:
+        ModelFormatError: the network cannot be run, or its output does not fit its role.
+    """
     images = sample(config)
     output = run(model_dir, file_format, images)
     batch, _, height, width = images.shape
@@ -69,12 +73,12 @@ def check(model_dir: Path, file_format: FileFormat, config: InferenceConfig) -> 
         _expect_shape(config.role, output, [batch, 1, height, width])
         if output.min() < 0 or output.max() > 1:
             raise ModelFormatError(
-                "a text_detection network gives probabilities, this one goes beyond 0 to 1"
+                f"a text_detection network: got values {output.min():g} to {output.max():g}, expected 0 to 1"
             )
     elif config.role is Role.TEXT_RECOGNITION:
         if output.ndim != 3 or output.shape[0] != batch:
             raise ModelFormatError(
-                f"a text_recognition network gives [B, T, classes], got {list(output.shape)}"
+                f"a text_recognition network: got output {list(output.shape)}, expected [B, T, classes]"
             )
         dictionary.check(config.characters, output.shape[2])
         _expect_distribution(config.role, output)
@@ -85,27 +89,27 @@ def check(model_dir: Path, file_format: FileFormat, config: InferenceConfig) -> 
 
 def _expect_shape(role: Role, output: NDArray[np.float32], shape: list[int]) -> None:
     if list(output.shape) != shape:
-        raise ModelFormatError(f"a {role.value} network gives {shape} here, got {list(output.shape)}")
+        raise ModelFormatError(f"a {role.value} network: got output {list(output.shape)}, expected {shape}")
 
 
 def _expect_distribution(role: Role, output: NDArray[np.float32]) -> None:
     if not np.allclose(output.sum(axis=-1), 1, atol=1e-2):
         raise ModelFormatError(
-            f"a {role.value} network ends in a softmax, this one's classes do not sum to 1"
+            f"a {role.value} network must end in a softmax: the sum of the output's classes is not 1"
         )
 
 
 def _expect_unwarping(output: NDArray[np.float32]) -> None:
     if output.ndim != 4 or output.shape[1] not in (2, 3):
         raise ModelFormatError(
-            f"a doc_unwarping network gives [B, 3, H, W] (an image) or [B, 2, h, w] (a grid), "
-            f"got {list(output.shape)}"
+            f"a doc_unwarping network: got output {list(output.shape)}, "
+            "expected [B, 3, H, W] (an image) or [B, 2, h, w] (a grid)"
         )
 
 
 def _run_onnx(model_dir: Path, images: NDArray[np.float32]) -> Any:
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what it would log is in the exception
+    options.log_severity_level = 4  # the exception contains the same text
     session = onnxruntime.InferenceSession(
         str(model_dir / layout.ONNX), options, providers=["CPUExecutionProvider"]
     )
@@ -115,15 +119,15 @@ def _run_onnx(model_dir: Path, images: NDArray[np.float32]) -> Any:
     return session.run(None, {names[0]: images.astype(np.float16) if half else images})[0]
 
 
-def _run_paddle_apart(model_dir: Path, images: NDArray[np.float32]) -> Any:
-    """In a process of its own: a broken file ends the process that Paddle loads it in."""
+def _run_paddle_in_subprocess(model_dir: Path, images: NDArray[np.float32]) -> Any:
+    """Run Paddle in a subprocess, because a broken file crashes the process that loads it."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         return process.submit(_run_paddle, model_dir, images).result()
 
 
 def _run_paddle(model_dir: Path, images: NDArray[np.float32]) -> Any:
     with warnings.catch_warnings():
-        # On import Paddle warns of a compiler cache that only its developers need.
+        # Paddle warns on import about a compiler cache that only its developers need.
         warnings.simplefilter("ignore")
         from paddle import inference
     config = inference.Config(str(layout.paddle_program(model_dir)), str(model_dir / layout.PADDLE_WEIGHTS))
@@ -139,4 +143,4 @@ def _run_paddle(model_dir: Path, images: NDArray[np.float32]) -> Any:
 
 def _expect_one_input(names: list[str]) -> None:
     if len(names) != 1:
-        raise ModelFormatError(f"a network takes one image, this one has the inputs {', '.join(names)}")
+        raise ModelFormatError(f"a network must have one input, got {len(names)}: {', '.join(names)}")

