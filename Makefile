@@ -11,6 +11,7 @@ help: ## list the targets
 
 # Two stamps: the demo needs what users install; the suite adds the tools and Paddle.
 $(VENV)/.server: pyproject.toml client/pyproject.toml
+	@echo "Installing TritonOCR and its Python packages (pyproject.toml) into $(VENV)/; this takes some minutes"
 	PYTHON=$(PYTHON) docker/install.sh server $(VENV)
 	touch $@
 
