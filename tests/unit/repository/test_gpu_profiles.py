@@ -1,6 +1,7 @@
 """Test config.pbtxt, graphs and metadata that `tritonocr repository build` writes for GPUs, without a GPU."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.graphs.half_precision import halve
 from tritonocr_backend.pipeline.line_reading import MAX_LINES_PER_CALL
+from tritonocr_backend.pipeline.text_crop import exact_line_width, line_width
+from tritonocr_backend.pipeline.text_detection import to_stride
 from tritonocr_backend.repository import pipeline_config
 from tritonocr_backend.repository.build import add_network
 from tritonocr_backend.repository.network_config import (
@@ -40,6 +43,7 @@ from tritonocr_backend.repository.network_config import (
     tensorrt_profile,
 )
 from tritonocr_backend.repository.profiles import Profile, profile_settings
+from tritonocr_backend.server.installation import MALLOC
 from tritonocr_backend.zoo import inference_config
 from tritonocr_backend.zoo.errors import ModelFormatError
 
@@ -50,9 +54,9 @@ LINES = (Role.TEXTLINE_ORIENTATION, Role.TEXT_RECOGNITION)
 GPUS = profile_settings(Profile.gpu, "gpu:0,1")
 TENSORRT = profile_settings(Profile.gpu, accelerator="tensorrt")
 
-# The backend rejects a network with another option (from the source of the backend).
+# The backend rejects a network with any other option. From its source, without `precision_mode`: TensorRT 11
+# has no such mode, and the graph states the types.
 KNOWN_TO_THE_BACKEND = {
-    "precision_mode",
     "max_workspace_size_bytes",
     "trt_engine_cache_enable",
     "trt_engine_cache_path",
@@ -129,10 +133,24 @@ class TestConfig:
 
 
 class TestTensorrt:
-    @pytest.mark.parametrize(("precision", "mode"), [("f16", "FP16"), ("f32", "FP32"), ("auto", "FP16")])
-    def test_precision_mode_follows_the_precision(self, precision: str, mode: str) -> None:
-        config = parsed(Role.TEXT_RECOGNITION, TENSORRT, precision=precision)
-        assert tensorrt_of(config)["precision_mode"] == mode
+    @pytest.mark.parametrize(
+        ("precision", "element_type"),
+        [("f16", TensorProto.FLOAT16), ("f32", TensorProto.FLOAT), ("auto", TensorProto.FLOAT16)],
+    )
+    def test_computes_in_the_type_of_the_graph(
+        self, precision: str, element_type: int, tmp_path: Path
+    ) -> None:
+        source = tmp_path / "source"
+        source.mkdir()
+        config = inference_config.compose(Role.TEXT_RECOGNITION, "mine", characters="abc")
+        inference_config.save(config, source)
+        (source / "inference.onnx").write_bytes(networks.recognition(5))
+        serving = profile_settings(Profile.gpu, accelerator="tensorrt", precision=precision)
+        add_network(tmp_path, "mine", source, serving)
+        graph = onnx.load(tmp_path / "mine" / "1" / "model.onnx").graph
+        floats = {TensorProto.FLOAT16, TensorProto.FLOAT}
+        weights = {t.data_type for t in graph.initializer if t.data_type in floats}
+        assert weights == {element_type}
 
     @pytest.mark.parametrize("role", SIZED)
     def test_backend_knows_all_options(self, role: Role) -> None:
@@ -288,3 +306,27 @@ def test_roles_with_a_fixed_height_have_a_tensorrt_profile() -> None:
     assert {role for role in Role if tensorrt_profile(role)} == set(SIZED)
     assert all(IMAGE_SIZES[role][0] for role in SIZED)
     assert set(NETWORK_OUTPUTS) == set(SERVING)
+
+
+DOCKERFILE = Path(__file__).parents[3] / "docker" / "Dockerfile.server"
+
+
+def test_the_image_sets_the_memory_allocator_as_serve_does() -> None:
+    """A tritonserver that is started directly in the image has no other source of these settings."""
+    text = DOCKERFILE.read_text()
+    for name, value in MALLOC.items():
+        assert f" {name}={value} " in text
+
+
+def test_the_image_has_the_release_that_the_networks_need() -> None:
+    """Triton 25.04 runs TensorRT on the GPU of the instance; earlier releases do not."""
+    (release,) = re.findall(r"^ARG TRITON_RELEASE=(\d+\.\d+)$", DOCKERFILE.read_text(), re.MULTILINE)
+    assert tuple(map(int, release.split("."))) >= (25, 4)
+
+
+@given(height=st.integers(1, 5000), width=st.integers(1, 20000))
+def test_the_pipeline_sends_no_size_that_a_native_network_rejects(height: int, width: int) -> None:
+    """Triton's backend does not check sizes: a width below 5 px gives ONNX Runtime's own error."""
+    for rule in (line_width, exact_line_width):
+        assert WIDTH_STEP_PX <= rule(height, width)[1] <= MAX_WIDTH_PX
+    assert to_stride(height) % STRIDE_PX == 0 < to_stride(height)

@@ -88,7 +88,8 @@ def _tensorrt(options: EngineOptions) -> dict[str, str]:
             "trt_timing_cache_enable": "True",
             "trt_timing_cache_path": directory,
         }
-    return {"trt_fp16_enable": str(options.precision != "f32"), **cached, **options.tensorrt}
+    # Without trt_fp16_enable, TensorRT computes each layer in the type that the graph states.
+    return {**cached, **options.tensorrt}
 
 
 def _check_used(device: str, requested: list[str], used: list[str]) -> None:

@@ -139,7 +139,6 @@ def add_network(
             name,
             config.role,
             serving,
-            precision=network.precision,
             output_dims=dims,
             grid_input_size=network.grid_input_size,
         )
@@ -237,14 +236,13 @@ def _write_weights(
     network: NetworkMetadata,
 ) -> None:
     if layout.file_format(model_dir) == "onnx":
-        tensorrt = uses_tensorrt(config.role, serving)
         export_contract_graph(
             model_dir / layout.ONNX,
             config,
             version / ONNX_FILE,
-            # TensorRT and OpenVINO choose the float16 operations themselves.
-            half=network.precision == "f16" and network.engine == "onnxruntime" and not tensorrt,
-            cast_first=tensorrt,
+            # OpenVINO chooses what it computes in float16 itself.
+            half=network.precision == "f16" and network.engine == "onnxruntime",
+            cast_first=uses_tensorrt(config.role, serving),
         )
         return
     for path in (layout.paddle_program(model_dir), model_dir / layout.PADDLE_WEIGHTS):

@@ -163,7 +163,6 @@ def network_config(
     role: Role,
     serving: ServingSettings,
     *,
-    precision: str = "auto",
     output_dims: Mapping[str, Iterable[int]] | None = None,
     grid_input_size: tuple[int, int] | None = None,
 ) -> str:
@@ -173,7 +172,6 @@ def network_config(
         name: name of the network.
         role: role of the network.
         serving: settings for running the network.
-        precision: precision of TensorRT: f32, f16 or auto.
         output_dims: dimensions of each output in the graph, without the batch. The onnxruntime backend
             requires exactly these dimensions.
         grid_input_size: (height, width) in pixels of the image of an unwarping network that returns a grid.
@@ -192,7 +190,7 @@ def network_config(
         _instance_groups(name, role, serving),
     ]
     if serving.backend == "onnxruntime":
-        sections.extend(_onnxruntime(role, serving, precision))
+        sections.extend(_onnxruntime(role, serving))
     if serving.is_cuda:
         shapes = [(1, *grid_input_size)] if grid_input_size else SERVING[role].warm_up
         sections.append(_warm_up(image_type, shapes))
@@ -265,7 +263,12 @@ def _cpu_groups(name: str, device: Device, count: int) -> Iterator[str]:
         yield f'{{ name: "{group}" count: {count} kind: KIND_CPU }}'
 
 
-def _onnxruntime(role: Role, serving: ServingSettings, precision: str) -> Iterator[str]:
+def _onnxruntime(role: Role, serving: ServingSettings) -> Iterator[str]:
+    """Yield the settings of Triton's onnxruntime backend.
+
+    `precision_mode` is omitted: TensorRT then computes each layer in the type that the graph states.
+    TensorRT 11 has no other mode.
+    """
     if not serving.is_cuda:
         return
     for key, value in _CUDA_PARAMETERS.items():
@@ -274,7 +277,6 @@ def _onnxruntime(role: Role, serving: ServingSettings, precision: str) -> Iterat
     if profile is None or not uses_tensorrt(role, serving):
         return
     options = {
-        "precision_mode": "FP32" if precision == "f32" else "FP16",
         "trt_engine_cache_enable": "1",
         "trt_engine_cache_path": serving.engine_cache,
         "trt_timing_cache_enable": "1",
