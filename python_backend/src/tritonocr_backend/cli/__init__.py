@@ -1,1 +1,1 @@
-"""Commands that the server distribution adds to `tritonocr`, one module each."""
+"""Define the commands that the server distribution adds to `tritonocr`, one module per command."""

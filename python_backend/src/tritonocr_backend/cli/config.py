@@ -1,4 +1,4 @@
-"""`tritonocr config`: the default pipeline's configuration, to be edited and given to `tritonocr serve`."""
+"""Define `tritonocr config`, which prints the configuration of the default pipeline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def config(
         Literal["OCR"], typer.Option("--get_pipeline_config", hidden=True)
     ] = "OCR",
 ) -> None:
-    """Print the default pipeline in PaddleX's format, to edit and give to `tritonocr serve --pipeline`.
+    """Print the default pipeline in PaddleX's format. Edit it and serve it with `serve --pipeline`.
 
     Examples:
         tritonocr config > OCR.yaml

@@ -1,4 +1,4 @@
-"""`tritonocr models`: which there are, getting them, and giving them to a running server."""
+"""Define `tritonocr models`: list, fetch and import models, and load them into a running server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _METRICS = {
     "avg_accuracy_percent": "{} % accuracy",
 }
 
-_WIDE = 200  # characters that the whole table takes
+_WIDE = 200  # width of the complete table in characters
 
 Url = Annotated[str, typer.Option(help="The server's gRPC endpoint, host:port.")]
 Repository = Annotated[
@@ -53,7 +53,7 @@ def list_models(
     ] = False,
     url: Url = model_control.DEFAULT_URL,
 ) -> None:
-    """List the models of PaddleX's OCR tutorial, of PP-OCRv5 and PP-OCRv6, and the imported ones.
+    """List all known models: PaddleX's OCR tutorial, PP-OCRv5, PP-OCRv6, and imported models.
 
     Examples:
         tritonocr models list
@@ -68,7 +68,7 @@ def list_models(
     try:
         models = listing(model_control.served_models(url))
     except ServerError:
-        models = listing(None)  # no server need run for this
+        models = listing(None)  # the list does not need a running server
     _print([listed.as_json() for listed in models], partial(_table, models), as_json)
 
 
@@ -101,11 +101,16 @@ def remove(name: str, url: Url = model_control.DEFAULT_URL, repository: Reposito
 
 @app.command()
 def fetch(
-    names: Annotated[list[str] | None, typer.Argument(help="Names as in `models list`.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of models; `tritonocr models list` prints them.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Fetch every model.")] = False,
     default: Annotated[bool, typer.Option("--default", help="Fetch the default pipeline's models.")] = False,
     tritonserver: Annotated[
-        bool, typer.Option("--tritonserver", help="Also fetch tritonserver, for a machine without a network.")
+        bool,
+        typer.Option(
+            "--tritonserver", help="Also fetch tritonserver, to prepare a machine without a network."
+        ),
     ] = False,
     file_format: Annotated[
         FileFormat | None, typer.Option("--format", help="File format; by default the first available one.")
@@ -162,10 +167,10 @@ def import_(
         typer.Option(help="File with the characters of an .onnx recognition model, one per line."),
     ] = None,
     convert: Annotated[
-        bool, typer.Option(help="Convert Paddle files to ONNX, and check that both agree.")
+        bool, typer.Option(help="Convert Paddle files to ONNX, and compare the outputs of both models.")
     ] = False,
 ) -> None:
-    """Import a model of your own, a fine-tuned one for example, under a name of your choice.
+    """Import your own model, for example a fine-tuned model, under a new name.
 
     Examples:
         tritonocr models import inference/ --name receipts_rec
@@ -173,12 +178,12 @@ def import_(
         tritonocr models import own.onnx --dictionary characters.txt --name own_rec
     """
     if convert:
-        typer.echo("Converting; the first time this makes an environment of about 1 GB for it.", err=True)
+        typer.echo("Converting the model. The first conversion installs paddle2onnx (about 1 GB).", err=True)
     with exit_on_error():
         model = import_model(source, name, role=role, dictionary_file=dictionary, convert=convert)
     typer.echo(
-        f"{model.name}: imported as {model.role.value} model; serve it with: tritonocr serve --model {name}, "
-        f"or give it to a running server: tritonocr models add {name}"
+        f"{model.name}: imported as {model.role.value} model. Start a server with it: "
+        f"tritonocr serve --model {name}. Load it into a running server: tritonocr models add {name}"
     )
 
 
@@ -188,7 +193,7 @@ def _print(values: Any, table: Callable[[int], Table], as_json: bool) -> None:
         return
     console = Console()
     if not console.is_terminal:
-        console = Console(width=_WIDE)  # a pipe has no width to keep to
+        console = Console(width=_WIDE)  # the output is a file or a pipe, which has no width
     console.print(table(console.width))
 
 
@@ -196,7 +201,7 @@ def _table(models: list[Listed], width: int) -> Table:
     """Return the table of models, with fewer columns on a narrow terminal."""
     headings = ["name", "role", "languages", "fetched", "served"]
     more = ["characters", "accuracy", "MB", "licence", "source"] if width >= _WIDE else []
-    table = Table(caption=None if more else f"more from {_WIDE} columns on, or with --json")
+    table = Table(caption=None if more else f"{_WIDE} columns or --json show more")
     for heading in (*headings, *more):
         table.add_column(heading, no_wrap=heading == "name", overflow="fold")
     for listed in models:

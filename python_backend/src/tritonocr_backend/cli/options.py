@@ -1,4 +1,4 @@
-"""Options that several of the server's commands have."""
+"""Define the options that several commands share."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from tritonocr_backend.repository.network_config import Precision
 
 PipelineFile = Annotated[
     Path | None,
-    typer.Option(help="PaddleX's OCR.yaml; see `tritonocr config`.", show_default="the tutorial's"),
+    typer.Option(
+        help="Pipeline in PaddleX's format (OCR.yaml); `tritonocr config` prints an example.",
+        show_default="the default pipeline",
+    ),
 ]
 
 MoreModels = Annotated[
-    list[str] | None, typer.Option(help="Serve this model too, for requests that name it; repeatable.")
+    list[str] | None, typer.Option(help="Serve one more model, for requests that name it; repeatable.")
 ]
 
 ComputedIn = Annotated[Precision, typer.Option(help="auto: bf16 if the CPU supports it, f16 on NVIDIA GPUs.")]

@@ -1,4 +1,4 @@
-"""`tritonocr perf-analyzer`: run Triton's load generator."""
+"""Define `tritonocr perf-analyzer`, which runs Triton's load generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the server's commands speak: errors as one sentence, downloads as a progress bar."""
+"""Print errors as one sentence, and downloads as a progress bar."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tritonocr_backend.zoo.fetch import Progress as ProgressCallback
 
 
 def say(line: str, *, err: bool = False) -> None:
-    """Print a line; a full disk behind the output is no reason to stop serving."""
+    """Print a line; ignore a failed write, for example to a full disk, so that the server continues."""
     with suppress(OSError):
         typer.echo(line, err=err)
 
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Turn an error raised on purpose, or one of reading or writing, into a sentence and exit status 1."""
+    """Print an expected error or an I/O error as one sentence, and exit with status 1."""
     try:
         yield
     except (TritonOcrError, OSError) as error:

@@ -1,4 +1,4 @@
-"""`tritonocr repository`: model repositories for a tritonserver of one's own, NVIDIA's image for example."""
+"""Define `tritonocr repository`, which builds model repositories for other tritonservers."""
 
 from __future__ import annotations
 
@@ -25,21 +25,24 @@ app = typer.Typer(no_args_is_help=True, help="Write model repositories for your 
 
 @app.callback()
 def repository() -> None:
-    """Model repositories for a tritonserver of your own."""
+    """Build model repositories for your own tritonserver, for example NVIDIA's container image."""
 
 
 @app.command()
 def build(
-    out: Annotated[Path, typer.Argument(help="Directory to write; an earlier build in it is replaced.")],
+    out: Annotated[Path, typer.Argument(help="Directory to write. An earlier build in it is replaced.")],
     profile: Annotated[
         Profile,
         typer.Option(
-            help="cpu: our engines; gpu: Triton's onnxruntime backend; gpu-python: our engines on a device."
+            help="cpu: TritonOCR's engines; gpu: Triton's onnxruntime backend; "
+            "gpu-python: TritonOCR's engines on a GPU or another device."
         ),
     ] = Profile.cpu,
     device: Annotated[
         str | None,
-        typer.Option(help="gpu:0, gpu:0,1 ... as in PaddleX.", show_default="cpu, or gpu:0"),
+        typer.Option(
+            help="Device as in PaddleX, for example gpu:0 or gpu:0,1.", show_default="cpu, or gpu:0"
+        ),
     ] = None,
     model: MoreModels = None,
     pipeline: PipelineFile = None,
@@ -62,7 +65,7 @@ def build(
     cores: Annotated[
         int,
         typer.Option(
-            min=0, help="CPU cores of the machine that serves it.", show_default="those of this machine"
+            min=0, help="Number of CPU cores of the server.", show_default="the cores of this machine"
         ),
     ] = 0,
     ocr_instances: OcrInstances = None,
@@ -71,9 +74,9 @@ def build(
         str, typer.Option(help="Directory on the server for compiled TensorRT engines; keep it in a volume.")
     ] = ENGINE_CACHE,
 ) -> None:
-    """Write a model repository with everything that `tritonserver --model-repository=OUT` needs.
+    """Write a model repository for `tritonserver --model-repository=OUT`.
 
-    The server's Python needs tritonocr-server for the stages; see docs/gpu.md.
+    The Python of that server needs the package tritonocr-server; see docs/gpu.md.
 
     Examples:
     tritonocr repository build models
@@ -105,4 +108,4 @@ def build(
             progress_of=progress_bar,
             run_here=False,
         )
-    typer.echo(f"{out}: for profile {profile.value} on {serving.device}")
+    typer.echo(f"{out}: model repository for profile {profile.value} on {serving.device}")
