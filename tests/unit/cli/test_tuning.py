@@ -1,11 +1,20 @@
-"""Tuning: which of several settings is found to be the fastest, with servers that take known times."""
+"""Test which settings `tune` chooses, with servers of known speed."""
 
 import time
 from collections.abc import Callable
 
 import pytest
 
-from tritonocr_backend.cli.tuning import Effort, Finding, Subject, agreement, tune
+from tritonocr_backend.cli.tuning import (
+    Candidate,
+    Effort,
+    Finding,
+    Subject,
+    _finding,
+    agreement,
+    conclusion,
+    tune,
+)
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.repository.network_config import ServingSettings
 
@@ -16,7 +25,7 @@ Seconds = Callable[[ServingSettings], float]
 
 
 class Servers:
-    """Servers that take `seconds_of` their settings for a file, and read what it holds."""
+    """Servers that need `seconds_of(settings)` per file and return its content."""
 
     def __init__(self, seconds_of: Seconds, misreads: Callable[[ServingSettings], bool]) -> None:
         self._seconds_of, self._misreads = seconds_of, misreads
@@ -49,7 +58,7 @@ def best(found: list[Finding]) -> ServingSettings:
     return [finding for finding in found if finding.is_best][-1].candidate.serving
 
 
-def test_the_fastest_of_each_question_is_kept() -> None:
+def test_the_fastest_settings_of_each_question_are_chosen() -> None:
     def seconds(serving: ServingSettings) -> float:
         wanted = (
             serving.engine == "onnxruntime",
@@ -64,13 +73,14 @@ def test_the_fastest_of_each_question_is_kept() -> None:
     assert found.instances["ocr"] == 6
 
 
-def test_where_nothing_is_faster_all_stays_as_it_comes() -> None:
+def test_default_settings_are_kept_if_nothing_is_faster() -> None:
     found, _ = findings(lambda serving: 0.005 if serving == ServingSettings() else 0.01)
     assert best(found) == ServingSettings()
     assert [finding.is_best for finding in found] == [True] + [False] * (len(found) - 1)
+    assert conclusion(found).startswith("No clear difference")
 
 
-def test_what_is_fast_but_reads_otherwise_is_not_taken() -> None:
+def test_fast_settings_with_other_texts_are_rejected() -> None:
     def is_f32(serving: ServingSettings) -> bool:
         return serving.precision == "f32"
 
@@ -88,12 +98,12 @@ def test_what_is_fast_but_reads_otherwise_is_not_taken() -> None:
         pytest.param(lambda serving: 0.02 - 0.004 * len(serving.instances), id="some take its place"),
     ],
 )
-def test_each_server_is_started_once_and_two_at_most_run_at_once(seconds_of: Seconds) -> None:
+def test_each_server_starts_once_and_at_most_two_run_at_once(seconds_of: Seconds) -> None:
     found, servers = findings(seconds_of)
     assert (servers.started, servers.most_at_once, servers.running) == (len(found), 2, 0)
 
 
-def test_servers_are_ended_when_nobody_asks_for_more() -> None:
+def test_servers_stop_when_the_caller_stops() -> None:
     servers = Servers(lambda serving: 0.0, lambda serving: False)
     found = tune(servers.start, FILES, 2, EFFORT)
     next(found)
@@ -113,3 +123,28 @@ def test_servers_are_ended_when_nobody_asks_for_more() -> None:
 )
 def test_agreement(texts: list[list[str]], reference: list[list[str]], share: float) -> None:
     assert agreement(texts, reference) == share
+
+
+@pytest.mark.parametrize(
+    ("speeds", "is_clear", "reason"),
+    [
+        ([1.1, 1.2, 1.1], True, "every round is faster"),
+        ([1.3, 1.3, 0.9], False, "one round is slower: noise"),
+        ([1.0, 1.3, 1.3], False, "one round is as fast"),
+        ([1.01, 1.02, 1.02], False, "the median is below the noise limit"),
+    ],
+)
+def test_the_conclusion_names_a_challenger_only_beyond_noise(
+    speeds: list[float], is_clear: bool, reason: str
+) -> None:
+    best, challenger = (
+        Subject(lambda file: [], lambda: None, rounds, [1.0], [["a"]]) for rounds in ([1.0] * 3, speeds)
+    )
+    settings = Candidate("challenger", ServingSettings())
+    first = _finding(
+        Candidate("default settings", ServingSettings()), best, best, [["a"]], EFFORT, is_first=True
+    )
+    finding = _finding(settings, challenger, best, [["a"]], EFFORT)
+    assert conclusion([first, finding]).startswith("challenger: " if is_clear else "No clear difference"), (
+        reason
+    )

@@ -178,7 +178,7 @@ def serve(
         tls=tls,
         admin_key=admin_key,
     )
-    with exit_on_error(), _until_told_to_stop(), tempfile.TemporaryDirectory(prefix="tritonocr-") as name:
+    with exit_on_error(), _stop_on_signal(), tempfile.TemporaryDirectory(prefix="tritonocr-") as name:
         scratch = Path(name)
         fetch_tritonserver()
         rest_ports = free_ports({"gateway_port": (host, gateway_port)}) if gateway else []
@@ -216,13 +216,13 @@ def _serving(
 
 
 def _ready_line(server: EmbeddedServer, rest: list[str], seconds: float) -> str:
-    doors = [f"gRPC {server.grpc_url}", f"HTTP {server.http_url}", f"metrics {server.metrics_url}"]
-    doors += [f"gateway {url}" for url in rest]
-    return f"TritonOCR is ready after {seconds:.1f} s: {', '.join(doors)}. Ctrl-C stops it."
+    addresses = [f"gRPC {server.grpc_url}", f"HTTP {server.http_url}", f"metrics {server.metrics_url}"]
+    addresses += [f"gateway {url}" for url in rest]
+    return f"TritonOCR is ready after {seconds:.1f} s: {', '.join(addresses)}. Ctrl-C stops it."
 
 
 @contextlib.contextmanager
-def _until_told_to_stop() -> Iterator[None]:
+def _stop_on_signal() -> Iterator[None]:
     """Leave quietly on Ctrl-C and SIGTERM, by way of every exit handler."""
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from tritonocr_backend.cli.options import PipelineFile
 from tritonocr_backend.cli.reporting import exit_on_error
-from tritonocr_backend.cli.tuning import Candidate, Effort, Finding, questions, server_of
+from tritonocr_backend.cli.tuning import Candidate, Effort, Finding, conclusion, questions, server_of
 from tritonocr_backend.cli.tuning import tune as measure
 from tritonocr_backend.repository import pipeline_config, serving_file
 from tritonocr_backend.repository.cpu_sharing import available_cores
@@ -62,7 +62,7 @@ def tune(
         Console().print(_table(findings, best))
         comment = f"Measured by `tritonocr tune` with {len(files)} files on {cores} cores: {best.name}."
         output.write_text(serving_file.text(best.serving, comment), encoding="utf-8")
-    typer.echo(f"{best.name} is fastest: tritonocr serve --serving {output}")
+    typer.echo(f"{conclusion(findings)} Serve with: tritonocr serve --serving {output}")
 
 
 def _line(finding: Finding) -> str:

@@ -1,8 +1,9 @@
-"""Finding the fastest way to run the models on this machine, with pages of one's own.
+"""Find the fastest settings for this machine with the user's pages.
 
-One question after the other: which engine and precision, how recognition shares the cores, how many files at
-a time. The best so far and a challenger read the same pages by turns, each on a server of its own, so that a
-noisy machine disturbs both; what counts is the median of the rounds' ratios.
+The questions follow one another: engine and precision, instances and threads of the networks, number of files
+at a time. The best candidate so far and a challenger read the same pages in turn, each on its own server, so
+that other load on the machine affects both. Each round gives one ratio of their speeds. The challenger wins
+if the median ratio is at least WORTH_CHANGING.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tritonocr_backend.repository.prepare import prepare_repository
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
 WORTH_CHANGING = 1.03
-"""A challenger must be this many times as fast: less is noise."""
+"""Smallest median speed ratio at which a challenger replaces the best candidate; smaller ratios are noise."""
 
 Read = Callable[[bytes], list[str]]
 Start = Callable[[ServingSettings], "Subject"]
@@ -35,7 +36,7 @@ Start = Callable[[ServingSettings], "Subject"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A way to run the models, and what to call it in a table."""
+    """Settings to measure, and their name in the table."""
 
     name: str
     serving: ServingSettings
@@ -46,11 +47,11 @@ class Subject:
     """A running candidate.
 
     Attributes:
-        read: reads a file; gives the texts of its lines.
-        close: ends its server.
-        speeds: pages a second, a number a round.
-        latencies_s: seconds of every file.
-        texts: what it read, a list a file.
+        read: reads a file and returns the texts of its lines.
+        close: stops the server.
+        speeds: pages per second, one value per round.
+        latencies_s: seconds per file, one value per request.
+        texts: the texts of the lines, one list per file.
     """
 
     read: Read
@@ -62,20 +63,22 @@ class Subject:
 
 @dataclass(frozen=True)
 class Finding:
-    """A challenger's measurement.
+    """The measurement of a candidate.
 
     Attributes:
-        candidate: what was measured.
-        pages_per_second: median of its rounds.
-        ratio: to the best so far, median over rounds.
-        median_latency_s: seconds a file, other files being read at the same time.
-        agreement: the share of its lines that read as the first candidate's do.
-        is_best: whether it is the best from here on.
+        candidate: the settings.
+        pages_per_second: median over the rounds.
+        ratio: speed relative to the best candidate so far, median over the rounds.
+        slowest_ratio: the smallest ratio of a round.
+        median_latency_s: seconds per file while other files are read.
+        agreement: share of the lines with the same text as the first candidate's.
+        is_best: whether the candidate is the best so far.
     """
 
     candidate: Candidate
     pages_per_second: float
     ratio: float
+    slowest_ratio: float
     median_latency_s: float
     agreement: float
     is_best: bool
@@ -83,7 +86,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard to measure: `rounds` of all files by as many clients, and the least agreement accepted."""
+    """The number of clients and rounds, and the smallest agreement that is accepted."""
 
     clients: int = 4
     rounds: int = 3
@@ -91,7 +94,7 @@ class Effort:
 
 
 def questions(cores: int) -> list[Callable[[ServingSettings], list[Candidate]]]:
-    """Return the tuning steps in order; each step returns the candidates for the best settings so far."""
+    """Return the questions in order; each returns the challengers of the best candidate so far."""
     return [
         _engines,
         lambda best: _recognition_layouts(best, cores),
@@ -101,15 +104,15 @@ def questions(cores: int) -> list[Callable[[ServingSettings], list[Candidate]]]:
 
 
 def tune(start: Start, files: Sequence[bytes], cores: int, effort: Effort) -> Generator[Finding, None, None]:
-    """Measure the default settings and their challengers; the last `is_best` is the answer.
+    """Measure the default settings and their challengers. The last finding with `is_best` is the result.
 
     Args:
-        start: starts a server with some settings.
-        files: pages to read; the more alike to one's own, the better.
-        cores: how many the machine has.
-        effort: how hard to measure.
+        start: starts a server with the given settings.
+        files: pages to read.
+        cores: number of CPU cores of this machine.
+        effort: number of clients and rounds.
     """
-    best = Candidate("as it comes", ServingSettings())
+    best = Candidate("default settings", ServingSettings())
     with ExitStack() as servers:
         fastest = servers.enter_context(_running(start, best, files, effort))
         _round(fastest, files, effort)
@@ -123,13 +126,30 @@ def tune(start: Start, files: Sequence[bytes], cores: int, effort: Effort) -> Ge
                     finding = _finding(challenger, subject, fastest, reference, effort)
                     if finding.is_best:
                         best, fastest = challenger, subject
-                        servers.close()  # the one that is no longer the best
+                        servers.close()  # stop the previous best
                         servers.enter_context(server.pop_all())
                 yield finding
 
 
+def conclusion(findings: Sequence[Finding]) -> str:
+    """Return the result of the paired comparisons as a sentence."""
+    winners = [finding for finding in findings if finding.is_best]
+    if len(winners) == 1:
+        return "No clear difference: no settings are clearly faster than the default settings."
+    previous, best = winners[-2:]
+    if best.slowest_ratio <= 1:
+        return (
+            f"No clear difference: {best.candidate.name} was {best.ratio:.2f} times as fast as "
+            f"{previous.candidate.name}, but not faster in every round."
+        )
+    return (
+        f"{best.candidate.name}: {best.ratio:.2f} times the pages per second of {previous.candidate.name}, "
+        f"measured in turn (at least {best.slowest_ratio:.2f} times in every round)."
+    )
+
+
 def agreement(texts: Sequence[Sequence[str]], reference: Sequence[Sequence[str]]) -> float:
-    """Return the share of the reference's lines that the texts of the same file contain."""
+    """Return the share of the reference's lines that also exist in the texts of the same file."""
     pairs = [
         (line, set(lines)) for lines, expected in zip(texts, reference, strict=True) for line in expected
     ]
@@ -137,11 +157,11 @@ def agreement(texts: Sequence[Sequence[str]], reference: Sequence[Sequence[str]]
 
 
 def server_of(config: PipelineConfig, options: Mapping[str, Any]) -> Start:
-    """Return a `Start` that runs a pipeline on its own server.
+    """Return a function that starts a server for a pipeline.
 
     Args:
         config: the pipeline.
-        options: `predict()` options that pages are read with.
+        options: options of `predict()` for all pages.
     """
 
     def start(serving: ServingSettings) -> Subject:
@@ -161,7 +181,7 @@ def _texts(results: Iterator[OCRResult | OCRFailure]) -> list[str]:
     lines: list[str] = []
     for result in results:
         if isinstance(result, OCRFailure):
-            raise ServerError(f"a page to tune with cannot be read: {result}")
+            raise ServerError(f"a page cannot be read: {result}")
         lines.extend(result["rec_texts"])
     return lines
 
@@ -170,7 +190,7 @@ def _texts(results: Iterator[OCRResult | OCRFailure]) -> list[str]:
 def _running(start: Start, candidate: Candidate, files: Sequence[bytes], effort: Effort) -> Iterator[Subject]:
     subject = start(candidate.serving)
     try:
-        _round(subject, files, effort)  # engines prepare themselves for shapes that are new to them
+        _round(subject, files, effort)  # warm up: engines prepare each new shape
         subject.speeds.clear()
         subject.latencies_s.clear()
         yield subject
@@ -207,12 +227,14 @@ def _finding(
     *,
     is_first: bool = False,
 ) -> Finding:
-    ratio = statistics.median(mine / other for mine, other in zip(subject.speeds, best.speeds, strict=True))
+    ratios = [mine / other for mine, other in zip(subject.speeds, best.speeds, strict=True)]
+    ratio = statistics.median(ratios)
     alike = agreement(subject.texts, reference)
     return Finding(
         candidate=candidate,
         pages_per_second=statistics.median(subject.speeds),
         ratio=ratio,
+        slowest_ratio=min(ratios),
         median_latency_s=statistics.median(subject.latencies_s),
         agreement=alike,
         is_best=is_first or (ratio >= WORTH_CHANGING and alike >= effort.least_agreement),
@@ -227,7 +249,7 @@ def _engines(best: ServingSettings) -> list[Candidate]:
 
 
 def _recognition_layouts(best: ServingSettings, cores: int) -> list[Candidate]:
-    """Few instances with many threads, or many with few."""
+    """Return layouts from few instances with many threads to many instances with few threads."""
     layouts = sorted({(1, cores), (max(1, cores // 2), 2), (cores, 1), (cores + 1, 1)})
     return [
         _with_layout(best, Role.TEXT_RECOGNITION, instances, threads)
