@@ -28,7 +28,8 @@ from ._options import OPTIONS, OCROptions, Option
 from ._paddleocr import PaddleOCR
 from ._pipeline import IgnoredArgumentWarning, OCRPipeline, create_pipeline
 from ._read_ahead import PagesSkippedWarning
-from ._results.formats import FORMATS, DocumentFormat, formatted, save_document
+from ._results.documents import save_document
+from ._results.formats import FORMATS, DocumentFormat, formatted
 from ._results.page import PageRecord
 from ._results.result import OCRFailure, OCRResult
 from ._transport.base import Health

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .._exceptions import InvalidInputError
 from .page_text import PageText, page_text
-from .result import OCRFailure, OCRResult
-from .saving import output_path, utf8, write_pieces
 from .writers import alto, csv, hocr, json, markdown, ndjson, page_xml, text, tsv
+
+if TYPE_CHECKING:
+    from .result import OCRResult
 
 
 @dataclass(frozen=True)
@@ -101,38 +101,3 @@ def _single(pages: Iterator[PageText], row: DocumentFormat) -> Iterator[PageText
                 "write one document per page."
             )
         yield page
-
-
-def save_document(
-    results: Iterable[OCRResult | OCRFailure],
-    save_path: str | Path,
-    *,
-    format: str,  # noqa: A002 (the usual name)
-) -> Path | None:
-    """Write the pages of one file into one document, page by page as they come.
-
-    Args:
-        results: the pages of one file in order, such as the iterator that `predict()` returns.
-        save_path: the file, or a directory for a file named after the input.
-        format: a name in `FORMATS`.
-
-    Returns:
-        The path of the written file; None if the file has no page.
-
-    Raises:
-        InvalidInputError: no format has this name, or the format holds one page and there are more.
-        TritonOCRError: the input was not read; no file is written then.
-    """
-    row = document_format(format)
-    pages = (_read_page(result) for result in results)
-    first = next(pages, None)
-    if first is None:
-        return None
-    path = output_path(save_path, first.file_stem, row.ending)
-    return write_pieces(path, map(utf8, formatted(chain([first], pages), format)))
-
-
-def _read_page(result: OCRResult | OCRFailure) -> OCRResult:
-    if isinstance(result, OCRFailure):
-        raise result.error
-    return result
