@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from .._exceptions import InvalidInputError
-from .page_text import PageText, page_text
+from .page_text import PageText, ResultOfPage, page_text
 from .writers import alto, csv, hocr, json, markdown, ndjson, page_xml, text, tsv
-
-if TYPE_CHECKING:
-    from .result import OCRResult
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ def document_format(name: str) -> DocumentFormat:
     return FORMATS[name]
 
 
-def formatted(results: Iterable[OCRResult], format: str) -> Iterator[str]:  # noqa: A002 (the usual name)
+def formatted(results: Iterable[ResultOfPage], format: str) -> Iterator[str]:  # noqa: A002 (the usual name)
     """Write pages in a format, piece by piece: memory does not grow with the number of pages.
 
     Args:

@@ -9,15 +9,13 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .reading_order import reading_quad, reads_right_to_left
-
-if TYPE_CHECKING:
-    from .result import OCRResult
+from .page import PageRecord
+from .reading_order import TextBlock, reading_quad, reads_right_to_left
 
 _SCRIPTS_WITHOUT_SPACES = ("CJK UNIFIED", "HIRAGANA", "KATAKANA")
 
@@ -123,7 +121,30 @@ class PageText:
         return tuple(line for block in self.blocks for line in block.lines)
 
 
-def page_text(result: OCRResult) -> PageText:
+class ResultOfPage(Protocol):
+    """What the formats read of an `OCRResult`."""
+
+    page: PageRecord
+    file_stem: str
+
+    @property
+    def input_path(self) -> str | None: ...
+
+    @property
+    def is_in_input_coordinates(self) -> bool: ...
+
+    @property
+    def blocks(self) -> list[TextBlock]: ...
+
+    @property
+    def json(self) -> dict[str, Any]: ...
+
+    def __getitem__(self, key: str, /) -> Any: ...
+
+    def __contains__(self, key: object, /) -> bool: ...
+
+
+def page_text(result: ResultOfPage) -> PageText:
     """Build the tree of a page from its result."""
     page = result.page
     sides = page.width, page.height
@@ -142,7 +163,7 @@ def page_text(result: OCRResult) -> PageText:
     )
 
 
-def _line(result: OCRResult, index: int) -> TextLine:
+def _line(result: ResultOfPage, index: int) -> TextLine:
     text, score = result["rec_texts"][index], float(result["rec_scores"][index])
     quad = reading_quad(result["rec_polys"][index])
     measured = _pieces(result, "text_word", index)
@@ -152,7 +173,7 @@ def _line(result: OCRResult, index: int) -> TextLine:
     return TextLine(text, quad, score, tuple(_spaced_words(text, words, _pieces(result, "text_char", index))))
 
 
-def _pieces(result: OCRResult, key: str, line: int) -> list[PlacedText]:
+def _pieces(result: ResultOfPage, key: str, line: int) -> list[PlacedText]:
     """Return the words or the characters of a line as the server sent them, without spaces."""
     if key not in result:
         return []

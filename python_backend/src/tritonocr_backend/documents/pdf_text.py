@@ -210,7 +210,7 @@ def _quads(boxes: _Points, words: _Words, firsts: _Indices) -> _Points:
     lows = np.minimum.reduceat(words.boxes[:, :2], firsts)
     highs = np.maximum.reduceat(words.boxes[:, 2:], firsts)
     upright = np.concatenate([np.concatenate([lows, highs], axis=1), words.boxes])
-    quads = upright[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
+    quads: _Points = upright[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
     bounds = np.append(firsts, len(words.texts))
     angles = _angles(boxes[words.starts[firsts]], boxes[words.ends[bounds[1:] - 1] - 1])
     for line in np.flatnonzero(angles).tolist():
