@@ -7,10 +7,10 @@ import warnings
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from .._exceptions import InvalidInputError, missing_extra
-from .page_text import page_text
+from .page_text import ResultOfPage, page_text
 from .pdf_text_layer import FONT_NAME, PageMap, TextFont, text_layer
 from .saving import input_name
 
@@ -19,9 +19,6 @@ try:
     from PIL import Image, UnidentifiedImageError
 except ImportError as error:
     raise missing_extra("viz", "Writing PDFs", error) from error
-
-if TYPE_CHECKING:
-    from .result import OCRResult
 
 _DEFAULT_DPI = 144.0
 _DPI_RANGE = 30.0, 2400.0  # a resolution beyond it is a mistake of the program that wrote the picture
@@ -34,8 +31,20 @@ _COLOR_SPACES = {"L": "/DeviceGray", "RGB": "/DeviceRGB"}
 Original = str | Path | bytes
 
 
+class DrawableResult(ResultOfPage, Protocol):
+    """What a searchable PDF reads of an `OCRResult`."""
+
+    @property
+    def ok(self) -> bool: ...
+
+    @property
+    def is_unwarped(self) -> bool: ...
+
+    def page_picture(self) -> bytes: ...
+
+
 def searchable_pdf(
-    results: Iterable[OCRResult], original: Original | None = None, *, has_read_pages_only: bool = False
+    results: Iterable[DrawableResult], original: Original | None = None, *, has_read_pages_only: bool = False
 ) -> bytes:
     """Make one PDF of the pages of a file; the same pages give the same bytes.
 
@@ -59,7 +68,7 @@ def searchable_pdf(
     return writer.content(has_read_pages_only=has_read_pages_only)
 
 
-def title_of(result: OCRResult) -> str:
+def title_of(result: DrawableResult) -> str:
     """Return the title of a document whose metadata has none: the name of the file."""
     return input_name(result.input_path).stem if result.input_path else result.file_stem
 
@@ -85,7 +94,7 @@ class _Writer:
         if not self._out.docinfo.get("/Title"):
             self._out.docinfo["/Title"] = title
 
-    def add(self, result: OCRResult) -> None:
+    def add(self, result: DrawableResult) -> None:
         """Add a page with its text."""
         index = (result["page_index"] or 0) if self._keeps_pages else len(self._out.pages)
         if self._keeps_pages and index >= len(self._out.pages):
@@ -124,7 +133,7 @@ class _Writer:
         out.save(output, deterministic_id=True)
         return output.getvalue()
 
-    def _picture_page(self, result: OCRResult) -> tuple[pikepdf.Page, tuple[int, int]]:
+    def _picture_page(self, result: DrawableResult) -> tuple[pikepdf.Page, tuple[int, int]]:
         """Return a page with the picture of a result, and the picture's (width, height) in pixels."""
         if not result.ok:
             return _page(self._out, _A4_POINTS), _A4_POINTS  # keeps the numbers of the pages that follow
@@ -195,7 +204,7 @@ def _image_stream(pdf: pikepdf.Pdf, encoded: bytes, image: Image.Image) -> pikep
     return pikepdf.Stream(pdf, pixels, properties | {"/ColorSpace": pikepdf.Name.DeviceRGB})
 
 
-def _resolution(original: Original | None, result: OCRResult) -> tuple[float, float]:
+def _resolution(original: Original | None, result: DrawableResult) -> tuple[float, float]:
     """Return the dots per inch of a picture's width and height, as its file states them."""
     x_dpi = y_dpi = _DEFAULT_DPI
     if original is not None:
