@@ -44,7 +44,7 @@ docs: $(VENV)/.dev ## build the documentation site in build/site; broken links a
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test: $(VENV)/.dev ## the whole suite, with a real tritonserver
-	sh tests/install-browser.sh
+	sh tests/install-debian-packages.sh
 	$(BIN)/pytest
 
 test-pythons: ## read a page on each Python from 3.10 to 3.13 that is installed; PYTHONS="3.12 3.13"

@@ -40,7 +40,7 @@ def url(server: EmbeddedServer) -> Iterator[str]:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not chromium or not driver:
-        message = "no chromium or chromedriver: tests/install-browser.sh installs them"
+        message = "no chromium or chromedriver: tests/install-debian-packages.sh installs them"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
