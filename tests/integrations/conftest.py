@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from environments import Environment
 from PIL import Image
 
 from tritonocr import demo_page
@@ -24,8 +25,6 @@ from tritonocr_backend.zoo.fetch import fetch_model
 
 CHECKOUT = Path(__file__).parents[2]
 ENVIRONMENTS = CHECKOUT / "build" / "integrations"
-
-Environment = Callable[..., Path]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

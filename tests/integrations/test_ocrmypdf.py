@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pypdfium2
 import pytest
-from conftest import Environment
+from environments import Environment
 from PIL import Image
 
 from tritonocr._demo import DEMO_LINES

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Environment
+from environments import Environment
 from PIL import Image
 from running_gateway import running
 
