@@ -7,11 +7,11 @@ import re
 
 import pybase64
 
+from tritonocr_common.file_formats import is_pdf
 from tritonocr_gateway.errors import InvalidRequestError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DATA_PREFIX = re.compile(r"data:[^,]{0,200},")
-_SIGNATURE_BYTES = 1024  # PDF readers accept the signature anywhere in the first 1024 bytes
 # The start of text that the server would decode a second time. The head of a PPM file looks like Base64.
 _BASE64 = re.compile(rb"(?:data:[^,]{0,200},)?(?!P[1-7]\s)(?=[A-Za-z0-9+/\s]{16})")
 
@@ -19,11 +19,6 @@ _BASE64 = re.compile(rb"(?:data:[^,]{0,200},)?(?!P[1-7]\s)(?=[A-Za-z0-9+/\s]{16}
 def is_url(text: str) -> bool:
     """Return whether the text is a URL. Base64 has no colon."""
     return _URL.match(text) is not None
-
-
-def is_pdf(content: bytes) -> bool:
-    """Return whether the bytes are a PDF."""
-    return b"%PDF-" in content[:_SIGNATURE_BYTES]
 
 
 def from_base64(text: str) -> bytes:

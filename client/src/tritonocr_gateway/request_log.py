@@ -11,11 +11,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import uvicorn.config
-from pythonjsonlogger.core import RESERVED_ATTRS
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tritonocr_common.json_logs import json_formatter
 from tritonocr_gateway.settings import LogFormat
 
 REQUEST_ID: Final = "X-Request-ID"
@@ -96,12 +96,9 @@ def log_config(log_format: LogFormat) -> dict[str, Any]:
     config["loggers"]["tritonocr_gateway"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
     if log_format == "json":
         config["formatters"]["default"] = {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "fmt": ["levelname", "name", "message"],
-            "rename_fields": {"levelname": "level", "name": "logger", "exc_info": "traceback"},
+            "()": json_formatter,
             # uvicorn adds `color_message`: its message with ANSI codes.
-            "reserved_attrs": [*RESERVED_ATTRS, "color_message"],
-            "timestamp": "time",
+            "ignored_fields": ["color_message"],
         }
     else:
         config["formatters"]["default"] = {

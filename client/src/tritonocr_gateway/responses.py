@@ -12,6 +12,7 @@ import pybase64
 from starlette.responses import JSONResponse, Response
 
 from tritonocr import FORMATS, DocumentFormat, OCRResult, formatted, searchable_pdf
+from tritonocr_common.file_formats import JPEG_QUALITY
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,7 +22,6 @@ DOCUMENTS = {row.media_type: row for row in FORMATS.values() if row.media_type n
 """The formats of `tritonocr.FORMATS` by media type. Both forms of JSON are those of PaddleX's service."""
 MEDIA_TYPES = (JSON, NDJSON, *DOCUMENTS, PDF)
 
-JPEG_QUALITY = 95
 JPEG_MAX_SIDE_PX = 65_500
 _PRUNED_KEYS = ("input_path", "page_index")  # PaddleX removes these keys at every depth
 _MAX_NAMED_FIELDS = 10

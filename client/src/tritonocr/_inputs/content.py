@@ -8,6 +8,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tritonocr_common.file_formats import is_pdf
+
 File: TypeAlias = "bytes | NDArray[np.uint8]"
 
 # PaddleX searches directories for .jpg, .jpeg, .png and .bmp, and ignores PDFs.
@@ -22,7 +24,6 @@ SUFFIXES = frozenset(
 UNSUPPORTED_SUFFIXES = frozenset((".djvu", ".eps", ".heic", ".heif", ".jxl", ".psd", ".svg", ".svgz", ".xps"))
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # TIFF 6.0 and BigTIFF
-_PDF_HEADER_BYTES = 1024  # PDF viewers accept the header anywhere in the first 1024 bytes
 
 
 def is_document_name(name: str) -> bool:
@@ -35,7 +36,7 @@ def is_document_name(name: str) -> bool:
 
 def looks_like_pdf(file: File) -> bool:
     """Return whether the first kilobyte of a file has the signature of a PDF."""
-    return isinstance(file, bytes) and b"%PDF-" in file[:_PDF_HEADER_BYTES]
+    return isinstance(file, bytes) and is_pdf(file)
 
 
 def may_have_pages(file: File) -> bool:

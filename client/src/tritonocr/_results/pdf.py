@@ -9,6 +9,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
+from tritonocr_common.file_formats import PDF_HEADER_WITHIN_BYTES, is_pdf
+
 from .._exceptions import InvalidInputError, missing_extra
 from .page_text import ResultOfPage, page_text
 from .pdf_text_layer import FONT_NAME, PageMap, TextFont, text_layer
@@ -24,8 +26,6 @@ _DEFAULT_DPI = 144.0
 _DPI_RANGE = 30.0, 2400.0  # a resolution beyond it is a mistake of the program that wrote the picture
 _MAX_POINTS = 14400.0  # PDF 32000-1, annex C.2: readers stop there
 _A4_POINTS = 595, 842
-_PDF_START = b"%PDF-"
-_PDF_START_WITHIN = 1024  # PDF 32000-1, annex H.3.4.1
 _COLOR_SPACES = {"L": "/DeviceGray", "RGB": "/DeviceRGB"}
 
 Original = str | Path | bytes
@@ -171,7 +171,7 @@ def _opened_pdf(original: Original | None) -> pikepdf.Pdf | None:
     Raises:
         InvalidInputError: the PDF is encrypted with a password, or corrupt.
     """
-    if original is None or _PDF_START not in _start(original):
+    if original is None or not is_pdf(_start(original)):
         return None
     try:
         return pikepdf.open(io.BytesIO(original) if isinstance(original, bytes) else original)
@@ -181,9 +181,9 @@ def _opened_pdf(original: Original | None) -> pikepdf.Pdf | None:
 
 def _start(original: Original) -> bytes:
     if isinstance(original, bytes):
-        return original[:_PDF_START_WITHIN]
+        return original[:PDF_HEADER_WITHIN_BYTES]
     with Path(original).open("rb") as file:
-        return file.read(_PDF_START_WITHIN)
+        return file.read(PDF_HEADER_WITHIN_BYTES)
 
 
 def _image_stream(pdf: pikepdf.Pdf, encoded: bytes, image: Image.Image) -> pikepdf.Stream:

@@ -11,19 +11,18 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from tritonocr_common.file_formats import JPEG_MAX_SIDE_PX, JPEG_QUALITY
+
 from .._exceptions import InvalidInputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Of JPEG and WebP; the other formats have no such setting.
-_QUALITY = 95
-
 # The formats that Pillow writes, with each format's longest side in pixels.
 _MAX_SIDE_PX = {
     ".bmp": 2**31 - 1,
-    ".jpeg": 65500,
-    ".jpg": 65500,
+    ".jpeg": JPEG_MAX_SIDE_PX,
+    ".jpg": JPEG_MAX_SIDE_PX,
     ".png": 2**31 - 1,
     ".tif": 2**31 - 1,
     ".tiff": 2**31 - 1,
@@ -119,7 +118,7 @@ def encoded_picture(picture: Image, suffix: str) -> bytes:
         raise InvalidInputError(f"Cannot write a picture as {suffix!r}; expected a suffix like .png or .jpg.")
     output = io.BytesIO()
     try:
-        picture.save(output, file_format, quality=_QUALITY)
+        picture.save(output, file_format, quality=JPEG_QUALITY)
     except (OSError, ValueError) as error:
         raise InvalidInputError(f"Cannot write the picture as {file_format}: {error}.") from error
     return output.getvalue()

@@ -12,9 +12,10 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 
 from tritonocr import OCRResult
+from tritonocr_common.file_formats import is_pdf
 from tritonocr_gateway.adapters.protocol import Adapter
 from tritonocr_gateway.errors import log_id_of
-from tritonocr_gateway.files import check_file_type, from_base64, is_pdf, is_url
+from tritonocr_gateway.files import check_file_type, from_base64, is_url
 from tritonocr_gateway.recognition import read_pages
 from tritonocr_gateway.request_body import JSON_TYPE, media_type_of, read_json, unsupported_type, validated
 from tritonocr_gateway.responses import FileResult, data_info, pruned, warnings_of

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 import tritonocr
+from tritonocr_common.file_formats import is_pdf
 from tritonocr_gateway.adapters.protocol import Adapter
 from tritonocr_gateway.disconnects import unless_disconnected
 from tritonocr_gateway.errors import (
@@ -21,7 +22,7 @@ from tritonocr_gateway.errors import (
     log_id_of,
     paddlex_error_body,
 )
-from tritonocr_gateway.files import check_file_type, from_base64, is_pdf, is_url
+from tritonocr_gateway.files import check_file_type, from_base64, is_url
 from tritonocr_gateway.request_body import (
     FORM_TYPE,
     JSON_TYPE,

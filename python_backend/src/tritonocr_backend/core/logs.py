@@ -14,6 +14,7 @@ from copy import copy
 from typing import Final, Literal
 
 from tritonocr_common.environment import LOG_FORMAT, LOG_REQUESTS
+from tritonocr_common.json_logs import json_formatter
 
 LogFormat = Literal["text", "json"]
 
@@ -33,21 +34,11 @@ def environment(log_format: LogFormat, log_requests: bool) -> dict[str, str]:
 def configure(environ: Mapping[str, str] = os.environ) -> None:
     """Set up this process's log as an environment says."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_json_formatter() if environ.get(FORMAT_VARIABLE) == "json" else TextFormatter())
+    handler.setFormatter(json_formatter() if environ.get(FORMAT_VARIABLE) == "json" else TextFormatter())
     for name in LOGGERS:
         logging.getLogger(name).handlers[:] = [handler]
     wanted = environ.get(REQUESTS_VARIABLE, "0") not in ("", "0")
     REQUESTS.setLevel(logging.INFO if wanted else logging.WARNING)
-
-
-def _json_formatter() -> logging.Formatter:
-    from pythonjsonlogger.json import JsonFormatter  # an import that most servers do without
-
-    return JsonFormatter(
-        ["levelname", "name", "message"],
-        rename_fields={"levelname": "level", "name": "logger", "exc_info": "traceback"},
-        timestamp="time",
-    )
 
 
 class TextFormatter(logging.Formatter):

@@ -16,10 +16,9 @@ from tritonocr_backend.documents.image_files import SIGNATURES, TIFF_SIGNATURES,
 from tritonocr_backend.documents.pdf_documents import RenderLimits
 from tritonocr_backend.documents.pdf_pages import PdfOptions, open_pdf
 from tritonocr_backend.documents.tiff_files import open_tiff
+from tritonocr_common.file_formats import is_pdf
 
 __all__ = ["Document", "check_pixels", "open_document"]
-
-PDF_HEADER_BYTES = 1024  # PDF viewers accept the header anywhere in the first 1024 bytes
 
 
 def open_document(
@@ -39,7 +38,7 @@ def open_document(
     if not data:
         raise InvalidInputError(f"file: got 0 bytes, expected {READABLE}", "unreadable")
     data = _without_base64(data)
-    if b"%PDF-" in data[:PDF_HEADER_BYTES] and not data.startswith(tuple(SIGNATURES)):
+    if is_pdf(data) and not data.startswith(tuple(SIGNATURES)):
         return open_pdf(data, max_pixels, limits or RenderLimits(), pdf_options or PdfOptions())
     if data.startswith(TIFF_SIGNATURES):
         return open_tiff(data, max_pixels)

@@ -15,9 +15,9 @@ from tritonocr_backend.core import devices
 from tritonocr_backend.core.arrays import Image
 from tritonocr_backend.core.contracts import LINE_ROLES, Role
 from tritonocr_backend.core.network_metadata import Normalisation
+from tritonocr_backend.core.paddle_files import PADDLE_PROGRAMS
 
 ONNX_FILE = "model.onnx"
-PADDLE_FILES = ("inference.json", "inference.pdmodel")
 
 
 class EngineError(RuntimeError):
@@ -117,7 +117,7 @@ def create_engine(name: str, network: Network) -> Engine:
 
 def choose_engine(network: Network) -> str:
     """Return Paddle for Paddle's files, OpenVINO on a CPU, else the device's first engine."""
-    if any((network.directory / file).exists() for file in PADDLE_FILES):
+    if any((network.directory / file).exists() for file in PADDLE_PROGRAMS):
         return "paddle"
     device = devices.parse(network.options.device)
     engine = "openvino" if device.kind == "cpu" else devices.engine_for(device, "auto")

@@ -14,7 +14,8 @@ from tritonocr_backend.core import devices
 from tritonocr_backend.core.arrays import Image
 from tritonocr_backend.core.contracts import PADDING_BGR, Role
 from tritonocr_backend.core.network_metadata import Normalisation
-from tritonocr_backend.engines.base import PADDLE_FILES, EngineError, EngineOptions, Network
+from tritonocr_backend.core.paddle_files import PADDLE_PROGRAMS, PADDLE_WEIGHTS
+from tritonocr_backend.engines.base import EngineError, EngineOptions, Network
 
 
 class PaddleEngine:
@@ -73,8 +74,8 @@ _FINISHES: dict[Role, Callable[[NDArray[np.float32]], list[NDArray[Any]]]] = {
 
 
 def _config(network: Network) -> Any:
-    program = next(path for name in PADDLE_FILES if (path := network.directory / name).exists())
-    config = inference.Config(str(program), str(network.directory / "inference.pdiparams"))
+    program = next(path for name in PADDLE_PROGRAMS if (path := network.directory / name).exists())
+    config = inference.Config(str(program), str(network.directory / PADDLE_WEIGHTS))
     config.disable_glog_info()
     _use_device(config, network.options)
     return config

@@ -21,6 +21,7 @@ from tritonclient.grpc import model_config_pb2
 from tritonocr_backend.core import contracts, devices
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, METADATA_FILE, NetworkMetadata
+from tritonocr_backend.core.paddle_files import PADDLE_WEIGHTS
 from tritonocr_backend.core.settings import PipelineSettings, effective_options, write_pipeline_settings
 from tritonocr_backend.engines.base import ONNX_FILE
 from tritonocr_backend.graphs.export import export_contract_graph, grid_input_size
@@ -245,7 +246,7 @@ def _write_weights(
             cast_first=uses_tensorrt(config.role, serving),
         )
         return
-    for path in (layout.paddle_program(model_dir), model_dir / layout.PADDLE_WEIGHTS):
+    for path in (layout.paddle_program(model_dir), model_dir / PADDLE_WEIGHTS):
         shutil.copyfile(path, version / path.name)
 
 

@@ -18,10 +18,8 @@ from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.pipeline.reading_order import PageLayout
 from tritonocr_backend.pipeline.records import PageResult, PlacedText
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
+from tritonocr_common.file_formats import JPEG_MAX_SIDE_PX, JPEG_QUALITY
 from tritonocr_common.option_types import OptionValues
-
-JPEG_QUALITY = 95
-JPEG_MAX_SIDE_PX = 65_500
 
 
 @dataclass(frozen=True)

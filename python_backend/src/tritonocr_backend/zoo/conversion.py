@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tritonocr_backend.core.paddle_files import PADDLE_WEIGHTS
 from tritonocr_backend.zoo import cache, layout, probe
 from tritonocr_backend.zoo.errors import ModelFormatError
 from tritonocr_backend.zoo.inference_config import InferenceConfig
@@ -48,7 +49,7 @@ def convert(paddle_dir: Path, onnx_dir: Path, config: InferenceConfig) -> None:
             *_paddle2onnx(_environment(program.name)),
             *("--opset_version", _OPSET),
             *("--model_dir", str(paddle_dir), "--model_filename", program.name),
-            *("--params_filename", layout.PADDLE_WEIGHTS, "--save_file", str(onnx_dir / layout.ONNX)),
+            *("--params_filename", PADDLE_WEIGHTS, "--save_file", str(onnx_dir / layout.ONNX)),
             *without_optimiser,
         ],
         "paddle2onnx",

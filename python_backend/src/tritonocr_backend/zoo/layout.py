@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from tritonocr_backend.core.paddle_files import PADDLE_PROGRAMS, PADDLE_WEIGHTS
 from tritonocr_backend.zoo.errors import ModelFormatError
 
 FileFormat = Literal["onnx", "paddle"]
 
 CONFIG = "inference.yml"
 ONNX = "inference.onnx"
-PADDLE_PROGRAMS = ("inference.json", "inference.pdmodel")
-PADDLE_WEIGHTS = "inference.pdiparams"
 FILES = frozenset({CONFIG, ONNX, *PADDLE_PROGRAMS, PADDLE_WEIGHTS})
 
 

@@ -14,6 +14,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from tritonocr_backend.core.contracts import Role
+from tritonocr_backend.core.paddle_files import PADDLE_WEIGHTS
 from tritonocr_backend.zoo import dictionary, layout
 from tritonocr_backend.zoo.errors import ModelFormatError
 from tritonocr_backend.zoo.inference_config import InferenceConfig
@@ -130,7 +131,7 @@ def _run_paddle(model_dir: Path, images: NDArray[np.float32]) -> Any:
         # Paddle warns on import about a compiler cache that only its developers need.
         warnings.simplefilter("ignore")
         from paddle import inference
-    config = inference.Config(str(layout.paddle_program(model_dir)), str(model_dir / layout.PADDLE_WEIGHTS))
+    config = inference.Config(str(layout.paddle_program(model_dir)), str(model_dir / PADDLE_WEIGHTS))
     config.disable_glog_info()
     config.disable_gpu()
     predictor = inference.create_predictor(config)
