@@ -57,7 +57,7 @@ def test_two_hundred_files_three_broken(server: EmbeddedServer, folder: Path, tm
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
     [
-        ("text_det_thresh", "2", "text_det_thresh: got 2, expected 0 to 1"),
+        ("text_det_thresh", "2", "Option 'text_det_thresh' is 2; expected 0 to 1"),
         ("lang", "xx", "lang: got 'xx', which no served model reads; expected one of "),
         ("max_pages", "1001", "max_pages: got 1001, expected at most 1000 (limit max_pages)"),
     ],
