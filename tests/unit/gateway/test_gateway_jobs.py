@@ -136,6 +136,18 @@ def test_a_stopped_gateway_goes_on_with_its_jobs_after_the_restart(
         assert len(_lines(second, _wait(second, job_id, "done"))) == 1
 
 
+def test_a_second_gateway_serves_all_but_jobs_while_the_folder_is_used(
+    client: Any, serve: Any, tmp_path: Path
+) -> None:
+    """`serve --gateway` twice on one machine: the second one must start."""
+    _wait(client, _job(client), "done")
+    second = serve(jobs_directory=tmp_path / "jobs")
+    assert second.get("/health").status_code == 200
+    response = second.post("/api/v2/ocr/jobs", data={"model": "PP-OCRv5"}, files={"file": b"page"})
+    assert response.status_code == 503
+    assert "jobs_directory" in response.json()["msg"]
+
+
 def test_a_job_belongs_to_its_key(serve: Any, tmp_path: Path) -> None:
     client = serve(jobs_directory=tmp_path, api_keys="one,two")
     client.headers["X-API-Key"] = "one"

@@ -6,6 +6,7 @@ Contract: `paddleocr/_api_client` of the package `paddleocr` 3.7.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import AsyncIterator
@@ -20,7 +21,7 @@ from pydantic import BaseModel, Field
 from tritonocr import OCRResult
 from tritonocr_gateway.adapters.layout_parsing import layout_page
 from tritonocr_gateway.adapters.protocol import Adapter
-from tritonocr_gateway.errors import ErrorDetails, InvalidRequestError, NotFoundError
+from tritonocr_gateway.errors import ErrorDetails, InvalidRequestError, NotFoundError, NotReadyError
 from tritonocr_gateway.jobs.runner import JobRunner
 from tritonocr_gateway.jobs.store import Job, JobStore, StoreLimits
 from tritonocr_gateway.request_body import (
@@ -111,7 +112,9 @@ class Jobs:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     jobs = app.state.jobs = Jobs(app.state.service)
     if (app.state.service.settings.jobs_directory / "jobs.sqlite").exists():
-        await jobs.open()
+        # Without its store the job API answers 503; the other protocols do not need it.
+        with contextlib.suppress(NotReadyError):
+            await jobs.open()
     try:
         yield
     finally:
