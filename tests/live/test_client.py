@@ -203,8 +203,12 @@ def test_a_threshold_of_zero_means_zero(client: OCRClient, corpus: Path) -> None
     [
         (b"plain text", {}, "file: got 10 bytes"),
         (b"%PDF-1.7 rubbish", {}, "file: the PDF is corrupt"),
-        (None, {"text_det_thresh": 7.0}, "text_det_thresh: got 7, expected 0 to 1"),
-        (None, {"text_det_limit_type": "mid"}, "text_det_limit_type: got 'mid', expected one of max, min"),
+        (None, {"text_det_thresh": 7.0}, "Option 'text_det_thresh' is 7; expected 0 to 1, or None"),
+        (
+            None,
+            {"text_det_limit_type": "mid"},
+            "Option 'text_det_limit_type' is 'mid'; expected one of max, min, or None",
+        ),
         (None, {"text_recognition_model_name": "none"}, "none"),
     ],
 )

@@ -366,9 +366,9 @@ class TestRightToLeft:
         result = _read(client, "en", lang="arabic", return_word_box=True)
         assert result["rec_texts"] == [self.LOGICAL] * len(LINES["en"])
         for words, boxes in zip(result["text_word"], result["text_word_boxes"], strict=True):
-            assert "".join(words) == self.LOGICAL
+            assert words == ["صفحة", " ", "PDF", " ", "12"], "the words, and the spaces between them"
             left_of = dict(zip(words, boxes[:, 0], strict=True))
-            assert left_of["PDF"] < left_of["12"] < left_of["صفحة "], "where they stand on the page"
+            assert left_of["PDF"] < left_of["12"] < left_of["صفحة"], "where they stand on the page"
 
 
 def _network_that_sees(classes: list[int], count: int) -> onnx.ModelProto:
@@ -471,7 +471,7 @@ def test_a_file_of_paddlex_is_served_with_its_models_alone(tmp_path: Path) -> No
     path = tmp_path / "OCR.yaml"
     path.write_text(OCR_YAML.format(directory=fetch_model("PP-OCRv6_tiny_rec")))
     config = pipeline_config.load(path)
-    assert len(config.warnings) == 1  # batch_size
+    assert config.warnings == (), "PaddleX's batch_size is a known key without effect"
     repository = prepare_repository(tmp_path / "repository", config)
     options = ServerOptions(log_level="info", log_file=tmp_path / "server.log")
     with EmbeddedServer(repository, options) as server, OCRClient(server.grpc_url) as client:
@@ -530,7 +530,8 @@ def test_a_server_that_lets_no_models_come_says_so(server: EmbeddedServer) -> No
     name = "en_PP-OCRv3_mobile_rec"
     result = CliRunner().invoke(app, ["add", name, "--url", server.grpc_url])
     assert result.exit_code == 1
-    assert "start it with `tritonocr serve --model-control`" in result.output
+    assert "does not allow model control" in result.output
+    assert "start the server with `tritonocr serve --model-control`" in result.output
     assert not (model_control.repository_of(server.grpc_url) / name).exists()
 
 

@@ -113,6 +113,30 @@ class TestThroughTriton:
         assert call("rec", self.answers_once_loaded)["out"].tolist() == [1]
         assert {"rec"} == pb_utils.LOADED
 
+    def test_a_call_is_repeated_if_another_instance_loads_the_network_meanwhile(
+        self, call: Callable[..., Any]
+    ) -> None:
+        """The server reports the network as ready by the time the failed call returns."""
+
+        def answers_late(request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
+            response = self.answers_once_loaded(request)
+            pb_utils.LOADED.add(request.model_name)
+            return response
+
+        assert call("rec", answers_late)["out"].tolist() == [1]
+
+    def test_a_call_that_a_loaded_network_fails_is_not_repeated(self, call: Callable[..., Any]) -> None:
+        calls = []
+
+        def fails(request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
+            calls.append(request)
+            return pb_utils.InferenceResponse(error=pb_utils.TritonError("out of memory"))
+
+        pb_utils.LOADED.add("rec")
+        with pytest.raises(StageError, match="rec failed: out of memory"):
+            call("rec", fails)
+        assert len(calls) == 1
+
     def test_what_the_repository_does_not_hold_is_not(self, call: Callable[..., Any]) -> None:
         with pytest.raises(StageError, match=r"other failed: .*is not ready"):
             call("other", self.answers_once_loaded)

@@ -65,12 +65,14 @@ class BlsCaller:
 
     def _execute(self, model: str, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
         try:
+            # Asked before the call: after a failed call another instance may have loaded the model already.
+            was_ready = pb_utils.is_model_ready(model)
             response = request.exec()
+            if not response.has_error() or (was_ready and pb_utils.is_model_ready(model)):
+                return response
+            return request.exec() if self._load(model) else response
         except Exception as error:  # pb_utils raises its own types
             raise from_call_exception(error) from error
-        if not response.has_error() or pb_utils.is_model_ready(model):
-            return response
-        return request.exec() if self._load(model) else response
 
     def _load(self, model: str) -> bool:
         """Load the model, and return whether it is loaded; several instances may do so at once."""
