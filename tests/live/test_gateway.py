@@ -39,9 +39,10 @@ BASE = "edge/00_base_rgb.png"
 
 
 @pytest.fixture(scope="module")
-def gateway(server: EmbeddedServer) -> Iterator[httpx.Client]:
+def gateway(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    settings = Settings(url=server.grpc_url, jobs_directory=tmp_path_factory.mktemp("jobs"))
     with (
-        running(create_app(Settings(url=server.grpc_url))) as url,
+        running(create_app(settings)) as url,
         httpx.Client(base_url=url, timeout=120) as client,
     ):
         yield client
@@ -203,10 +204,9 @@ DIFFERENCES: dict[str, Difference] = {
     "pdf_12": Difference(200, '"numPages":12'),
     "textDetThresh=0.0": Difference(200, '"thresh":0.0'),
     "textDetThresh=2": Difference(422, "body.textDetThresh"),
-    "textDetLimitType='foo'": Difference(422, "text_det_limit_type: got 'foo'"),
-    "textDetLimitSideLen=-5": Difference(422, "text_det_limit_side_len: got -5"),
-    "textDetLimitSideLen=64": Difference(200, LINES),
-    "textDetUnclipRatio=-1": Difference(422, "text_det_unclip_ratio: got -1"),
+    "textDetLimitType='foo'": Difference(422, "body.textDetLimitType"),
+    "textDetLimitSideLen=-5": Difference(422, "body.textDetLimitSideLen"),
+    "textDetUnclipRatio=-1": Difference(422, "body.textDetUnclipRatio"),
     "useTextlineOrientation=True": Difference(200, LINES),
     "useDocUnwarping=True": Difference(200, LINES),
     "logId=5": Difference(422, "body.logId"),

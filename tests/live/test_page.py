@@ -31,8 +31,9 @@ FONT_PACKAGES = ("manimgx_fonts", "noto_cjk_sans_otc")
 
 
 @pytest.fixture(scope="module")
-def url(server: EmbeddedServer) -> Iterator[str]:
-    with running(create_app(Settings(url=server.grpc_url))) as address:
+def url(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    settings = Settings(url=server.grpc_url, jobs_directory=tmp_path_factory.mktemp("jobs"))
+    with running(create_app(settings)) as address:
         yield address
 
 
@@ -208,7 +209,7 @@ def test_pages_of_a_pdf(page: Page, corpus: Path) -> None:
     page.browser.execute_script("document.querySelector('[name=maxPages]').value = 2")
     page.open(corpus / "edge" / "60_12pages.pdf")
     assert page.find("#page-number").text == "1 / 2"
-    assert "The file has 12 pages, of which 2 were read." in page.find("#status").text
+    assert "The file has 12 pages; 2 of them were read." in page.find("#status").text
     assert "Page 1 of twelve" in page.lines
     page.click("#next")
     page.wait(lambda: "Page 2 of twelve" in page.lines, "the page is not turned")
@@ -297,14 +298,17 @@ def test_text_json_and_pdf_are_saved(page: Page, tmp_path: Path) -> None:
         page.wait((tmp_path / f"sample.{suffix}").exists, f"sample.{suffix} is not saved")
     assert "Total: 1280.50 EUR" in (tmp_path / "sample.txt").read_text("utf-8")
     saved = json.loads((tmp_path / "sample.json").read_text("utf-8"))
-    assert saved["ocrResults"][0]["prunedResult"]["rec_texts"] == page.lines
+    result = saved["ocrResults"][0]["prunedResult"]
+    ranked = sorted(zip(result["reading_order"], result["rec_texts"], strict=True))
+    assert page.lines == [text for _, text in ranked], "the page lists the lines in reading order"
     pdf = pypdfium2.PdfDocument(tmp_path / "sample.pdf")
     assert "Total: 1280.50 EUR" in pdf[0].get_textpage().get_text_range()
     pdf.close()
 
 
-def test_a_key_is_asked_for(browser: webdriver.Chrome, server: EmbeddedServer) -> None:
-    with running(create_app(Settings(url=server.grpc_url, api_keys="secret"))) as address:
+def test_a_key_is_asked_for(browser: webdriver.Chrome, server: EmbeddedServer, tmp_path: Path) -> None:
+    settings = Settings(url=server.grpc_url, api_keys="secret", jobs_directory=tmp_path)
+    with running(create_app(settings)) as address:
         browser.get(address)
         WebDriverWait(browser, 10).until(lambda _: browser.find_element(By.ID, "key").is_displayed())
         browser.find_element(By.NAME, "key").send_keys("secret", Keys.ENTER)

@@ -44,7 +44,9 @@ def create_app(settings: Settings | None = None, connect: Connect = connect) -> 
         redoc_url=None,
     )
     app.state.settings = settings
-    for router in (*(adapter.router for adapter in enabled), models.router, health.router, page.router):
+    for adapter in enabled:
+        app.include_router(adapter.router, responses=adapter.error_responses)
+    for router in (models.router, health.router, page.router):
         app.include_router(router)
     app.mount("/static", page.SafeFiles(directory=page.STATIC))
     app.mount("/swagger", page.SafeFiles(directory=page.SWAGGER))

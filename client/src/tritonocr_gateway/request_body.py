@@ -224,11 +224,13 @@ def unsupported_type(request: Request, *expected: str) -> UnsupportedMediaTypeEr
 def validated(model: type[BaseModel], values: Any) -> Any:
     """Validate values against a model.
 
+    `from_attributes` is set as FastAPI sets it: the error of a body that is no object is then PaddleX's.
+
     Raises:
         InvalidRequestError: with PaddleX's JSON list of what, where and why.
     """
     try:
-        return model.model_validate(values)
+        return model.model_validate(values, from_attributes=True)
     except ValidationError as error:
         raise InvalidRequestError(_described(error.errors(include_url=False))) from error
 

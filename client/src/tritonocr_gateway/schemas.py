@@ -5,13 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic import (
+    AliasGenerator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    create_model,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticKnownError
 
 from tritonocr import OPTIONS, Option
 
+_FLAG_STRINGS = ("true", "t", "yes", "y", "on", "1", "false", "f", "no", "n", "off", "0")
 # With a limit on the length, pydantic also rejects text that is not valid Unicode.
 _Name = Annotated[str, StringConstraints(max_length=200)]
+# PaddleX's service accepts these numbers and strings too, and clients and forms send them.
+_Flag = Annotated[
+    bool,
+    WithJsonSchema(
+        {"anyOf": [{"type": "boolean"}, {"enum": [0, 1, *_FLAG_STRINGS]}], "title": "A boolean, or its text"}
+    ),
+]
 _ONE_PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 )
@@ -25,7 +43,7 @@ class _Model(BaseModel):
 def _python_type(option: Option) -> Any:
     if option.choices:
         return Literal[option.choices]
-    return _Name if option.kind is str else option.kind
+    return {str: _Name, bool: _Flag}.get(option.kind, option.kind)
 
 
 def _option_fields() -> dict[str, Any]:
@@ -45,6 +63,9 @@ def _option_fields() -> dict[str, Any]:
 PipelineOptions = create_model("PipelineOptions", __base__=_Model, **_option_fields())
 
 
+_NUMBERS = tuple(name for name in PipelineOptions.model_fields if OPTIONS[name].kind in (int, float))
+
+
 class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
     """The fields of a request except its file. Only the camelCase names are valid."""
 
@@ -53,19 +74,27 @@ class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
     file_type: Literal[0, 1] | None = Field(
         default=None, description="0: a PDF; 1: an image. Detected from the file when absent."
     )
-    visualize: bool | None = Field(default=None, description="Whether to draw pictures of the result.")
+    visualize: _Flag | None = Field(default=None, description="Whether to draw pictures of the result.")
     log_id: str | None = Field(
         default=None,
         max_length=128,
         pattern=r"^[^\x00-\x1f\x7f]*$",
         description="Id of the request; when absent, the header `X-Request-ID`, else a new UUID.",
     )
-    return_page_image: bool | None = Field(
+    return_page_image: _Flag | None = Field(
         default=None, description="Whether to return `pageImage`, the picture that all coordinates refer to."
     )
-    return_text: bool | None = Field(
+    return_text: _Flag | None = Field(
         default=None, description="Whether to return `text`, the lines of each page in reading order."
     )
+
+    @field_validator(*_NUMBERS, mode="before")
+    @classmethod
+    def _reject_boolean(cls, value: Any) -> Any:
+        """Reject JSON's true and false in fields for numbers, which pydantic reads as 1 and 0."""
+        if isinstance(value, bool):
+            raise PydanticKnownError("float_type")
+        return value
 
     def options(self) -> dict[str, Any]:
         """Return the options that the request gives, by their names in the client."""
@@ -151,6 +180,12 @@ class Failure(_Model):
     log_id: str
     error_code: int = Field(description="The HTTP status.")
     error_msg: str = Field(description="One sentence that describes the error.")
+
+
+class DetailFailure(BaseModel):
+    """The response to a request that failed, in FastAPI's form, which Open WebUI and RapidOCR use."""
+
+    detail: str = Field(description="One sentence that describes the error.")
 
 
 class Healthy(_Model):

@@ -75,6 +75,31 @@ def test_options_reach_triton(
     assert triton.sent()[name] == sent
 
 
+@pytest.mark.parametrize("value", [[], None, "text", 5, 1.5, True])
+def test_a_body_that_is_no_object_gets_the_error_of_paddlex(serve: Any, value: Any) -> None:
+    response = serve().post("/ocr", content=json.dumps(value), headers={"content-type": "application/json"})
+    (error,) = json.loads(response.json()["errorMsg"])
+    assert (response.status_code, error["type"], error["loc"]) == (422, "model_attributes_type", "body")
+
+
+@pytest.mark.parametrize("field", ["textDetThresh", "textDetLimitSideLen", "maxPages", "pdfDpi"])
+@pytest.mark.parametrize("value", [True, False])
+def test_a_boolean_is_no_number(serve: Any, body: dict[str, Any], field: str, value: bool) -> None:
+    response = serve().post("/ocr", json={**body, field: value})
+    assert response.status_code == 422
+    assert f"body.{field}" in response.json()["errorMsg"]
+
+
+@pytest.mark.parametrize("value", [0, "yes", "off", "1"])
+def test_the_schema_lists_what_is_accepted_as_a_boolean(
+    serve: Any, triton: Any, body: dict[str, Any], value: Any
+) -> None:
+    field = OCRRequest.model_json_schema(by_alias=True)["properties"]["useDocUnwarping"]
+    assert value in next(kind["enum"] for kind in field["anyOf"][0]["anyOf"] if "enum" in kind)
+    assert serve().post("/ocr", json={**body, "useDocUnwarping": value}).status_code == 200
+    assert triton.sent()["use_doc_unwarping"] == (value in ("yes", "1"))
+
+
 def test_an_option_of_null_is_left_to_the_server(serve: Any, triton: Any, body: dict[str, Any]) -> None:
     serve().post("/ocr", json={**body, "textDetThresh": None})
     assert triton.sent().keys() == {"file", "return_page_images"}

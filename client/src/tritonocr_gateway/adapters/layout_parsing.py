@@ -19,7 +19,7 @@ from tritonocr_gateway.files import check_file_type, from_base64, is_url
 from tritonocr_gateway.recognition import read_pages
 from tritonocr_gateway.request_body import JSON_TYPE, media_type_of, read_json, unsupported_type, validated
 from tritonocr_gateway.responses import FileResult, data_info, pruned, warnings_of
-from tritonocr_gateway.schemas import Failure, OCRRequest, schema_of
+from tritonocr_gateway.schemas import OCRRequest, schema_of
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import Service, ServiceDependency
 
@@ -27,15 +27,11 @@ router = APIRouter(dependencies=[Depends(require_key)])
 ADAPTER = Adapter("layout_parsing", router)
 
 _BODY = {"required": True, "content": {JSON_TYPE: {"schema": schema_of(OCRRequest)}}}
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Failure} for status in (400, 401, 408, 413, 415, 422, 429, 500, 502, 503, 504)
-}
 
 
 @router.post(
     "/layout-parsing",
     summary="Read an image or PDF as Markdown",
-    responses=_ERRORS,
     openapi_extra={"requestBody": _BODY},
 )
 async def layout_parsing(request: Request, service: ServiceDependency) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
 
 from tritonocr import OCRResult
 from tritonocr_gateway.adapters.protocol import Adapter
@@ -32,11 +33,17 @@ _BODY = {"required": True, "content": {FORM_TYPE: {"schema": _SCHEMA}}}
 _OPTIONS = {"use_doc_orientation_classify": False, "use_doc_unwarping": False, "max_pages": 1}
 
 
+class LiteParseFailure(BaseModel):
+    """The response to a request that failed."""
+
+    error: str = Field(description="One sentence that describes the error.")
+
+
 def _error_body(details: ErrorDetails) -> Any:
     return {"error": details.message}
 
 
-ADAPTER = Adapter("liteparse", router, _error_body)
+ADAPTER = Adapter("liteparse", router, _error_body, LiteParseFailure)
 
 
 @router.post("/liteparse/ocr", summary="Read an image for LiteParse", openapi_extra={"requestBody": _BODY})

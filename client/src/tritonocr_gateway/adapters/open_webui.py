@@ -11,6 +11,7 @@ from tritonocr_gateway.adapters.protocol import Adapter
 from tritonocr_gateway.errors import ErrorDetails, InvalidRequestError
 from tritonocr_gateway.recognition import read_pages
 from tritonocr_gateway.request_body import read_bytes
+from tritonocr_gateway.schemas import DetailFailure
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import ServiceDependency
 
@@ -27,7 +28,7 @@ def _error_body(details: ErrorDetails) -> Any:
     return {"detail": details.message}
 
 
-ADAPTER = Adapter("open_webui", router, _error_body)
+ADAPTER = Adapter("open_webui", router, _error_body, DetailFailure)
 
 
 @router.put("/process", summary="Read a document for Open WebUI", openapi_extra={"requestBody": _BODY})

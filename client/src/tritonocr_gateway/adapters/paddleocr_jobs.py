@@ -72,6 +72,14 @@ class JobForm(JobFields):
     file: bytes = Field(description="The document.", json_schema_extra={"format": "binary"})
 
 
+class JobFailure(BaseModel):
+    """The response to a request that failed."""
+
+    code: int = Field(description="The HTTP status.")
+    msg: str = Field(description="One sentence that describes the error.")
+    log_id: str = Field(alias="logId")
+
+
 class Jobs:
     """The store and the runner of one gateway. The store opens at startup if it exists, else at first use."""
 
@@ -125,7 +133,7 @@ def _error_body(details: ErrorDetails) -> Any:
     return {"code": details.status, "msg": details.message, "logId": details.log_id}
 
 
-ADAPTER = Adapter("paddleocr_jobs", router, _error_body, _lifespan)
+ADAPTER = Adapter("paddleocr_jobs", router, _error_body, JobFailure, _lifespan)
 
 
 async def _opened(request: Request) -> tuple[JobStore, JobRunner]:

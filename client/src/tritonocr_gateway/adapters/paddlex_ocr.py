@@ -47,7 +47,7 @@ from tritonocr_gateway.responses import (
     render,
     result_fields,
 )
-from tritonocr_gateway.schemas import Failure, OCRFields, OCRForm, OCRRequest, Success, schema_of
+from tritonocr_gateway.schemas import OCRFields, OCRForm, OCRRequest, Success, schema_of
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import Service, ServiceDependency
 from tritonocr_gateway.settings import Settings
@@ -64,20 +64,6 @@ _BODY = {
         "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
     },
 }
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": Failure, "description": "The body cannot be parsed."},
-    401: {"model": Failure, "description": "The API key is missing or wrong."},
-    408: {"model": Failure, "description": "The body did not arrive in time."},
-    413: {"model": Failure, "description": "The body is too large."},
-    415: {"model": Failure, "description": "The body is neither JSON nor a form."},
-    422: {"model": Failure, "description": "A field or the file is invalid."},
-    429: {"model": Failure, "description": "A limit is reached; Retry-After says when to try again."},
-    500: {"model": Failure, "description": "The gateway or the OCR server failed."},
-    501: {"model": Failure, "description": "The gateway lacks a package."},
-    502: {"model": Failure, "description": "The OCR server sent an invalid response."},
-    503: {"model": Failure, "description": "The OCR server is unavailable."},
-    504: {"model": Failure, "description": "The file was not read in time."},
-}
 _OTHER_TYPES = {
     **{media_type: {"schema": {"type": "string"}} for media_type in DOCUMENTS},
     NDJSON: {"schema": {"type": "string"}},
@@ -89,7 +75,7 @@ _OTHER_TYPES = {
     "/ocr",
     summary="Read an image or PDF",
     response_model=None,
-    responses={200: {"model": Success, "content": _OTHER_TYPES}, **_ERRORS},
+    responses={200: {"model": Success, "content": _OTHER_TYPES}},
     openapi_extra={"requestBody": _BODY},
 )
 async def ocr(request: Request, service: ServiceDependency) -> Response:

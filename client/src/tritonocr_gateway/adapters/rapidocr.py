@@ -20,6 +20,7 @@ from tritonocr_gateway.request_body import (
     read_form,
     unsupported_type,
 )
+from tritonocr_gateway.schemas import DetailFailure
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import Service, ServiceDependency
 
@@ -40,7 +41,7 @@ def _error_body(details: ErrorDetails) -> Any:
     return {"detail": details.message}
 
 
-ADAPTER = Adapter("rapidocr", router, _error_body)
+ADAPTER = Adapter("rapidocr", router, _error_body, DetailFailure)
 
 
 @router.post("/rapidocr/ocr", summary="Read an image for RapidOCR", openapi_extra={"requestBody": _BODY})

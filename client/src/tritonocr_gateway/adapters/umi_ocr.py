@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
@@ -32,11 +32,18 @@ class UmiRequest(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict, description="See `GET /api/ocr/get_options`.")
 
 
+class UmiFailure(BaseModel):
+    """The response to a request that failed."""
+
+    code: Literal[901]
+    data: str = Field(description="One sentence that describes the error.")
+
+
 def _error_body(details: ErrorDetails) -> Any:
     return {"code": _FAILURE, "data": details.message}
 
 
-ADAPTER = Adapter("umi_ocr", router, _error_body)
+ADAPTER = Adapter("umi_ocr", router, _error_body, UmiFailure)
 _BODY = {"required": True, "content": {JSON_TYPE: {"schema": schema_of(UmiRequest)}}}
 
 
