@@ -263,7 +263,8 @@ def _assert_same_result(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
         }
         assert our["rec_texts"] == their["rec_texts"]
         np.testing.assert_allclose(our["rec_scores"], their["rec_scores"], atol=0.05)
-        tolerance_px = 4 * max(1, max(ours["dataInfo"].get("width", 0), 960) / 960)  # of the map's pixels
+        side_px = our["text_det_params"]["limit_side_len"]
+        tolerance_px = 4 * max(1, ours["dataInfo"].get("width", 0) / side_px)  # 4 px of detection's map
         for boxes in ("dt_polys", "rec_polys", "rec_boxes"):
             assert len(our[boxes]) == len(their[boxes])
             if our[boxes]:
