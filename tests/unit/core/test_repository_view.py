@@ -126,7 +126,8 @@ class TestLanguages:
         with pytest.raises(InvalidInputError) as error:
             RepositoryView(repository).for_language("ta", "ch_rec")
         assert str(error.value) == (
-            "lang: got 'ta', which no served model reads; expected one of ch, en, japan"
+            "lang: got 'ta', which no served model reads; expected one of ch, en, japan. "
+            "ta_PP-OCRv3_mobile_rec reads it: tritonocr serve --model ta_PP-OCRv3_mobile_rec"
         )
 
 

@@ -86,6 +86,7 @@ def test_defaults_are_the_tutorials() -> None:
         "text_detection_model_name": "",
         "text_recognition_model_name": "",
         "lang": "",
+        "coordinates": "output",
         "return_word_box": False,
         "return_char_box": False,
         "return_page_images": False,

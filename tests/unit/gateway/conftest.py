@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -58,3 +59,9 @@ def serve(triton: FakeTransport, default_url: str) -> Iterator[Serve]:
 def body() -> dict[str, Any]:
     """A request that is right."""
     return {"file": base64.b64encode(picture()).decode(), "fileType": 1, "visualize": False}
+
+
+@pytest.fixture(autouse=True)
+def _own_state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test's gateway a job store of its own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
