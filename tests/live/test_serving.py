@@ -127,6 +127,7 @@ def asked(client: OCRClient) -> tuple[bool, float]:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.timeout(900)  # 500 pages on two cores without bf16
 def test_memory_is_small_and_does_not_grow(tmp_path: Path, images: list[bytes]) -> None:
     with started(tmp_path) as server, OCRClient(server.grpc_url) as client:
         assert memory_bytes(server) < IDLE_LIMIT_BYTES
