@@ -97,7 +97,7 @@ def test_models_are_fetched_when_it_is_built_and_never_after(image: str) -> None
     [fetching] = [each for each in _instructions(image, "RUN") if "models fetch" in each]
     environment = _environment(image)
     assert fetching.startswith(f"TRITONOCR_HOME={environment['TRITONOCR_SHIPPED_HOME']} ")
-    assert "--default" in fetching
+    assert "--presets" in fetching
     assert environment["TRITONOCR_OFFLINE"] == "1"
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from tritonocr_common.nesting import expanded_size
 from tritonocr_common.paddlex_keys import KEYS_WITHOUT_EFFECT
+from tritonocr_common.presets import PresetError, preset_file
 
 from ._exceptions import InvalidInputError, missing_extra
 from ._options import OPTIONS, OCROptions, checked_options
@@ -77,6 +78,21 @@ def pipeline_config(pipeline: str | Path, config: Mapping[str, Any] | None) -> d
                 f"The pipeline is {given!r}; expected {PIPELINE_NAME!r} or the path of a YAML file."
             )
     return content
+
+
+def preset_path(preset: str, pipeline: str | Path, config: Mapping[str, Any] | None) -> Path:
+    """Return the path of a preset's configuration, for the arguments of `create_pipeline`.
+
+    Raises:
+        InvalidInputError: no preset has this name, or a configuration chooses the models too.
+    """
+    if config is not None or str(pipeline) != PIPELINE_NAME:
+        given = "a config" if config is not None else f"the pipeline {str(pipeline)!r}"
+        raise InvalidInputError(f"The preset {preset!r} and {given} both choose the models; use one.")
+    try:
+        return preset_file(preset)
+    except PresetError as error:
+        raise InvalidInputError(f"preset: {error}.") from None
 
 
 def options_of(config: Mapping[str, Any]) -> OCROptions:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from ._client import OCRClient
 from ._embedded import start_server
-from ._paddlex_config import PIPELINE_NAME, ignored_keys, model_dirs, options_of, pipeline_config
+from ._paddlex_config import PIPELINE_NAME, ignored_keys, model_dirs, options_of, pipeline_config, preset_path
 from ._results.result import OCRFailure, OCRResult
 from ._transport.address import Urls, split_urls
 from ._transport.connect import checked_addresses
@@ -19,6 +19,8 @@ from ._transport.tls import TLS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from tritonocr_common.presets import Preset
 
     from ._arguments import ClientArguments, PredictArguments
 
@@ -33,6 +35,7 @@ def create_pipeline(
     device: str | None = None,
     use_hpip: bool = False,
     *,
+    preset: Preset | None = None,
     url: Urls | None = None,
     jobs: int = DEFAULT_JOBS,
     timeout_s: float | None = DEFAULT_TIMEOUT_S,
@@ -46,6 +49,8 @@ def create_pipeline(
         config: PaddleX's configuration as a dict; it takes precedence over a file.
         device: `cpu`, `gpu:0` and so on, for a server that starts here; None lets the server choose.
         use_hpip: accepted for compatibility; the server always uses its fastest engine.
+        preset: models by a short name instead of a configuration: `paddlex` (the default), `fast` (PP-OCRv6
+            tiny) or `accurate` (PP-OCRv6 small). A running server must serve these models.
         url: address of a running server, or several, as for `OCRClient`; None starts a server on this
             machine, which stops with the pipeline or with Python.
         jobs: files that `predict()` has in flight at the same time.
@@ -54,13 +59,16 @@ def create_pipeline(
         tls: certificates, for a url that begins with `grpcs://` or `https://`.
 
     Raises:
-        InvalidInputError: another pipeline than OCR, a configuration that cannot be read, a wrong address,
-            certificates for a server without TLS, or a device that does not exist.
+        InvalidInputError: another pipeline than OCR, a configuration that cannot be read, an unknown preset,
+            a preset beside a configuration, a wrong address, certificates for a server without TLS, or a
+            device that does not exist.
         MissingExtraError: no url, and `tritonocr-server` is not installed.
         ServerUnavailableError: the server on this machine did not start.
     """
     checked_addresses(url, tls)
     pipeline = PIPELINE_NAME if pipeline is None else pipeline
+    if preset is not None:
+        pipeline = preset_path(preset, pipeline, config)
     content = pipeline_config(pipeline, config)
     options = options_of(content or {})
     arguments: dict[str, Any] = {"jobs": jobs, "timeout_s": timeout_s, "headers": headers}

@@ -12,6 +12,7 @@ HOME: Final = "TRITONOCR_HOME"
 SHIPPED_HOME: Final = "TRITONOCR_SHIPPED_HOME"
 OFFLINE: Final = "TRITONOCR_OFFLINE"
 TRITONSERVER: Final = "TRITONOCR_TRITONSERVER"
+PRESET: Final = "TRITONOCR_PRESET"
 ADMIN_KEY: Final = "TRITONOCR_ADMIN_KEY"
 LOG_FORMAT: Final = "TRITONOCR_LOG_FORMAT"
 LOG_REQUESTS: Final = "TRITONOCR_LOG_REQUESTS"
@@ -26,6 +27,7 @@ VARIABLES: Final = {
     SHIPPED_HOME: "Second model cache, read only: the models that a container image contains.",
     OFFLINE: "If set, nothing is downloaded: a missing model is an error. Empty, `0` and `false` mean no.",
     TRITONSERVER: "Folder of your own tritonserver, for example `/opt/tritonserver` in NVIDIA's image.",
+    PRESET: "Models of `tritonocr serve`: `paddlex`, `fast` or `accurate`, as its `--preset`.",
     ADMIN_KEY: "Key of Triton's administrative APIs ([security.md](security.md#the-admin-key)).",
     LOG_FORMAT: "`text` or `json`, as `tritonocr serve --log-format`.",
     LOG_REQUESTS: "If true, one log line per request, as `tritonocr serve --log-requests`.",

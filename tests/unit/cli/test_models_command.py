@@ -82,7 +82,7 @@ def test_fetch_continues_after_a_failed_model(own_model: Path) -> None:
     "arguments", [["fetch"], ["fetch", "UVDoc", "--all"], ["fetch", "--default", "--all"]], ids=" ".join
 )
 def test_fetch_requires_either_names_or_all(arguments: list[str]) -> None:
-    assert "give the names of models, --default, --all, or --tritonserver" in _run(*arguments, status=2)
+    assert "give names, --default, --presets, --all, or --tritonserver" in _run(*arguments, status=2)
 
 
 def test_fetch_tritonserver_needs_no_model_name(monkeypatch: pytest.MonkeyPatch) -> None:

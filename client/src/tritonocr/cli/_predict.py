@@ -15,12 +15,13 @@ import typer
 
 from tritonocr_common import environment
 from tritonocr_common.options import OptionValue
+from tritonocr_common.presets import PRESETS_HELP, Preset
 
 from .._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from .._client import Prediction
 from .._inputs.sources import missing_file
 from .._options import known_language, refuses_an_option
-from .._paddlex_config import pipeline_config
+from .._paddlex_config import pipeline_config, preset_path
 from .._pipeline import OCRPipeline, create_pipeline
 from .._read_ahead import skipped_pages
 from .._results.result import OCRFailure, OCRResult
@@ -63,6 +64,15 @@ def _predict(
     pipeline: Annotated[
         str, typer.Option("--pipeline", help="OCR, or the path of an OCR.yaml file.")
     ] = "OCR",
+    preset: Annotated[
+        Preset | None,
+        typer.Option(
+            "--preset",
+            help=f"Models, instead of an OCR.yaml file. {PRESETS_HELP}. "
+            "With --url, the server must serve them.",
+            show_default=False,
+        ),
+    ] = None,
     save_path: Annotated[
         Path | None,
         typer.Option("--save_path", help="Directory for the results.", file_okay=False, show_default=False),
@@ -121,6 +131,8 @@ def _predict(
     Examples:
         tritonocr predict --input page.jpg
 
+        tritonocr predict --preset fast --input page.jpg
+
         tritonocr predict --url localhost:8001 --input scans/ --format json --save_path out --resume
 
         tritonocr predict --input contract.pdf --max_pages 200 --format pdf > searchable.pdf
@@ -141,7 +153,7 @@ def _predict(
     with contextlib.ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         _say_warnings()
-        depends_on = {**options, "format": output, "pipeline": pipeline}
+        depends_on = {**options, "format": output, "pipeline": pipeline, "preset": preset}
         journal = stack.enter_context(Journal(save_path, depends_on, resume=resume)) if save_path else None
         planned = jobs(names, recursive=recursive, stems=journal.stems if journal else {})
         todo = [job for job in planned if journal is None or not journal.has(job)]
@@ -149,8 +161,8 @@ def _predict(
             check_printable(output, len(todo))
         checked_addresses(url or None, reached_by["tls"])
         if not url:
-            _check_before_start(pipeline, options, todo)
-        client = stack.enter_context(_pipeline(pipeline, url, device, timeout_s, reached_by))
+            _check_before_start(pipeline, preset, options, todo)
+        client = stack.enter_context(_pipeline(pipeline, preset, url, device, timeout_s, reached_by))
         prediction = Prediction(
             client,
             options=_with_what_the_format_holds(options, output, save_path),
@@ -167,14 +179,16 @@ def _predict(
         raise typer.Exit(int(ExitCode.FILES_FAILED))
 
 
-def _check_before_start(pipeline: str, options: Mapping[str, Any], todo: Sequence[InputJob]) -> None:
+def _check_before_start(
+    pipeline: str, preset: Preset | None, options: Mapping[str, Any], todo: Sequence[InputJob]
+) -> None:
     """Report mistakes that need no server, before one is started: an unknown language, no file at all.
 
     Raises:
         InvalidInputError: the pipeline is unknown, or no model reads the language.
         typer.Exit: none of the inputs exists; each is named.
     """
-    pipeline_config(pipeline, None)
+    pipeline_config(preset_path(preset, pipeline, None) if preset else pipeline, None)
     if "lang" in options:
         known_language(options["lang"])
     missing = {job.name: error for job in todo if (error := missing_file(job.source))}
@@ -285,6 +299,7 @@ class _Run:
 @contextlib.contextmanager
 def _pipeline(
     pipeline: str,
+    preset: Preset | None,
     url: Sequence[str] | None,
     device: str | None,
     timeout_s: float,
@@ -293,7 +308,7 @@ def _pipeline(
     if not url and sys.stderr.isatty():
         say("starting a server, because no --url is given; this takes some seconds")
     with create_pipeline(
-        pipeline, device=device, url=url or None, timeout_s=timeout_s, **reached_by
+        pipeline, preset=preset, device=device, url=url or None, timeout_s=timeout_s, **reached_by
     ) as client:
         yield client
 

@@ -1,4 +1,4 @@
-"""Define `tritonocr config`, which prints the configuration of the default pipeline."""
+"""Define `tritonocr config`, which prints the configuration of the default pipeline or of a preset."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from tritonocr_backend.repository.pipeline_config import default_text
+from tritonocr_common.presets import Preset, preset_file
 
 FILE_NAME = "OCR.yaml"
 
@@ -21,6 +22,13 @@ def config(
             help="Directory or .yaml file to write; the default is standard output.",
         ),
     ] = None,
+    preset: Annotated[
+        Preset | None,
+        typer.Option(
+            help="Print the short OCR.yaml of a preset instead, which only names its models.",
+            show_default="the default pipeline with all settings",
+        ),
+    ] = None,
     get_pipeline_config: Annotated[  # PaddleX's spelling of this command
         Literal["OCR"], typer.Option("--get_pipeline_config", hidden=True)
     ] = "OCR",
@@ -31,11 +39,14 @@ def config(
         tritonocr config > OCR.yaml
 
         tritonocr config --save_path pipelines/
+
+        tritonocr config --preset fast
     """
+    text = preset_file(preset).read_text(encoding="utf-8") if preset else default_text()
     if save_path is None:
-        typer.echo(default_text(), nl=False)
+        typer.echo(text, nl=False)
         return
     path = save_path if save_path.suffix in (".yaml", ".yml") else save_path / FILE_NAME
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(default_text(), encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     typer.echo(str(path))

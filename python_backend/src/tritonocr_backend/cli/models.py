@@ -24,6 +24,7 @@ from tritonocr_backend.zoo.importing import import_model
 from tritonocr_backend.zoo.layout import FileFormat
 from tritonocr_backend.zoo.listing import Listed, listing
 from tritonocr_backend.zoo.programs import Program
+from tritonocr_common.presets import PRESETS, preset_file
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, import, add and remove models.")
 
@@ -106,6 +107,9 @@ def fetch(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Fetch every model.")] = False,
     default: Annotated[bool, typer.Option("--default", help="Fetch the default pipeline's models.")] = False,
+    presets: Annotated[
+        bool, typer.Option("--presets", help=f"Fetch the models of all presets: {', '.join(PRESETS)}.")
+    ] = False,
     tritonserver: Annotated[
         bool,
         typer.Option(
@@ -123,11 +127,16 @@ def fetch(
 
         tritonocr models fetch --default --tritonserver
 
+        tritonocr models fetch --presets
+
         tritonocr models fetch --all
     """
-    wanted = [*(pipeline_config.default().networks.values() if default else ()), *(names or ())]
+    pipelines = [pipeline_config.load(preset_file(name)) for name in (PRESETS if presets else ())]
+    pipelines += [pipeline_config.default()] if default else []
+    networks = (network for pipeline in pipelines for network in pipeline.networks.values())
+    wanted = list(dict.fromkeys((*networks, *(names or ()))))
     if (everything and wanted) or not (everything or wanted or tritonserver):
-        raise typer.BadParameter("give the names of models, --default, --all, or --tritonserver")
+        raise typer.BadParameter("give names, --default, --presets, --all, or --tritonserver")
     if everything:
         wanted = [model.name for model in registry.models()]
     fetches = {name: partial(fetch_model, name, file_format=file_format) for name in wanted}

@@ -1,4 +1,4 @@
-"""Define the options that several commands share."""
+"""Define the options that several commands share, and load the pipeline that they choose."""
 
 from __future__ import annotations
 
@@ -7,13 +7,28 @@ from typing import Annotated
 
 import typer
 
+from tritonocr_backend.cli.reporting import say
+from tritonocr_backend.repository import pipeline_config
 from tritonocr_backend.repository.network_config import Precision
+from tritonocr_backend.repository.pipeline_config import PipelineConfig
+from tritonocr_common import environment
+from tritonocr_common.presets import PRESETS_HELP, Preset, preset_file
 
 PipelineFile = Annotated[
     Path | None,
     typer.Option(
         help="Pipeline in PaddleX's format (OCR.yaml); `tritonocr config` prints an example.",
         show_default="the default pipeline",
+    ),
+]
+
+PresetName = Annotated[
+    Preset | None,
+    typer.Option(
+        "--preset",
+        envvar=environment.PRESET,
+        help=f"Models of the pipeline. {PRESETS_HELP}. All steps stay on.",
+        show_default="paddlex",
     ),
 ]
 
@@ -38,3 +53,22 @@ RecognitionInstances = Annotated[
         show_default="1 per 16 cores, 2 on a GPU",
     ),
 ]
+
+
+def load_pipeline(file: Path | None, preset: Preset | None) -> PipelineConfig:
+    """Return the pipeline of `--pipeline` or `--preset`, and print the warnings about its file.
+
+    Raises:
+        typer.BadParameter: both are given.
+        PipelineConfigError: the file cannot be read or contains an invalid value.
+    """
+    if file and preset:
+        raise typer.BadParameter(
+            f"--pipeline {file} and --preset {preset} (or {environment.PRESET}) both choose the models; "
+            "use one of them"
+        )
+    file = preset_file(preset) if preset else file
+    config = pipeline_config.load(file) if file else pipeline_config.default()
+    for warning in config.warnings:
+        say(f"tritonocr: {warning}", err=True)
+    return config

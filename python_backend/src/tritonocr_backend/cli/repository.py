@@ -12,10 +12,11 @@ from tritonocr_backend.cli.options import (
     MoreModels,
     OcrInstances,
     PipelineFile,
+    PresetName,
     RecognitionInstances,
+    load_pipeline,
 )
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
-from tritonocr_backend.repository import pipeline_config
 from tritonocr_backend.repository.network_config import ENGINE_CACHE, GPU_BATCH_DELAY_US, Accelerator
 from tritonocr_backend.repository.prepare import prepare_repository
 from tritonocr_backend.repository.profiles import Profile, profile_settings
@@ -46,6 +47,7 @@ def build(
     ] = None,
     model: MoreModels = None,
     pipeline: PipelineFile = None,
+    preset: PresetName = None,
     precision: ComputedIn = "auto",
     accelerator: Annotated[
         Accelerator,
@@ -87,9 +89,7 @@ def build(
     """
     counts = {"ocr": ocr_instances, "text_recognition": recognition_instances}
     with exit_on_error():
-        config = pipeline_config.load(pipeline) if pipeline else pipeline_config.default()
-        for warning in config.warnings:
-            typer.echo(f"tritonocr: {warning}", err=True)
+        config = load_pipeline(pipeline, preset)
         serving = profile_settings(
             profile,
             device,

@@ -22,14 +22,16 @@ from tritonocr_backend.cli.options import (
     MoreModels,
     OcrInstances,
     PipelineFile,
+    PresetName,
     RecognitionInstances,
+    load_pipeline,
 )
 from tritonocr_backend.cli.reporting import exit_on_error, fetch_tritonserver, progress_bar, say
 from tritonocr_backend.core import logs
 from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.core.limits import LIMITS, parse_limits
 from tritonocr_backend.core.logs import LogFormat
-from tritonocr_backend.repository import pipeline_config, serving_file
+from tritonocr_backend.repository import serving_file
 from tritonocr_backend.repository.network_config import AdapterModel, Engine, ServingSettings
 from tritonocr_backend.repository.prepare import prepare_repository
 from tritonocr_backend.server.embedded import READY_POLL_S, EmbeddedServer, ServerOptions
@@ -50,6 +52,7 @@ def _known_adapters(names: list[str] | None) -> list[str] | None:
 
 def serve(
     pipeline: PipelineFile = None,
+    preset: PresetName = None,
     model: MoreModels = None,
     repository: Annotated[
         Path | None,
@@ -153,6 +156,8 @@ def serve(
     Examples:
     tritonocr serve
 
+    tritonocr serve --preset fast
+
     tritonocr serve --model japan_PP-OCRv3_mobile_rec --ocr-instances 8
 
     tritonocr config > OCR.yaml; tritonocr serve --pipeline OCR.yaml --gateway
@@ -182,9 +187,7 @@ def serve(
         scratch = Path(name)
         fetch_tritonserver()
         rest_ports = free_ports({"gateway_port": (host, gateway_port)}) if gateway else []
-        config = pipeline_config.load(pipeline) if pipeline else pipeline_config.default()
-        for warning in config.warnings:
-            say(f"tritonocr: {warning}", err=True)
+        config = load_pipeline(pipeline, preset)
         directory = prepare_repository(
             repository or scratch / "repository",
             config,

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from tritonocr_backend.cli.options import PipelineFile
+from tritonocr_backend.cli.options import PipelineFile, PresetName, load_pipeline
 from tritonocr_backend.cli.reporting import exit_on_error
 from tritonocr_backend.cli.tuning import Candidate, Effort, Finding, conclusion, questions, server_of
 from tritonocr_backend.cli.tuning import tune as measure
-from tritonocr_backend.repository import pipeline_config, serving_file
+from tritonocr_backend.repository import serving_file
 from tritonocr_backend.repository.cpu_sharing import available_cores
 from tritonocr_backend.repository.network_config import ServingSettings
 
@@ -28,6 +28,7 @@ def tune(
     ],
     output: Annotated[Path, typer.Option(help="Where to write the settings.")] = Path("serving.yaml"),
     pipeline: PipelineFile = None,
+    preset: PresetName = None,
     clients: Annotated[int, typer.Option(min=1, help="Files that are sent at the same time.")] = 4,
     rounds: Annotated[
         int, typer.Option(min=1, help="Number of times that each candidate reads all pages.")
@@ -47,7 +48,7 @@ def tune(
     tritonocr serve --serving serving.yaml
     """
     with exit_on_error():
-        config = pipeline_config.load(pipeline) if pipeline else pipeline_config.default()
+        config = load_pipeline(pipeline, preset)
         files = [path.read_bytes() for path in pages]
         start = server_of(config, {} if preprocessing else dict.fromkeys(_PREPROCESSING, False))
         effort, cores = Effort(clients, rounds, least_agreement), available_cores()
