@@ -6,8 +6,9 @@ import pb_utils_stand_in
 import pytest
 
 from tritonocr_backend.core import errors
-from tritonocr_backend.core.errors import TritonOcrError
+from tritonocr_backend.core.errors import ServerError, StageError, TritonOcrError
 from tritonocr_backend.triton.errors import CODES, error_response
+from tritonocr_common.error_reasons import append_reason, split_reason
 
 
 def below(error_class: type[Exception]) -> Iterator[type[Exception]]:
@@ -21,7 +22,8 @@ OURS = [error_class for error_class in below(TritonOcrError) if error_class.__mo
 
 
 def test_the_table_is_total() -> None:
-    assert set(CODES) == set(OURS)
+    assert [error_class for error_class in OURS if not set(error_class.__mro__) & set(CODES)] == []
+    assert set(CODES) <= set(OURS)
 
 
 def test_no_class_hides_another() -> None:
@@ -30,8 +32,23 @@ def test_no_class_hides_another() -> None:
 
 
 @pytest.mark.parametrize("error_class", OURS, ids=lambda c: c.__name__)
-def test_each_gets_its_code_and_keeps_its_sentence(error_class: type[TritonOcrError]) -> None:
-    error = error_response(error_class("what, got, expected")).error()
+def test_each_gets_its_code_and_keeps_its_sentence_and_reason(error_class: type[TritonOcrError]) -> None:
+    ours = error_class("what, got, expected")
+    error = error_response(ours).error()
     assert error is not None
-    assert error.code() == getattr(pb_utils_stand_in.TritonError, CODES[error_class])
-    assert error.message() == "what, got, expected"
+    code = next(CODES[parent] for parent in error_class.__mro__ if parent in CODES)
+    assert error.code() == getattr(pb_utils_stand_in.TritonError, code)
+    sentence, reason = split_reason(error.message())
+    assert sentence == "what, got, expected"
+    assert reason in (ours.reason, None)
+    if reason is None:  # Triton's code states the reason
+        assert {type(other) for other in ours_of(code)} <= {error_class, StageError, ServerError}
+
+
+def ours_of(code: str) -> Iterator[TritonOcrError]:
+    """Yield an error of each class that has this code and no reason of its own."""
+    for error_class in OURS:
+        error = error_class("any")
+        own = next(CODES[parent] for parent in error_class.__mro__ if parent in CODES)
+        if own == code and append_reason("any", error.reason) == "any":
+            yield error

@@ -2,6 +2,7 @@
 
     TritonOCRError
     ├── InvalidInputError (ValueError)     the request is wrong: the file, an option, a combination
+    │   ├── InvalidOptionError             an option is wrong, or the server does not support its value
     │   └── FetchError                     a URL could not be fetched
     ├── ServerError                        the server failed; its log has the details
     │   ├── ProtocolError                  the response does not follow the contract
@@ -19,6 +20,11 @@ Each message is one sentence; if the server sent a message, it is the server's s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from tritonocr_common.error_reasons import Reason, split_reason
+from tritonocr_common.triton_messages import is_overload, is_stopping
+
 
 class TritonOCRError(Exception):
     """Base class of all errors that TritonOCR raises."""
@@ -26,6 +32,10 @@ class TritonOCRError(Exception):
 
 class InvalidInputError(TritonOCRError, ValueError):
     """The file, an option or their combination is wrong; a retry does not help."""
+
+
+class InvalidOptionError(InvalidInputError):
+    """An option is wrong, or the server does not support its value, whatever the file."""
 
 
 class FetchError(InvalidInputError):
@@ -130,12 +140,13 @@ ERROR_BY_STATUS: dict[str, type[TritonOCRError]] = {
     "504": DeadlineExceededError,
 }
 
-# Triton uses one code for a full queue and for a server that stops; only its message tells them apart.
-_OVERLOAD_PHRASES = ("maximum queue size", "timeout expired", "overloaded")
-
-# Triton's messages while it stops, under several codes: a file in progress fails with INTERNAL if a model
-# that `ocr` calls is unloaded before `ocr` has finished.
-_STOPPING_PHRASES = ("server is stopping", "server not ready", "server exiting", "no available versions")
+# A reason that the `ocr` model states is more exact than the status.
+_ERROR_BY_REASON: Mapping[Reason | None, type[TritonOCRError]] = {
+    "invalid_option": InvalidOptionError,
+    "overloaded": OverloadedError,
+    "shared_memory_full": OverloadedError,
+    "stopping": ServerUnavailableError,
+}
 
 
 def error_from_status(status: str | None, message: str) -> TritonOCRError:
@@ -145,17 +156,18 @@ def error_from_status(status: str | None, message: str) -> TritonOCRError:
         status: the status that tritonclient reports; None if it reports none, which is a ServerError.
         message: the server's message.
     """
-    kind = ERROR_BY_STATUS.get(status or "", ServerError)
-    if issubclass(kind, ServerError) and is_stopping(message):
-        return ServerUnavailableError(message)
-    if kind is ServerUnavailableError and any(phrase in message.lower() for phrase in _OVERLOAD_PHRASES):
+    sentence, reason = split_reason(message)
+    kind = _ERROR_BY_REASON.get(reason) or ERROR_BY_STATUS.get(status or "", ServerError)
+    if reason is None and issubclass(kind, ServerError) and is_stopping(message):
+        kind = ServerUnavailableError
+    elif reason is None and kind is ServerUnavailableError and is_overload(message):
         kind = OverloadedError
-    return kind(message)
+    return kind(sentence)
 
 
-def is_stopping(message: str) -> bool:
-    """Return whether a server's message means that it stops and did not read the file."""
-    return any(phrase in message.lower() for phrase in _STOPPING_PHRASES)
+def has_not_begun(message: str) -> bool:
+    """Return whether a server's message states that it stops and did not read the file."""
+    return split_reason(message)[1] == "stopping" or is_stopping(message)
 
 
 def unreachable(

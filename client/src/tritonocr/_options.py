@@ -14,7 +14,7 @@ from tritonocr_common.option_types import OCROptions
 from tritonocr_common.options import OPTIONS, Option, OptionValue, OptionValueError, default_values
 from tritonocr_common.quoting import quoted
 
-from ._exceptions import InvalidInputError
+from ._exceptions import InvalidOptionError
 
 __all__ = ["DEFAULTS", "OPTIONS", "OCROptions", "Option", "checked_options", "settings_from_model_config"]
 
@@ -28,11 +28,13 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, OptionValue]:
         The given options as plain Python values, in the table's order.
 
     Raises:
-        InvalidInputError: an unknown name, or a value of the wrong type or out of range.
+        InvalidOptionError: an unknown name, or a value of the wrong type or out of range.
     """
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
-        raise InvalidInputError(f"Unknown option {quoted(unknown[0])}; the options are {', '.join(OPTIONS)}.")
+        raise InvalidOptionError(
+            f"Unknown option {quoted(unknown[0])}; the options are {', '.join(OPTIONS)}."
+        )
     given = {name: options[name] for name in OPTIONS if options.get(name) is not None}
     return {name: _checked(OPTIONS[name], value) for name, value in given.items()}
 
@@ -41,7 +43,7 @@ def _checked(option: Option, value: object) -> OptionValue:
     try:
         return option.check(_plain(value))
     except OptionValueError as error:
-        raise InvalidInputError(
+        raise InvalidOptionError(
             f"Option {option.name!r} is {error.got}; expected {error.expected}, or None."
         ) from None
 
@@ -59,20 +61,15 @@ def known_language(name: str) -> str:
     """Return the code of the `lang` option for a language's name or code.
 
     Raises:
-        InvalidInputError: no model of TritonOCR reads it.
+        InvalidOptionError: no model of TritonOCR reads it.
     """
     code = language_code(name)
     if code is None:
-        raise InvalidInputError(
+        raise InvalidOptionError(
             f"lang is {quoted(name)}; expected a language that a model reads: an ISO 639 code such as en, "
             f"zh or de, or one of {', '.join(MODELS)}."
         )
     return code
-
-
-def refuses_an_option(error: Exception) -> bool:
-    """Whether a server refuses an option's value, whatever the file: its sentence begins with the name."""
-    return isinstance(error, InvalidInputError) and str(error).partition(":")[0] in OPTIONS
 
 
 def settings_from_model_config(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -96,6 +96,7 @@ ERROR_MAPPINGS: dict[type[Exception], ErrorMapping] = {
     NotReadyError: ErrorMapping(503),
     ClientGoneError: ErrorMapping(499),  # nginx's status for a client that closed the connection
     tritonocr.InvalidInputError: ErrorMapping(422),
+    tritonocr.InvalidOptionError: ErrorMapping(422),
     tritonocr.FetchError: ErrorMapping(422),
     tritonocr.ServerError: ErrorMapping(500, SERVER_FAILED),
     tritonocr.ProtocolError: ErrorMapping(502, SERVER_FAILED),

@@ -32,6 +32,7 @@ from tritonocr._results.saving import encoded_picture
 from tritonocr.cli._app import with_command
 from tritonocr.cli._summary import summary
 
+REFUSED_OPTION = "lang: got 'xx', expected one of ch, en [invalid_option]"
 PICTURE = encoded_picture(Image.new("RGB", (40, 60), "white"), ".jpg")
 
 
@@ -39,7 +40,9 @@ def answer(inputs: dict[str, Any]) -> Tensors:
     """The file's content as the one line; `bad` files are refused, `slow` ones take a while."""
     text = inputs["file"].item().decode()
     if "lang" in inputs:
-        raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, "lang: got 'xx', expected one of ch, en")
+        raise RefusalError(
+            grpc.StatusCode.INVALID_ARGUMENT, "lang: got 'xx', expected one of ch, en [invalid_option]"
+        )
     if text.startswith("bad"):
         raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, "file: got a bad one, expected a page")
     if text.startswith("slow"):

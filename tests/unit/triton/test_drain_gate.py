@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tritonocr_backend.core.errors import OverloadedError
+from tritonocr_backend.core.errors import StoppingError
 from tritonocr_backend.triton.drain_gate import VARIABLE, DrainGate, drain
 
 
@@ -34,12 +34,12 @@ def test_work_is_waited_for_and_new_work_refused(file: Path) -> None:
         thread.start()
         while not file.stat().st_size:
             time.sleep(0.001)
-        with other.working(), pytest.raises(OverloadedError, match="the server is stopping"):
+        with other.working(), pytest.raises(StoppingError, match="the server is stopping"):
             other.check()
         assert drained == []
     thread.join()
     assert drained == [True]
-    with busy.working(), pytest.raises(OverloadedError):
+    with busy.working(), pytest.raises(StoppingError):
         busy.check()
 
 

@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tritonocr_backend.core.errors import (
+    AbandonedError,
     InvalidInputError,
+    InvalidOptionError,
     OverloadedError,
     ServerError,
     SharedMemoryFullError,
     StageError,
+    StoppingError,
     reason_of,
 )
 from tritonocr_backend.triton.errors import error_response, from_call_exception, from_response_error
@@ -33,7 +36,7 @@ class TestErrors:
         ("error", "code"),
         [
             (InvalidInputError("file: got 0 bytes"), pb_utils.TritonError.INVALID_ARG),
-            (OverloadedError("busy"), pb_utils.TritonError.UNAVAILABLE),
+            (AbandonedError("gone"), pb_utils.TritonError.CANCELLED),
             (StageError("text_crop failed"), pb_utils.TritonError.INTERNAL),
             (ServerError("gone"), pb_utils.TritonError.INTERNAL),
         ],
@@ -42,6 +45,24 @@ class TestErrors:
     def test_on_purpose_keep_their_sentence(self, error: Exception, code: int) -> None:
         sent = error_response(error).error()
         assert (sent.message(), sent.code()) == (str(error), code)
+
+    @pytest.mark.parametrize(
+        ("error", "message"),
+        [
+            (OverloadedError("busy"), "busy [overloaded]"),
+            (StoppingError("bye"), "bye [stopping]"),
+            (InvalidOptionError("lang: got 'xx'"), "lang: got 'xx' [invalid_option]"),
+            (InvalidInputError("file: got 9 bytes", "too_large"), "file: got 9 bytes [too_large]"),
+        ],
+        ids=lambda value: type(value).__name__,
+    )
+    def test_state_the_reason_that_the_code_does_not_state(self, error: Exception, message: str) -> None:
+        assert error_response(error).error().message() == message
+
+    def test_a_called_model_hands_its_reason_on(self) -> None:
+        sent = error_response(InvalidInputError("page 3 has too many lines", "too_large")).error()
+        error = from_response_error("text_crop", sent)
+        assert (str(error), reason_of(error)) == ("page 3 has too many lines", "too_large")
 
     def test_not_on_purpose_tell_the_log_and_not_the_client(self, caplog: pytest.LogCaptureFixture) -> None:
         error = RuntimeError("/secret/path is broken")

@@ -329,7 +329,7 @@ class TestOcr:
         (answer,) = ocr.execute([request(file(GOOD), "rec_texts")])
         assert failure(answer) == (
             pb_utils.TritonError.UNAVAILABLE,
-            "text_detection is overloaded; try again later",
+            "text_detection is overloaded; try again later [overloaded]",
         )
 
     @pytest.mark.parametrize(
@@ -486,7 +486,7 @@ class TestReporting:
             error = pb_utils.InferenceResponse(error=pb_utils.TritonError(message))
             monkeypatch.setattr(pb_utils.InferenceRequest, "models", staticmethod(lambda _, e=error: e))
             self.reported(ocr_folder, request(file(GOOD), "rec_texts"))
-        for reason in ("invalid_request", "overloaded", "internal"):
+        for reason in ("invalid_option", "overloaded", "internal"):
             assert values["tritonocr_rejected_files_total", "ocr", reason] == 1
 
     def test_the_log_line_names_the_request_and_holds_no_text(

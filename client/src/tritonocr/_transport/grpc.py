@@ -16,13 +16,15 @@ from google.protobuf.json_format import MessageToDict
 from tritonclient.grpc import InferResult, service_pb2, service_pb2_grpc
 from tritonclient.utils import serialize_byte_tensor
 
+from tritonocr_common.triton_messages import is_not_connected
+
 from .._exceptions import (
     ClientStateError,
     DeadlineExceededError,
     ServerUnavailableError,
     deadline_exceeded,
     error_from_status,
-    is_stopping,
+    has_not_begun,
     unreachable,
 )
 from .address import Address
@@ -40,7 +42,6 @@ _CHANNEL_OPTIONS = {
 }
 # Without this header Triton sends the errors of a stream as messages, which have no status.
 _STATUS_IN_STREAMS = ("triton_grpc_error", "true")
-_NOT_CONNECTED = ("failed to connect", "DNS")
 # Our own timer ends a call that gRPC does not end; gRPC's deadline comes first.
 _GRACE_S = 1.0
 
@@ -145,10 +146,10 @@ def _translated(error: grpc.RpcError, url: str, timeout_s: float | None) -> Exce
         return deadline_exceeded(url, timeout_s)
     if type(translated) is not ServerUnavailableError:
         return translated
-    if details.startswith(_NOT_CONNECTED):
+    if is_not_connected(details):
         # gRPC's message is "…; last error: UNKNOWN: ipv4:…: …: REASON[: OK]"; only REASON is useful.
         return unreachable(url, details.removesuffix(": OK").rpartition(": ")[2], has_answered=False)
-    return unreachable(url, details, may_have_begun=not is_stopping(details))
+    return unreachable(url, str(translated), may_have_begun=not has_not_begun(details))
 
 
 async def _next_of(call: Any, allowance: Allowance) -> Any:

@@ -19,8 +19,9 @@ from tritonocr_common.presets import PRESETS_HELP, Preset
 
 from .._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from .._client import Prediction
+from .._exceptions import InvalidOptionError
 from .._inputs.sources import missing_file
-from .._options import known_language, refuses_an_option
+from .._options import known_language
 from .._paddlex_config import pipeline_config, preset_path
 from .._pipeline import OCRPipeline, create_pipeline
 from .._read_ahead import skipped_pages
@@ -276,7 +277,7 @@ class _Run:
         count, page = 0, None
         for page in results:
             if isinstance(page, OCRFailure):
-                if refuses_an_option(page.error):
+                if isinstance(page.error, InvalidOptionError):
                     raise page.error  # the server would reject every other file too
                 raise _FileFailedError(str(page.error))
             count += 1

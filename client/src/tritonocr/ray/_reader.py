@@ -16,6 +16,7 @@ from .._client import OCRClient
 from .._exceptions import (
     AccessDeniedError,
     DeadlineExceededError,
+    InvalidOptionError,
     MissingExtraError,
     ModelNotFoundError,
     RequestCancelledError,
@@ -23,7 +24,6 @@ from .._exceptions import (
     ServerUnavailableError,
     TritonOCRError,
 )
-from .._options import refuses_an_option
 from .._pipeline import create_pipeline
 from .._results.result import OCRFailure, OCRResult
 from .._transport.tls import TLS
@@ -34,7 +34,13 @@ from ._storage import Directory, StoredFile, read
 _T = TypeVar("_T")
 
 # Errors that every other file would get too.
-ENDS_THE_RUN = (ServerUnavailableError, AccessDeniedError, ModelNotFoundError, MissingExtraError)
+ENDS_THE_RUN = (
+    AccessDeniedError,
+    InvalidOptionError,
+    MissingExtraError,
+    ModelNotFoundError,
+    ServerUnavailableError,
+)
 # Attempts again for a file that failed through the server's fault.
 RETRIES = 2
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
@@ -130,9 +136,9 @@ class BlockReader:
             content = read(file)
             send = partial(client.ocr, content, input_path=file.uri, timeout_s=self._job.timeout_s)
             return persistently(partial(send, **self._job.options), self._job.patience_s)
+        except ENDS_THE_RUN:
+            raise
         except TritonOCRError as error:
-            if isinstance(error, ENDS_THE_RUN) or refuses_an_option(error):
-                raise
             return [OCRFailure(file.uri, error)]
 
 

@@ -2,7 +2,9 @@
 
     TritonOcrError
     ├── InvalidInputError      the request is at fault -> Triton INVALID_ARG
+    │   └── InvalidOptionError  the same, for any file
     ├── OverloadedError        try again later         -> Triton UNAVAILABLE
+    ├── StoppingError          ask another server      -> Triton UNAVAILABLE
     ├── SharedMemoryFullError  try again later         -> Triton UNAVAILABLE
     ├── AbandonedError         the client has gone     -> Triton CANCELLED
     ├── StageError             a stage of ours failed  -> Triton INTERNAL
@@ -11,19 +13,7 @@
 The table to Triton's codes is `tritonocr_backend.triton.errors`; a test says that it is total.
 """
 
-from typing import Literal
-
-Reason = Literal[
-    "invalid_request",
-    "unreadable",
-    "protected",
-    "too_large",
-    "overloaded",
-    "shared_memory_full",
-    "cancelled",
-    "internal",
-]
-"""Why a request got no full answer, as metrics and log lines name it; `cancelled`: the client went away."""
+from tritonocr_common.error_reasons import Reason
 
 
 class TritonOcrError(Exception):
@@ -45,10 +35,27 @@ class InvalidInputError(TritonOcrError, ValueError):
         self.reason = reason
 
 
+class InvalidOptionError(InvalidInputError):
+    """An option is at fault, whatever the file.
+
+    Args:
+        message: one sentence that begins with the name of the option.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "invalid_option")
+
+
 class OverloadedError(TritonOcrError, RuntimeError):
     """A stage refused work because its queue is full."""
 
     reason: Reason = "overloaded"
+
+
+class StoppingError(TritonOcrError, RuntimeError):
+    """The server is stopping and accepts no further request."""
+
+    reason: Reason = "stopping"
 
 
 class SharedMemoryFullError(TritonOcrError, RuntimeError):

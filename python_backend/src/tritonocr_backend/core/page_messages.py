@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tritonocr_backend.core.errors import Reason
+from tritonocr_common.error_reasons import Reason
 
 WarningCode = Literal[
     "pages_missing",  # the file is damaged behind this page: pages that follow may be missing

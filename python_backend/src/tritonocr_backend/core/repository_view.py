@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.core.errors import InvalidInputError
+from tritonocr_backend.core.errors import InvalidOptionError
 from tritonocr_backend.core.network_metadata import (
     CHARACTERS_FILE,
     HIDDEN_FILE,
@@ -74,7 +74,7 @@ class RepositoryView:
             option: the option that gave the name, for the error.
 
         Raises:
-            InvalidInputError: no such network is served; the message lists the served ones.
+            InvalidOptionError: no such network is served; the message lists the served ones.
         """
         return _find(self.networks(), name, role, option)
 
@@ -87,7 +87,7 @@ class RepositoryView:
         generation, the order of names.
 
         Raises:
-            InvalidInputError: no served network reads the language; the message lists the languages.
+            InvalidOptionError: no served network reads the language; the message lists the languages.
         """
         readers = [network for network in self.networks().values() if network.role is Role.TEXT_RECOGNITION]
         served = {code for network in readers for code in network.languages}
@@ -95,7 +95,7 @@ class RepositoryView:
         able = [network for network in readers if code in network.languages]
         if not able or code is None:
             remedy = f". {MODELS[code]} reads it: tritonocr serve --model {MODELS[code]}" if code else ""
-            raise InvalidInputError(
+            raise InvalidOptionError(
                 f"lang: got {quoted(language)}, which no served model reads; expected one of "
                 f"{', '.join(sorted(served))}{remedy}"
             )
@@ -115,7 +115,7 @@ class RepositoryView:
         A hidden network has characters too: it may still process earlier requests.
 
         Raises:
-            InvalidInputError: no such network is served.
+            InvalidOptionError: no such network is served.
         """
         self._look()
         _find(self._loaded, name, Role.TEXT_RECOGNITION, "model_name")
@@ -132,7 +132,7 @@ class RepositoryView:
         """Return whether a recognition network, hidden or not, reads a right-to-left script.
 
         Raises:
-            InvalidInputError: no such network is served.
+            InvalidOptionError: no such network is served.
         """
         self._look()
         return _find(self._loaded, name, Role.TEXT_RECOGNITION, "model_name").right_to_left
@@ -147,9 +147,9 @@ def _find(networks: Mapping[str, NetworkMetadata], name: str, role: Role, option
 
 def _not_served(
     networks: Mapping[str, NetworkMetadata], name: str, role: Role, option: str
-) -> InvalidInputError:
+) -> InvalidOptionError:
     served = ", ".join(network.name for network in networks.values() if network.role is role)
-    return InvalidInputError(f"{option}: got {quoted(name)}, which is not served; expected one of {served}")
+    return InvalidOptionError(f"{option}: got {quoted(name)}, which is not served; expected one of {served}")
 
 
 def _read_networks(directory: Path) -> Iterator[NetworkMetadata]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.core.errors import InvalidInputError
+from tritonocr_backend.core.errors import InvalidOptionError
 from tritonocr_backend.core.network_metadata import NetworkMetadata
 from tritonocr_common.option_types import OptionValues
 from tritonocr_common.options import OPTIONS, OptionValue, OptionValueError
@@ -81,12 +81,12 @@ def check_option(name: str, value: Any) -> OptionValue:
     """Return an option's value as the option's type.
 
     Raises:
-        InvalidInputError: the value has another type or is out of range.
+        InvalidOptionError: the value has another type or is out of range.
     """
     try:
         return OPTIONS[name].check(value)
     except OptionValueError as error:
-        raise InvalidInputError(str(error)) from None
+        raise InvalidOptionError(str(error)) from None
 
 
 def effective_options(

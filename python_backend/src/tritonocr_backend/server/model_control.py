@@ -31,6 +31,11 @@ from tritonocr_backend.server.processes import model_of
 from tritonocr_backend.server.restrictions import ADMIN_KEY_VARIABLE, admin_headers, admin_key_of
 from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.names import check_model_name
+from tritonocr_common.triton_messages import (
+    is_admin_key_required,
+    is_model_control_off,
+    is_not_connected,
+)
 
 DEFAULT_URL = "localhost:8001"
 
@@ -306,15 +311,16 @@ def connected(url: str) -> Iterator[tritonclient.grpc.InferenceServerClient]:
 
 
 def _error_message(url: str, error: InferenceServerException) -> str:
-    if error.status() == "StatusCode.UNAVAILABLE" and "failed to connect" in error.message():
+    message = error.message()
+    if is_not_connected(message):
         return f"no server answers at {url}"
-    if "explicit model load / unload is not allowed" in error.message():
+    if is_model_control_off(message):
         return (
             f"the server at {url} does not allow model control; "
             "start the server with `tritonocr serve --model-control`"
         )
-    if "protocol is restricted" in error.message() or "API is restricted" in error.message():
+    if is_admin_key_required(message):
         return (
             f"the server at {url} requires its admin key; set the environment variable {ADMIN_KEY_VARIABLE}"
         )
-    return f"the server at {url} returned an error: {error.message()}"
+    return f"the server at {url} returned an error: {message}"

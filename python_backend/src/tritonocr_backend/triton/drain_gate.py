@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tritonocr_backend.core.errors import OverloadedError
+from tritonocr_backend.core.errors import StoppingError
 from tritonocr_common import environment
 
 VARIABLE = environment.DRAIN_FILE
@@ -47,10 +47,10 @@ class DrainGate:
         """Check that the server accepts requests; call this within `working`.
 
         Raises:
-            OverloadedError: the server is stopping.
+            StoppingError: the server is stopping.
         """
         if self._file is not None and os.fstat(self._file).st_size:
-            raise OverloadedError("the server is stopping; send the request to another one, or later")
+            raise StoppingError("the server is stopping; send the request to another server, or retry later")
 
     def close(self) -> None:
         """Close the file."""

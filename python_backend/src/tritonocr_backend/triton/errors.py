@@ -13,19 +13,22 @@ from tritonocr_backend.core.errors import (
     ServerError,
     SharedMemoryFullError,
     StageError,
+    StoppingError,
+    reason_of,
 )
+from tritonocr_common.error_reasons import append_reason, split_reason
+from tritonocr_common.triton_messages import is_overload, is_shared_memory_full
 
 # Names of codes: pb_utils has its classes only after the model is imported.
 CODES = {
     InvalidInputError: "INVALID_ARG",
     OverloadedError: "UNAVAILABLE",
+    StoppingError: "UNAVAILABLE",
     AbandonedError: "CANCELLED",
     SharedMemoryFullError: "UNAVAILABLE",
     StageError: "INTERNAL",
     ServerError: "INTERNAL",
 }
-QUEUE_FULL = "Exceeds maximum queue size"
-SHARED_MEMORY_FULL = "shared memory pool size"
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ def error_response(error: Exception, request_id: str = "") -> pb_utils.Inference
     """
     for error_class, code in CODES.items():
         if isinstance(error, error_class):
-            return _failed(str(error), code)
+            return _failed(append_reason(str(error), reason_of(error)), code)
     # A client chose the id, which goes into a log line.
     shown = request_id if request_id.isprintable() else repr(request_id)
     named = f" under request id {shown}" if request_id else ""
@@ -56,12 +59,12 @@ def _failed(message: str, code: str) -> pb_utils.InferenceResponse:
 
 def from_response_error(model: str, error: pb_utils.TritonError) -> Exception:
     """Return our error for the error of a call to another model."""
-    message = error.message()
+    message, reason = split_reason(error.message())
     if error.code() == pb_utils.TritonError.INVALID_ARG:
-        return InvalidInputError(message)
-    if error.code() == pb_utils.TritonError.UNAVAILABLE or QUEUE_FULL in message:
+        return InvalidInputError(message, reason or "invalid_request")
+    if error.code() == pb_utils.TritonError.UNAVAILABLE or is_overload(message):
         return OverloadedError(f"{model} is overloaded; try again later")
-    if SHARED_MEMORY_FULL in message:
+    if is_shared_memory_full(message):
         return _shared_memory_full()
     return StageError(f"{model} failed: {message}")
 
@@ -72,7 +75,7 @@ def from_call_exception(error: Exception) -> Exception:
     Triton's stub reports a full /dev/shm only by the text of its exception. The exceptions of this package
     are never compared with that text, since they may repeat what a client sent.
     """
-    return _shared_memory_full() if SHARED_MEMORY_FULL in str(error) else error
+    return _shared_memory_full() if is_shared_memory_full(str(error)) else error
 
 
 def _shared_memory_full() -> SharedMemoryFullError:

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, get_args
 
-from tritonocr_backend.core.errors import Reason
 from tritonocr_backend.core.logs import REQUESTS
 from tritonocr_backend.triton.metrics import Families, instance_labels
 from tritonocr_backend.triton.telemetry import TIMED_STEPS, FileRecord, PageRecord
+from tritonocr_common.error_reasons import Reason
 
 LINES_A_PAGE = (0.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0)
 SECONDS_A_PAGE = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)

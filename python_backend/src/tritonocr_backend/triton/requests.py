@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.core.arrays import Image, Tensors
 from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.core.errors import InvalidInputError
+from tritonocr_backend.core.errors import InvalidInputError, InvalidOptionError
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.core.settings import (
     OPTION_OF_ROLE,
@@ -96,7 +96,7 @@ def parse_request(
     """
     given = {name: _option_value(name, inputs[name]) for name in OPTIONS if name in inputs}
     if given.get("max_pages", 0) > settings.max_pages:  # type: ignore[operator]  # an int by the table
-        raise InvalidInputError(
+        raise InvalidOptionError(
             f"max_pages: got {given['max_pages']}, expected at most {settings.max_pages} (limit max_pages)"
         )
     networks = _networks(given, settings, repository)
@@ -131,7 +131,7 @@ def check_served(networks: Mapping[Role, str], repository: RepositoryView) -> No
 
 def _option_value(name: str, tensor: NDArray[Any]) -> OptionValue:
     if tensor.size != 1:
-        raise InvalidInputError(f"{name}: got {tensor.size} values, expected 1")
+        raise InvalidOptionError(f"{name}: got {tensor.size} values, expected 1")
     value = tensor.reshape(-1)[0]
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
@@ -146,7 +146,7 @@ def _networks(
     networks = dict(settings.networks)
     detection, recognition, lang = (str(given.get(name, "")) for name in (*OPTION_OF_ROLE.values(), "lang"))
     if recognition and lang:
-        raise InvalidInputError(
+        raise InvalidOptionError(
             f"lang: got {quoted(lang)} together with text_recognition_model_name {quoted(recognition)}, "
             "expected one of the two"
         )
@@ -161,18 +161,18 @@ def _networks(
 
 
 def _check_networks(options: OptionValues, networks: Mapping[Role, str]) -> None:
-    """Raise InvalidInputError if an option needs a network that the server does not have."""
+    """Raise InvalidOptionError if an option needs a network that the server does not have."""
     for name, role in _ROLE_OF_FLAG.items():
         if options[name] and role not in networks:  # type: ignore[literal-required]
-            raise InvalidInputError(
+            raise InvalidOptionError(
                 f"{name}: got true, but this server has no {role.value} model; expected false"
             )
 
 
 def _check_coordinates(options: OptionValues, grid_input_size: tuple[int, int] | None) -> None:
-    """Raise InvalidInputError if coordinates cannot be mapped back through unwarping."""
+    """Raise InvalidOptionError if coordinates cannot be mapped back through unwarping."""
     if options["coordinates"] == "input" and options["use_doc_unwarping"] and not grid_input_size:
-        raise InvalidInputError(
+        raise InvalidOptionError(
             "coordinates: got 'input', but the unwarping model of this server returns no sampling grid; "
             "expected 'output', or use_doc_unwarping false"
         )

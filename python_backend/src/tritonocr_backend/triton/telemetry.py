@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from tritonocr_backend.core import contracts
 from tritonocr_backend.core.arrays import Tensors
 from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.core.errors import Reason
 from tritonocr_backend.pipeline.line_reading import ModelCaller
+from tritonocr_common.error_reasons import Reason
 
 READ_FILE: Final = "file_decode"
 """From bytes to pixels; the stages between are named after what is called."""

@@ -1,0 +1,62 @@
+"""Messages of Triton and gRPC that state what no status states.
+
+Only this module compares texts of Triton and gRPC. `tests/contract/test_triton_messages.py` finds each text
+in the files of tritonserver and gRPC: the test fails if a new version changes a text.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+QUEUE_FULL: Final = "Exceeds maximum queue size"
+QUEUE_TIMEOUT: Final = "Request timeout expired"
+"""UNAVAILABLE, as for a server that stops. A call from model to model reports a full queue as INTERNAL."""
+
+STOPPING: Final = ("Server is stopping", "Server not ready", "has no available versions")
+"""Under several statuses: a call to a model that was unloaded first fails with INTERNAL."""
+
+SHARED_MEMORY_FULL: Final = "Failed to increase the shared memory pool size"
+"""An exception of the Python backend's stub, or INTERNAL."""
+
+MODEL_CONTROL_OFF: Final = "explicit model load / unload is not allowed"
+"""UNAVAILABLE, as for a server that does not answer."""
+
+ADMIN_KEY_REQUIRED: Final = ("This protocol is restricted", "This API is restricted")
+"""gRPC's UNAVAILABLE and HTTP's 403."""
+
+NOT_CONNECTED: Final = ("failed to connect", "DNS resolution failed")
+"""UNAVAILABLE of gRPC itself: the request was not sent."""
+
+
+def is_overload(message: str) -> bool:
+    """Return whether a queue of Triton rejected the request, which may succeed later."""
+    return _contains(message, QUEUE_FULL, QUEUE_TIMEOUT)
+
+
+def is_stopping(message: str) -> bool:
+    """Return whether the server stops and did not process the request."""
+    return _contains(message, *STOPPING)
+
+
+def is_shared_memory_full(message: str) -> bool:
+    """Return whether a model process found no room in shared memory."""
+    return _contains(message, SHARED_MEMORY_FULL)
+
+
+def is_model_control_off(message: str) -> bool:
+    """Return whether the server runs without explicit model control."""
+    return _contains(message, MODEL_CONTROL_OFF)
+
+
+def is_admin_key_required(message: str) -> bool:
+    """Return whether the API is restricted to requests with the admin key."""
+    return _contains(message, *ADMIN_KEY_REQUIRED)
+
+
+def is_not_connected(message: str) -> bool:
+    """Return whether gRPC reached no server."""
+    return message.startswith(NOT_CONNECTED)
+
+
+def _contains(message: str, *texts: str) -> bool:
+    return any(text.lower() in message.lower() for text in texts)
