@@ -27,6 +27,13 @@ OPTION_OF_ROLE: Mapping[Role, str] = {
 }
 """The option that names the network of a role."""
 
+ROLE_OF_FLAG: Mapping[str, Role] = {
+    "use_doc_orientation_classify": Role.DOC_ORIENTATION,
+    "use_doc_unwarping": Role.DOC_UNWARPING,
+    "use_textline_orientation": Role.TEXTLINE_ORIENTATION,
+}
+"""The role whose network is needed only if the option is true."""
+
 
 @dataclass(frozen=True)
 class PipelineSettings:

@@ -218,9 +218,7 @@ def _registered_model(name: str, config: InferenceConfig) -> Model | None:
     """Return the registry's model of that name (an imported model), or else of that architecture."""
     with suppress(UnknownModelError):
         return registry.find(name)
-    with suppress(UnknownModelError):
-        return registry.find(config.model_name)
-    return None
+    return config.architecture
 
 
 def _own_options(model: Model) -> dict[str, Any]:

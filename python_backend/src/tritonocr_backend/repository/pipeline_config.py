@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.core.settings import DEFAULT_NETWORKS, OPTION_OF_ROLE, PipelineSettings
+from tritonocr_backend.core.settings import DEFAULT_NETWORKS, OPTION_OF_ROLE, ROLE_OF_FLAG, PipelineSettings
 from tritonocr_backend.zoo import layout, registry, yaml_text
 from tritonocr_backend.zoo.errors import PipelineConfigError, ZooError
 from tritonocr_backend.zoo.names import check_model_name
@@ -192,21 +192,23 @@ def _value(content: Any, location: Sequence[str]) -> Any:
 
 
 def _config(file: _File, options: dict[str, OptionValue], warnings: tuple[str, ...]) -> PipelineConfig:
-    preprocessor, modules = file.SubPipelines.DocPreprocessor, file.SubModules
     if not file.use_doc_preprocessor:
         options |= {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
-    switched = {
-        "use_doc_orientation_classify": preprocessor.SubModules.DocOrientationClassify,
-        "use_doc_unwarping": preprocessor.SubModules.DocUnwarping,
-        "use_textline_orientation": modules.TextLineOrientation,
-    }
-    used: list[_Module] = [
-        module for flag, module in switched.items() if options.get(flag, OPTIONS[flag].default)
-    ]
-    used += [modules.TextDetection, modules.TextRecognition]
+    off = {role for flag, role in ROLE_OF_FLAG.items() if not options.get(flag, OPTIONS[flag].default)}
+    used = [module for module in _modules(file) if module.role not in off]
     names = {module.role: module.model_name or DEFAULT_NETWORKS[module.role] for module in used}
     model_dirs = {names[module.role]: Path(module.model_dir) for module in used if module.model_dir}
     return PipelineConfig(names, model_dirs, options, warnings)
+
+
+def _modules(section: _Section) -> Iterator[_Module]:
+    """Yield the modules of a section and of the sections in it, in the file's order."""
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, _Module):
+            yield value
+        elif isinstance(value, _Section):
+            yield from _modules(value)
 
 
 def _warnings(file: _File, content: Any, path: Path) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from tritonocr_backend.core.errors import InvalidInputError, InvalidOptionError
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.core.settings import (
     OPTION_OF_ROLE,
+    ROLE_OF_FLAG,
     PipelineSettings,
     check_option,
     effective_options,
@@ -27,12 +28,6 @@ from tritonocr_backend.pipeline.records import PageSettings
 from tritonocr_common.option_types import OptionValues
 from tritonocr_common.options import OPTIONS, OptionValue
 from tritonocr_common.quoting import quoted
-
-_ROLE_OF_FLAG = {
-    "use_doc_orientation_classify": Role.DOC_ORIENTATION,
-    "use_doc_unwarping": Role.DOC_UNWARPING,
-    "use_textline_orientation": Role.TEXTLINE_ORIENTATION,
-}
 
 AFTER_DETECTION = frozenset(
     {
@@ -52,8 +47,6 @@ AFTER_DETECTION = frozenset(
         "word_boxes",
     }
 )
-
-
 """Outputs that need more than detection."""
 
 
@@ -162,7 +155,7 @@ def _networks(
 
 def _check_networks(options: OptionValues, networks: Mapping[Role, str]) -> None:
     """Raise InvalidOptionError if an option needs a network that the server does not have."""
-    for name, role in _ROLE_OF_FLAG.items():
+    for name, role in ROLE_OF_FLAG.items():
         if options[name] and role not in networks:  # type: ignore[literal-required]
             raise InvalidOptionError(
                 f"{name}: got true, but this server has no {role.value} model; expected false"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.zoo import cache, conversion, dictionary, inference_config, layout, probe, registry
-from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
+from tritonocr_backend.zoo.errors import ModelFormatError
 from tritonocr_backend.zoo.inference_config import InferenceConfig
 from tritonocr_backend.zoo.names import check_model_name
 from tritonocr_backend.zoo.registry import DetectionSettings, Model
@@ -104,10 +104,7 @@ def _characters(network: Path, dictionary_file: Path | None) -> tuple[str, ...]:
 
 def _record(name: str, config: InferenceConfig, source: Path) -> Model:
     """Make the registry record, with languages and settings of the official model that was fine-tuned."""
-    try:
-        base = registry.find(config.model_name)
-    except UnknownModelError:
-        base = None
+    base = config.architecture
     return Model(
         name=name,
         role=config.role,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from tritonocr_backend.core.contracts import IMAGE_SIZES, Role
 from tritonocr_backend.core.network_metadata import Normalisation
 from tritonocr_backend.zoo import layout, registry, yaml_text
 from tritonocr_backend.zoo.errors import ModelFormatError, UnknownModelError
+from tritonocr_backend.zoo.registry import Model
 from tritonocr_backend.zoo.validation import describe
 from tritonocr_backend.zoo.yaml_text import YamlProblem
 
@@ -26,7 +28,8 @@ class InferenceConfig:
 
     Attributes:
         model_name: `Global.model_name`, the official name of the architecture; the served name may differ.
-        role: role from the registry; for unknown models, the role that the operators imply.
+        architecture: the registry's record of `model_name`; None for an unknown architecture.
+        role: role of the architecture; for an unknown architecture, the role that the operators imply.
         input_shape: (height, width) in pixels; None for a size that the network does not fix.
         normalisation: how a uint8 image becomes the input of the network.
         characters: recognition dictionary without the CTC blank and the closing space; empty for other roles.
@@ -34,6 +37,7 @@ class InferenceConfig:
     """
 
     model_name: str
+    architecture: Model | None
     role: Role
     input_shape: tuple[int | None, int | None]
     normalisation: Normalisation
@@ -133,7 +137,8 @@ def parse(content: object) -> InferenceConfig:
 def _view(file: _File) -> InferenceConfig:
     ops = {name: arguments or {} for op in file.PreProcess.transform_ops for name, arguments in op.items()}
     post = file.PostProcess
-    role = _role(file.Global.model_name, ops, post)
+    architecture = _architecture(file.Global.model_name)
+    role = architecture.role if architecture else _implied_role(file.Global.model_name, ops, post)
     if role is Role.TEXT_RECOGNITION and not post.character_dict:
         raise ModelFormatError(
             "PostProcess.character_dict is missing: a recognition model needs its characters"
@@ -144,6 +149,7 @@ def _view(file: _File) -> InferenceConfig:
         )
     return InferenceConfig(
         model_name=file.Global.model_name,
+        architecture=architecture,
         role=role,
         input_shape=_input_shape(role, ops),
         normalisation=_normalisation(role, ops),
@@ -152,11 +158,13 @@ def _view(file: _File) -> InferenceConfig:
     )
 
 
-def _role(name: str, ops: Mapping[str, Any], post: _PostProcess) -> Role:
-    try:
-        return registry.find(name).role
-    except UnknownModelError:
-        pass
+def _architecture(name: str) -> Model | None:
+    with suppress(UnknownModelError):
+        return registry.find(name)
+    return None
+
+
+def _implied_role(name: str, ops: Mapping[str, Any], post: _PostProcess) -> Role:
     if post.name == "DBPostProcess":
         return Role.TEXT_DETECTION
     if post.name == "CTCLabelDecode":
