@@ -29,8 +29,9 @@ from tritonocr_backend.repository import pipeline_config
 from tritonocr_backend.repository.build import build_repository
 from tritonocr_backend.repository.network_config import ServingSettings
 from tritonocr_backend.repository.prepare import prepare_repository
-from tritonocr_backend.server import model_control
+from tritonocr_backend.server import costs, model_control
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
+from tritonocr_backend.server.local_server import local_server
 from tritonocr_backend.zoo import cache, inference_config, registry
 from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.fetch import fetch, fetch_model
@@ -196,7 +197,7 @@ class TestComingAndGoing:
         self, zoo_server: EmbeddedServer, client: OCRClient
     ) -> None:
         name = "en_PP-OCRv3_mobile_rec"
-        repository = model_control.repository_of(zoo_server.grpc_url)
+        repository = local_server(zoo_server.grpc_url).repository
         with Traffic(client) as traffic:
             self._run(zoo_server, "remove", name)
             assert name not in model_control.served_models(zoo_server.grpc_url)
@@ -226,16 +227,16 @@ class TestComingAndGoing:
         assert traffic.answered > 3
 
     def test_what_the_pipeline_needs_is_not_removed(self, zoo_server: EmbeddedServer) -> None:
-        repository = model_control.repository_of(zoo_server.grpc_url)
+        repository = local_server(zoo_server.grpc_url).repository
         with pytest.raises(ZooError, match="because the pipeline uses it by default"):
             model_control.remove_model("PP-OCRv4_mobile_rec", repository, zoo_server.grpc_url)
 
     def test_the_list_says_what_each_model_costs(self, zoo_server: EmbeddedServer) -> None:
-        costs = model_control.costs(zoo_server.grpc_url)
-        memory_bytes = {model.name: model.memory_bytes for model in costs.models}
+        measured = costs.measure(zoo_server.grpc_url)
+        memory_bytes = {model.name: model.memory_bytes for model in measured.models}
         assert memory_bytes.keys() >= {*DETECTORS, *RECOGNISERS, "ocr"}
         assert all(value and value > 10_000_000 for value in memory_bytes.values())
-        assert all(model.load_time_s and 0.1 < model.load_time_s < 120 for model in costs.models)
+        assert all(model.load_time_s and 0.1 < model.load_time_s < 120 for model in measured.models)
         table = self._run(zoo_server, "list", "--served")
         assert "PP-OCRv6_small_rec" in table
         assert "tritonserver" in table
@@ -261,7 +262,7 @@ def test_paddle_files_are_converted_and_read_the_same(
     monkeypatch.setenv("TRITONOCR_HOME", str(tmp_path))
     (tmp_path / "environments").symlink_to(environments)
     import_model(source, "converted", convert=True)
-    repository = model_control.repository_of(zoo_server.grpc_url)
+    repository = local_server(zoo_server.grpc_url).repository
     assert (fetch_model("converted") / "inference.onnx").exists()
     model_control.add_model("converted", fetch_model("converted"), repository, zoo_server.grpc_url)
     try:
@@ -368,7 +369,7 @@ class TestRightToLeft:
             _network_that_sees([classes.index(c) for c in self.VISUAL], len(classes)),
             tmp_path / "inference.onnx",
         )
-        repository = model_control.repository_of(zoo_server.grpc_url)
+        repository = local_server(zoo_server.grpc_url).repository
         model_control.add_model("arabic_stand_in", tmp_path, repository, zoo_server.grpc_url)
         yield "arabic_stand_in"
         model_control.remove_model("arabic_stand_in", repository, zoo_server.grpc_url)
@@ -442,7 +443,7 @@ class TestArchives:
         tmp_path: Path,
     ) -> None:
         monkeypatch.setenv("TRITONOCR_HOME", str(tmp_path / "home"))
-        repository = model_control.repository_of(zoo_server.grpc_url)
+        repository = local_server(zoo_server.grpc_url).repository
         for name in self.STAND_INS:
             model = registry.find(name)
             directory = fetch(model.model_copy(update={"archive": f"{archives}/{name}_infer.tar"}))
@@ -525,13 +526,13 @@ def test_a_model_costs_nothing_until_requests_name_it(lazy_server: EmbeddedServe
         page = _page(LINES["japan"])
         first = [threads.submit(client.ocr, page, lang="japan") for _ in range(24)]
         assert all(tuple(future.result()[0]["rec_texts"]) == LINES["japan"] for future in first)
-        costs = {model.name for model in model_control.costs(lazy_server.grpc_url).models}
-        assert asked_for in costs
-        assert waiting not in costs
+        served = {model.name for model in costs.measure(lazy_server.grpc_url).models}
+        assert asked_for in served
+        assert waiting not in served
         loaded = set(client.models()["text_recognition"])
         assert loaded & {asked_for, waiting} == {asked_for}, "models() names what is loaded"
         model_control.remove_model(
-            waiting, model_control.repository_of(lazy_server.grpc_url), lazy_server.grpc_url
+            waiting, local_server(lazy_server.grpc_url).repository, lazy_server.grpc_url
         )
         with pytest.raises(InvalidInputError, match=f"got '{waiting}', which is not served"):
             _read(client, "en", text_recognition_model_name=waiting)
@@ -543,7 +544,7 @@ def test_a_server_that_lets_no_models_come_says_so(server: EmbeddedServer) -> No
     assert result.exit_code == 1
     assert "does not allow model control" in result.output
     assert "start the server with `tritonocr serve --model-control`" in result.output
-    assert not (model_control.repository_of(server.grpc_url) / name).exists()
+    assert not (local_server(server.grpc_url).repository / name).exists()
 
 
 def test_no_server_is_one_sentence() -> None:

@@ -16,7 +16,8 @@ from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.repository import pipeline_config
-from tritonocr_backend.server import model_control
+from tritonocr_backend.server import costs, model_control
+from tritonocr_backend.server.local_server import local_server
 from tritonocr_backend.zoo import programs, registry
 from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.fetch import Progress, fetch_model
@@ -63,8 +64,8 @@ def list_models(
     """
     if served:
         with exit_on_error():
-            costs = model_control.costs(url)
-        _print(costs.as_json(), lambda _: _cost_table(costs), as_json)
+            measured = costs.measure(url)
+        _print(measured.as_json(), lambda _: _cost_table(measured), as_json)
         return
     try:
         models = listing(model_control.served_models(url))
@@ -81,7 +82,7 @@ def add(name: str, url: Url = model_control.DEFAULT_URL, repository: Repository 
         tritonocr models add japan_PP-OCRv3_mobile_rec
     """
     with exit_on_error():
-        directory = repository or model_control.repository_of(url)
+        directory = repository or local_server(url).repository
         with progress_bar(name) as progress:
             model_dir = fetch_model(name, progress=progress)
         model_control.add_model(name, model_dir, directory, url)
@@ -96,7 +97,7 @@ def remove(name: str, url: Url = model_control.DEFAULT_URL, repository: Reposito
         tritonocr models remove japan_PP-OCRv3_mobile_rec
     """
     with exit_on_error():
-        model_control.remove_model(name, repository or model_control.repository_of(url), url)
+        model_control.remove_model(name, repository or local_server(url).repository, url)
     typer.echo(f"{name}: no longer served by {url}")
 
 
@@ -228,13 +229,13 @@ def _table(models: list[Listed], width: int) -> Table:
     return table
 
 
-def _cost_table(costs: model_control.Costs) -> Table:
-    table = Table("model", "memory MB", "load s", title=f"served by {costs.url}")
-    for model in costs.models:
+def _cost_table(measured: costs.Costs) -> Table:
+    table = Table("model", "memory MB", "load s", title=f"served by {measured.url}")
+    for model in measured.models:
         table.add_row(model.name, _number(model.memory_bytes, 1e6, 0), _number(model.load_time_s, 1, 2))
     table.add_section()
-    table.add_row("tritonserver", _number(costs.server_memory_bytes, 1e6, 0), "")
-    table.add_row("all", _number(costs.memory_bytes, 1e6, 0), "")
+    table.add_row("tritonserver", _number(measured.server_memory_bytes, 1e6, 0), "")
+    table.add_row("all", _number(measured.memory_bytes, 1e6, 0), "")
     return table
 
 

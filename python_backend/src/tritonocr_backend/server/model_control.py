@@ -1,4 +1,4 @@
-"""List, measure, load and unload the models of a running tritonserver.
+"""List, load and unload the models of a running tritonserver.
 
 Loading and unloading use Triton's model repository extension. The server must run with
 explicit model control.
@@ -7,28 +7,23 @@ explicit model control.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import httpx
-import psutil
 import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
-from tritonocr_backend.core.contracts import LOAD_TIME_METRIC
 from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.core.network_metadata import HIDDEN_FILE, NetworkMetadata, read_network_metadata
 from tritonocr_backend.core.settings import read_pipeline_settings
 from tritonocr_backend.repository.build import add_network, remove_network
 from tritonocr_backend.repository.network_config import ServingSettings
-from tritonocr_backend.server.processes import model_of
-from tritonocr_backend.server.restrictions import ADMIN_KEY_VARIABLE, admin_headers, admin_key_of
+from tritonocr_backend.server.local_server import find_local_server
+from tritonocr_backend.server.restrictions import ADMIN_KEY_VARIABLE, admin_headers
 from tritonocr_backend.zoo.errors import ZooError
 from tritonocr_backend.zoo.names import check_model_name
 from tritonocr_common.triton_messages import (
@@ -39,51 +34,8 @@ from tritonocr_common.triton_messages import (
 
 DEFAULT_URL = "localhost:8001"
 
-_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "[::1]"})  # noqa: S104
 _QUIET_S = 1.0
 _DRAIN_TIMEOUT_S = 60.0
-
-
-@dataclass(frozen=True)
-class ModelCost:
-    """The memory and the load time of one model.
-
-    Attributes:
-        name: name of the model.
-        memory_bytes: memory of the model's processes in bytes, as proportional set size (PSS). None if the
-            server runs on another machine.
-        load_time_s: load time of the slowest instance in seconds; None if the model does not report it.
-    """
-
-    name: str
-    memory_bytes: int | None
-    load_time_s: float | None
-
-
-@dataclass(frozen=True)
-class Costs:
-    """The memory and the load times of a running server.
-
-    Attributes:
-        url: gRPC endpoint of the server, host:port.
-        models: the models that are ready.
-        server_memory_bytes: memory of the tritonserver process in bytes (PSS); None if the server runs on
-            another machine.
-    """
-
-    url: str
-    models: tuple[ModelCost, ...]
-    server_memory_bytes: int | None
-
-    @property
-    def memory_bytes(self) -> int | None:
-        """Return the total memory in bytes; None if the server runs on another machine."""
-        parts = [self.server_memory_bytes, *(model.memory_bytes for model in self.models)]
-        return None if self.server_memory_bytes is None else sum(part or 0 for part in parts)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the costs as JSON values, with the total in `memory_bytes`."""
-        return {**asdict(self), "memory_bytes": self.memory_bytes}
 
 
 def served_models(url: str = DEFAULT_URL) -> tuple[str, ...]:
@@ -101,90 +53,15 @@ def served_models(url: str = DEFAULT_URL) -> tuple[str, ...]:
     return tuple(sorted({model.name for model in ready}))
 
 
-def costs(url: str = DEFAULT_URL) -> Costs:
-    """Measure the memory and the load time of each model that is ready.
-
-    Args:
-        url: gRPC endpoint of the server, host:port.
-
-    Raises:
-        ServerError: no server answers at `url`.
-    """
-    names = served_models(url)
-    server = _local_server(url)
-    memory_bytes = _memory_bytes(server) if server else {}
-    load_times_s = _load_times_s(server) if server else {}
-    models = (ModelCost(name, memory_bytes.get(name), load_times_s.get(name)) for name in names)
-    return Costs(url, tuple(models), server.memory_full_info().pss if server else None)
-
-
-def repository_of(url: str = DEFAULT_URL) -> Path:
-    """Return the model repository of a server on this machine.
-
-    Args:
-        url: gRPC endpoint of the server, host:port.
-
-    Raises:
-        ServerError: no process of this machine is that server. The server may run on another machine or
-            under another user.
-    """
-    server = _local_server(url)
-    if server is None:
-        raise ServerError(
-            f"no tritonserver for {url} runs on this machine; state the path of its model repository"
-        )
-    return Path(_argument(server, "--model-repository"))
-
-
-def _local_server(url: str) -> psutil.Process | None:
-    host, _, port = url.rpartition(":")
-    if host not in _LOCAL_HOSTS:
-        return None
-    for process in psutil.process_iter(["name", "cmdline"]):
-        if process.info["name"] == "tritonserver" and f"--grpc-port={port}" in (
-            process.info["cmdline"] or []
-        ):
-            return process
-    return None
-
-
 def admin_headers_of(url: str) -> Mapping[str, str]:
     """Return the header with the admin key, or no header without a key.
 
     The key comes from the environment variable, or else from the arguments of the server on this machine.
     """
-    server = _local_server(url)
-    key = os.environ.get(ADMIN_KEY_VARIABLE) or (admin_key_of(server.cmdline()) if server else None)
-    return admin_headers(key)
-
-
-def _argument(server: psutil.Process, flag: str) -> str:
-    return next(text.partition("=")[2] for text in server.cmdline() if text.startswith(f"{flag}="))
-
-
-def _memory_bytes(server: psutil.Process) -> dict[str, int]:
-    """Return the memory in bytes of each Python model's processes."""
-    memory_bytes: dict[str, int] = {}
-    for process in server.children(recursive=True):
-        with suppress(psutil.Error):  # the process has ended since
-            if name := model_of(process):
-                memory_bytes[name] = memory_bytes.get(name, 0) + process.memory_full_info().pss
-    return memory_bytes
-
-
-def _load_times_s(server: psutil.Process) -> dict[str, float]:
-    """Return the load times in seconds from Triton's metrics; empty if the metrics cannot be read."""
-    try:
-        url = f"http://{_argument(server, '--metrics-address')}:{_argument(server, '--metrics-port')}/metrics"
-        metrics = httpx.get(url, timeout=5).text
-    except (StopIteration, httpx.HTTPError):
-        return {}
-    load_times_s: dict[str, float] = {}
-    for name, value in re.findall(
-        rf'^{LOAD_TIME_METRIC}{{.*?model="([^"]+)".*?}} (\S+)$', metrics, re.MULTILINE
-    ):
-        load_times_s[name] = max(load_times_s.get(name, 0.0), float(value))
-    return load_times_s
+    if key := os.environ.get(ADMIN_KEY_VARIABLE):
+        return admin_headers(key)
+    server = find_local_server(url)
+    return admin_headers(server.admin_key if server else None)
 
 
 def add_model(name: str, model_dir: Path, repository: Path, url: str = DEFAULT_URL) -> None:
@@ -215,8 +92,7 @@ def add_model(name: str, model_dir: Path, repository: Path, url: str = DEFAULT_U
             (built / name / HIDDEN_FILE).touch()
         (built / name).rename(target)
         try:
-            with connected(url) as client:
-                client.load_model(name, headers=admin_headers_of(url))
+            _load(name, url)
         except ServerError:
             remove_network(repository, name)
             if previous.exists():
@@ -224,6 +100,11 @@ def add_model(name: str, model_dir: Path, repository: Path, url: str = DEFAULT_U
             raise
     (target / HIDDEN_FILE).unlink(missing_ok=True)
     _touch(repository)
+
+
+def _load(name: str, url: str) -> None:
+    with connected(url) as client:
+        client.load_model(name, headers=admin_headers_of(url))
 
 
 def remove_model(name: str, repository: Path, url: str = DEFAULT_URL) -> None:

@@ -85,7 +85,7 @@ def admin_headers(admin_key: str | None) -> Mapping[str, str]:
     return {ADMIN_HEADER: admin_key} if admin_key else {}
 
 
-def admin_key_of(arguments: Sequence[str]) -> str | None:
-    """Return the admin key from the arguments of a tritonserver; None if they contain no key."""
-    marker = f":{ADMIN_HEADER}="
-    return next((text.partition(marker)[2] for text in arguments if marker in text), None)
+def admin_key_of(restricted_apis: Sequence[str]) -> str | None:
+    """Return the admin key from the values of --http-restricted-api; None if none of them has our header."""
+    restrictions = (value.partition(":")[2].partition("=") for value in restricted_apis)
+    return next((key for header, _, key in restrictions if header == ADMIN_HEADER), None)
