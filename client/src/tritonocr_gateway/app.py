@@ -73,7 +73,12 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         """Open the shared objects at startup, and close them at shutdown."""
         async with connect(settings) as client:
-            with ThreadPoolExecutor(settings.picture_threads, "drawing") as drawing:
+            with (
+                ThreadPoolExecutor(settings.picture_threads, "drawing") as drawing,
+                # One thread: parsing a large body keeps the interpreter busy for up to 0.4 s at a time, and
+                # several such threads would together starve the event loop.
+                ThreadPoolExecutor(1, "parsing") as parsing,
+            ):
                 app.state.service = Service(
                     settings=settings,
                     client=client,
@@ -82,6 +87,7 @@ def _lifespan(
                     rate=RequestRate(settings.max_requests_per_minute),
                     fetcher=UrlFetcher(settings),
                     drawing=drawing,
+                    parsing=parsing,
                     metrics=metrics,
                 )
                 async with AsyncExitStack() as stack:

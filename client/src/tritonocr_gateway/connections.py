@@ -1,4 +1,4 @@
-"""HTTP connections with bounds: idle time, slow request heads, unread responses, and their number.
+"""HTTP connections with bounds: idle time, slow request heads, unread responses, shutdown, and their number.
 
 uvicorn bounds the idle time only between two requests of a connection, and has no bound on the number of
 connections that keeps new clients served.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from tritonocr_gateway.sending import in_pieces
 from tritonocr_gateway.settings import Settings
 
 BACKLOG = 64  # connections that asyncio accepts in one iteration of the event loop
@@ -21,6 +22,8 @@ BACKLOG = 64  # connections that asyncio accepts in one iteration of the event l
 _RESERVED_FILES = 5 * BACKLOG + 64
 _MIN_CONNECTIONS = 16
 _MIN_READ_BYTES = 8192  # that a client must read of a response within `send_timeout_s`
+SHUTDOWN_GRACE_S = 2.0
+"""Once the gateway stops: seconds for a body to arrive, and the longest `send_timeout_s`."""
 _UNAVAILABLE = (
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
 )
@@ -74,6 +77,11 @@ class BoundedProtocol(H11Protocol):
 
     _head_timer: asyncio.TimerHandle | None = None
     _send_timer: asyncio.TimerHandle | None = None
+    _unsent_body_bytes: int = 0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.app = in_pieces(self.app, self._hold)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the head timer, and apply the limit on connections."""
@@ -117,9 +125,29 @@ class BoundedProtocol(H11Protocol):
         super().resume_writing()
         self._stop_send_timer()
 
+    def shutdown(self) -> None:
+        """Finish the current response, without waiting for a slow upload or a client that does not read."""
+        super().shutdown()
+        self.limits.send_timeout_s = min(self.limits.send_timeout_s, SHUTDOWN_GRACE_S)
+        if self._send_timer is not None:
+            self._send_timer.cancel()
+            self._expect_progress()
+        if self.conn.their_state is h11.SEND_BODY:
+            self.loop.call_later(SHUTDOWN_GRACE_S, self._end_upload)
+
     def unsent_bytes(self) -> int:
-        """Return the bytes that wait in the transport's buffer."""
-        return self.transport.get_write_buffer_size()
+        """Return the bytes of the response that wait, in the transport's buffer or before it."""
+        return self.transport.get_write_buffer_size() + self._unsent_body_bytes
+
+    def _hold(self, unsent_bytes: int) -> None:
+        self._unsent_body_bytes = unsent_bytes
+
+    def _end_upload(self) -> None:
+        if self.conn.their_state is not h11.SEND_BODY or self.transport.is_closing():
+            return
+        if not self.cycle.response_started:
+            self.transport.write(_UNAVAILABLE)
+        self.transport.close()
 
     def _watch_head(self) -> None:
         is_waiting = self.cycle is None or self.cycle.response_complete

@@ -10,6 +10,7 @@ import pybase64
 from tritonocr_common.file_formats import is_pdf
 from tritonocr_gateway.errors import InvalidRequestError
 
+_WHITESPACE = b" \t\n\r\v\f"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DATA_PREFIX = re.compile(r"data:[^,]{0,200},")
 # The start of text that the server would decode a second time. The head of a PPM file looks like Base64.
@@ -30,10 +31,9 @@ def from_base64(text: str) -> bytes:
     """
     if prefix := _DATA_PREFIX.match(text):
         text = text[prefix.end() :]
-    if "\n" in text:
-        text = "".join(text.split())
     try:
-        content = pybase64.b64decode(text.strip(), validate=True)
+        # `translate` needs one copy; `split` would make an object of each line, 1.3 GB for a body of 100 MB.
+        content = pybase64.b64decode(text.encode().translate(None, _WHITESPACE), validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidRequestError(f"The file is not Base64: {error}.") from error
     if not content:
@@ -50,7 +50,7 @@ def _is_base64(content: bytes) -> bool:
     if not head:
         return False
     try:
-        pybase64.b64decode(b"".join(content[head.end() :].split()), validate=True)
+        pybase64.b64decode(content[head.end() :].translate(None, _WHITESPACE), validate=True)
     except (binascii.Error, ValueError):
         return False
     return True

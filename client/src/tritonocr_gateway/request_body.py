@@ -30,12 +30,14 @@ from tritonocr_gateway.service import Service
 from tritonocr_gateway.uploads import Upload
 
 _T = TypeVar("_T")
+_Text = TypeVar("_Text", bytes, str)
 
 JSON_TYPE: Final = "application/json"
 FORM_TYPE: Final = "multipart/form-data"
 
 _MAX_PARTS = 128
 _MAX_JSON_ELEMENTS = 10_000
+_SMALL_BYTES = 1 << 16
 _CONTAINERS_AND_SEPARATORS = (b"[", b"{", b",", b":")
 
 
@@ -79,7 +81,14 @@ async def read_json(request: Request, service: Service) -> Any:
     body = await read_bytes(request, service)
     if not body:
         raise invalid_field("missing", (), "Field required")
-    return await asyncio.to_thread(parse_json, body)
+    return await run_parser(service, parse_json, body)
+
+
+async def run_parser(service: Service, parse: Callable[[_Text], _T], content: _Text) -> _T:
+    """Parse small content at once, and large content in the thread for parsing, outside the event loop."""
+    if len(content) <= _SMALL_BYTES:
+        return parse(content)
+    return await asyncio.get_running_loop().run_in_executor(service.parsing, parse, content)
 
 
 def parse_json(body: bytes) -> Any:

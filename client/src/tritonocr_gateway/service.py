@@ -28,6 +28,7 @@ class Service:
     rate: RequestRate
     fetcher: UrlFetcher
     drawing: ThreadPoolExecutor
+    parsing: ThreadPoolExecutor
     metrics: Metrics
 
 

@@ -6,7 +6,6 @@ are not recognised, and `markdown.images` is empty.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -17,7 +16,14 @@ from tritonocr_gateway.adapters.protocol import Adapter
 from tritonocr_gateway.errors import log_id_of
 from tritonocr_gateway.files import check_file_type, from_base64, is_url
 from tritonocr_gateway.recognition import read_pages
-from tritonocr_gateway.request_body import JSON_TYPE, media_type_of, read_json, unsupported_type, validated
+from tritonocr_gateway.request_body import (
+    JSON_TYPE,
+    media_type_of,
+    read_json,
+    run_parser,
+    unsupported_type,
+    validated,
+)
 from tritonocr_gateway.responses import FileResult, data_info, pruned, warnings_of
 from tritonocr_gateway.schemas import OCRRequest, schema_of
 from tritonocr_gateway.security import require_key
@@ -58,7 +64,7 @@ async def layout_parsing(request: Request, service: ServiceDependency) -> dict[s
 
 
 async def _content(service: Service, file: str) -> bytes:
-    return await service.fetcher.fetch(file) if is_url(file) else await asyncio.to_thread(from_base64, file)
+    return await service.fetcher.fetch(file) if is_url(file) else await run_parser(service, from_base64, file)
 
 
 def layout_page(page: OCRResult) -> dict[str, Any]:

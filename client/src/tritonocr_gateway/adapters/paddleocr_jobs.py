@@ -32,6 +32,7 @@ from tritonocr_gateway.request_body import (
     parse_json,
     read_form,
     read_json,
+    run_parser,
     unsupported_type,
     validated,
 )
@@ -173,7 +174,7 @@ async def _submission(request: Request, service: Service) -> tuple[JobFields, by
     form = await read_form(request, service)
     values: dict[str, Any] = dict(form.fields)
     if "optionalPayload" in values:
-        values["optionalPayload"] = parse_json(values["optionalPayload"].encode())
+        values["optionalPayload"] = await run_parser(service, parse_json, values["optionalPayload"].encode())
     if not form.files.get("file"):
         raise invalid_field("missing", ("file",), "Field required")
     return validated(JobFields, values), form.files["file"][0].content

@@ -32,6 +32,7 @@ from tritonocr_gateway.request_body import (
     read_bytes,
     read_form,
     read_json,
+    run_parser,
     unsupported_type,
     validated,
 )
@@ -267,7 +268,7 @@ def _held_by(media_type: str) -> dict[str, Any]:
 async def _content(service: Service, file: bytes | str) -> bytes:
     if isinstance(file, bytes):
         return file
-    return await service.fetcher.fetch(file) if is_url(file) else await asyncio.to_thread(from_base64, file)
+    return await service.fetcher.fetch(file) if is_url(file) else await run_parser(service, from_base64, file)
 
 
 def _or(given: bool | None, default: bool) -> bool:

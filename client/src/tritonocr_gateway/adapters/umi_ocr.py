@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ from tritonocr_gateway.adapters.protocol import Adapter
 from tritonocr_gateway.errors import ErrorDetails
 from tritonocr_gateway.files import from_base64
 from tritonocr_gateway.recognition import polygons, read_pages
-from tritonocr_gateway.request_body import JSON_TYPE, read_json, validated
+from tritonocr_gateway.request_body import JSON_TYPE, read_json, run_parser, validated
 from tritonocr_gateway.schemas import schema_of
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import ServiceDependency
@@ -52,7 +51,7 @@ async def umi_ocr(request: Request, service: ServiceDependency) -> dict[str, Any
     """Read an image, and return its lines, or its text with the option `data.format=text`."""
     started_s = time.monotonic()
     body = validated(UmiRequest, await read_json(request, service))
-    content = await asyncio.to_thread(from_base64, body.base64)
+    content = await run_parser(service, from_base64, body.base64)
     (result,) = await read_pages(request, service, content, _options(body.options))
     return {
         "code": SUCCESS if result["rec_texts"] else NO_TEXT,

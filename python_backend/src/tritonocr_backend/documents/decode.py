@@ -18,6 +18,8 @@ from tritonocr_backend.documents.pdf_pages import PdfOptions, open_pdf
 from tritonocr_backend.documents.tiff_files import open_tiff
 from tritonocr_common.file_formats import is_pdf
 
+_WHITESPACE = b" \t\n\r\v\f"
+
 __all__ = ["Document", "check_pixels", "open_document"]
 
 
@@ -52,6 +54,6 @@ def _without_base64(data: bytes) -> bytes:
     if not re.match(rb"(?!P[1-7]\s)[A-Za-z0-9+/\s]{16}", text):
         return data
     try:
-        return base64.b64decode(re.sub(rb"\s", b"", text), validate=True)
+        return base64.b64decode(text.translate(None, _WHITESPACE), validate=True)
     except binascii.Error:
         return data
