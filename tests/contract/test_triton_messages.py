@@ -16,6 +16,7 @@ TRITON = (
     triton_messages.QUEUE_TIMEOUT,
     *triton_messages.STOPPING,
     triton_messages.SHARED_MEMORY_FULL,
+    triton_messages.PROCESS_DIED,
     triton_messages.MODEL_CONTROL_OFF,
     *triton_messages.ADMIN_KEY_REQUIRED,
 )

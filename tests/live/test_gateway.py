@@ -393,7 +393,7 @@ def test_the_gateway_outlives_the_server(server: EmbeddedServer, corpus: Path) -
     """Triton goes and comes back; the gateway stays, says so, and reads on."""
     with (
         Line(server.grpc_port) as line,
-        running(create_app(Settings(url=f"127.0.0.1:{line.port}"))) as url,
+        running(create_app(Settings(url=f"127.0.0.1:{line.port}", restart_wait_s=2))) as url,
         httpx.Client(base_url=url, timeout=60) as client,
     ):
         assert CASES["valid_png"].send(client, corpus).status_code == 200
@@ -403,7 +403,11 @@ def test_the_gateway_outlives_the_server(server: EmbeddedServer, corpus: Path) -
         assert client.get("/health/ready").status_code == 503
         assert client.get("/models").status_code == 503
         assert client.get("/health").status_code == 200
-        line.mend()
+        with ThreadPoolExecutor(1) as pool:
+            held = pool.submit(CASES["valid_png"].send, client, corpus)
+            time.sleep(0.5)
+            line.mend()
+            assert held.result().status_code == 200, "the request waited"
         assert eventually(lambda: client.get("/health/ready").status_code == 200)
         assert CASES["valid_png"].send(client, corpus).status_code == 200
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
 from ._options import OCROptions
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT_S = 300.0
 DEFAULT_JOBS = 4
+RESTART_WAIT_S = 90.0
+
+Retry: TypeAlias = bool | Literal["restarts"]
 
 
 class ClientArguments(TypedDict, total=False):
@@ -20,6 +23,7 @@ class ClientArguments(TypedDict, total=False):
 
     timeout_s: float | None
     jobs: int
+    restart_wait_s: float
     headers: Mapping[str, str] | None
     tls: TLS | None
     model_name: str
@@ -35,14 +39,14 @@ class ReadArguments(OCROptions, total=False):
         request_id: the request's name in the server's log; random if absent.
         timeout_s: seconds for the request, instead of the client's own.
         retry: whether the request is sent again while the server restarts or is overloaded, within
-            `timeout_s`. The default is False.
+            `timeout_s`. "restarts": only while it restarts, at most `restart_wait_s`. The default is False.
         headers: sent with this request, in addition to the client's own, such as a `traceparent`.
     """
 
     input_path: str | None
     request_id: str | None
     timeout_s: float | None
-    retry: bool
+    retry: Retry
     headers: Mapping[str, str] | None
 
 
@@ -56,7 +60,9 @@ class PredictArguments(OCROptions, total=False):
         jobs: files in flight at the same time, instead of the client's own number.
         timeout_s: seconds per file, instead of the client's own.
         retry: whether requests are sent again while the server restarts or is overloaded, within
-            `timeout_s`. By default they are, except if nothing ever answered at the address.
+            `timeout_s`. By default they are. If nothing ever answered at the address, they are sent again
+            for 20 s: the server may restart at this moment. "restarts": only while the server restarts, at
+            most the client's `restart_wait_s`.
         progress: show a progress bar; by default only on a terminal, for work that takes seconds.
     """
 
@@ -64,5 +70,5 @@ class PredictArguments(OCROptions, total=False):
     raise_on_error: bool | None
     jobs: int | None
     timeout_s: float | None
-    retry: bool | None
+    retry: Retry | None
     progress: bool | None

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
+import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
+from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S, RESTART_WAIT_S, Retry
 from ._exceptions import ServerError, ServerUnavailableError
 from ._inputs.content import File, looks_like_pdf, may_have_pages
 from ._options import checked_options, settings_from_model_config
 from ._prediction import AsyncPrediction, prediction_arguments
 from ._results.result import OCRFailure, OCRResult
+from ._transport import retrying
 from ._transport.address import Urls, split_urls
 from ._transport.base import Health, Tensors, Transport
 from ._transport.connect import checked_addresses, connect
 from ._transport.diagnosis import with_diagnosis
 from ._transport.models import names_by_role
 from ._transport.protocol import decode_response, encode_request
-from ._transport.retrying import MayRetry, responses_with_retries
+from ._transport.retrying import MayRetry, RetryPolicy, responses_with_retries
 from ._transport.tls import TLS
 
 if TYPE_CHECKING:
@@ -45,6 +48,8 @@ class AsyncOCRClient:
             `grpcs+dns://`); each IP address of the name is then a server.
         timeout_s: seconds that one file may take, including time in the server's queue; None for no limit.
         jobs: files that `predict()` has in flight at the same time.
+        restart_wait_s: longest wait for a server that restarts, in seconds, of requests with
+            `retry="restarts"`.
         headers: sent with every request, such as `{"authorization": "Bearer …"}`.
         tls: certificates, for `grpcs://` and `https://`.
         model_name: name of the Triton model.
@@ -62,6 +67,7 @@ class AsyncOCRClient:
         *,
         timeout_s: float | None = DEFAULT_TIMEOUT_S,
         jobs: int = DEFAULT_JOBS,
+        restart_wait_s: float = RESTART_WAIT_S,
         headers: Mapping[str, str] | None = None,
         tls: TLS | None = None,
         model_name: str = "ocr",
@@ -72,10 +78,13 @@ class AsyncOCRClient:
         self.url = ",".join(urls)
         self.timeout_s = timeout_s
         self.jobs = jobs
+        self._restart_wait_s = restart_wait_s
         self.model_name = model_name
         self._options = checked_options(options or {})
         self._server_settings: dict[str, Any] | None = None
         self._has_answered = False
+        self._answered_s = -math.inf
+        self.retries = 0
         addresses = [] if transport else checked_addresses(urls, tls)
         self._address = addresses[0] if len(addresses) == 1 and not addresses[0].is_name_of_several else None
         self._transport = transport or connect(urls, headers, tls)
@@ -83,6 +92,10 @@ class AsyncOCRClient:
     async def health(self) -> Health:
         """Return whether the server and the model are ready; an absent server is not an error."""
         return await self._transport.health(self.model_name)
+
+    def answered_within(self, seconds: float) -> bool:
+        """Return whether a page was read in the last `seconds`."""
+        return time.monotonic() - self._answered_s < seconds
 
     async def settings(self) -> dict[str, Any]:
         """Return the default of each option, as the server states it; the server is asked once."""
@@ -107,7 +120,7 @@ class AsyncOCRClient:
         input_path: str | None = None,
         request_id: str | None = None,
         timeout_s: float | None = None,
-        retry: bool = False,
+        retry: Retry = False,
         headers: Mapping[str, str] | None = None,
         **options: Any,
     ) -> list[OCRResult]:
@@ -132,7 +145,7 @@ class AsyncOCRClient:
         page_by_page: bool,
         input_path: str | None,
         timeout_s: float | None,
-        retry: bool | None = None,
+        retry: Retry | None = None,
         request_id: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[list[OCRResult], None]:
@@ -145,8 +158,8 @@ class AsyncOCRClient:
                 allows it.
             input_path: `input_path` of the results.
             timeout_s: seconds to wait for the server, all attempts included.
-            retry: whether to retry while the server is unavailable or overloaded; None retries an
-                unavailable server only if it accepted a connection before.
+            retry: whether to retry while the server is unavailable or overloaded, "restarts" only while it
+                restarts; None retries, but only for a short time if the server never answered.
             request_id: the request's name in the server's log; random if absent.
             headers: sent in addition to the client's own.
         """
@@ -160,10 +173,11 @@ class AsyncOCRClient:
             headers=headers,
         )
         is_pdf, count = looks_like_pdf(file), 0
-        answers = responses_with_retries(self._transport, request, timeout_s, self._retry_policy(retry))
+        policy = self._retry_policy(retry)
+        answers = responses_with_retries(self._transport, request, timeout_s, policy, self._count_retry)
         async with aclosing(self._diagnosed(answers)) as diagnosed:
             async for tensors in diagnosed:
-                self._has_answered = True
+                self._has_answered, self._answered_s = True, time.monotonic()
                 pages = decode_response(
                     tensors, request, input_path=input_path, is_pdf=is_pdf, first_page=count
                 )
@@ -186,7 +200,7 @@ class AsyncOCRClient:
         raises: bool,
         jobs: int | None = None,
         timeout_s: float | None = None,
-        retry: bool | None = None,
+        retry: Retry | None = None,
         progress: bool | None = None,
     ) -> AsyncPrediction:
         """Prepare a call of `predict()`; None stands for the client's own value.
@@ -214,12 +228,19 @@ class AsyncOCRClient:
                     raise
                 raise await with_diagnosis(error, self._address) from error
 
-    def _retry_policy(self, retry: bool | None) -> MayRetry:
+    def _count_retry(self) -> None:
+        self.retries += 1
+
+    def _retry_policy(self, retry: Retry | None) -> MayRetry:
+        if retry == "restarts":
+            return RetryPolicy(self._restart_wait_s, if_overloaded=False)
+        policy, at_first = RetryPolicy(), RetryPolicy(retrying.FIRST_CONTACT_WAIT_S)
+
         def after_contact(error: ServerUnavailableError) -> bool:
             self._has_answered |= error.has_answered
-            return self._has_answered
+            return self._has_answered or (error.is_refused and at_first(error))
 
-        return after_contact if retry is None else lambda error: retry
+        return after_contact if retry is None else lambda error: retry and policy(error)
 
     def _with_own_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         own = {name: value for name, value in self._options.items() if _EITHER.get(name) not in given}

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tritonocr_common.error_reasons import Reason, split_reason
-from tritonocr_common.triton_messages import is_overload, is_stopping
+from tritonocr_common.triton_messages import is_overload, is_process_dead, is_refused, is_stopping
 
 
 class TritonOCRError(Exception):
@@ -75,6 +75,11 @@ class ServerUnavailableError(ServerError, ConnectionError):
         self.may_have_begun = may_have_begun
         self.has_answered = has_answered
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the machine answered that no process listens on the port, as during a restart."""
+        return is_refused(self.reason)
+
     def with_remark(self, remark: str) -> ServerUnavailableError:
         """Return the same error with a remark after its message."""
         message = f"{str(self).rstrip('.')}. {remark}"
@@ -82,7 +87,10 @@ class ServerUnavailableError(ServerError, ConnectionError):
 
 
 class OverloadedError(ServerUnavailableError):
-    """The server's queue is full; a later retry may succeed."""
+    """The server's queue or its shared memory is full; a later retry may succeed."""
+
+    is_memory_full = False
+    """Whether the server's shared memory is full, and not its queue."""
 
 
 class DeadlineExceededError(TritonOCRError, TimeoutError):
@@ -157,12 +165,19 @@ def error_from_status(status: str | None, message: str) -> TritonOCRError:
         message: the server's message.
     """
     sentence, reason = split_reason(message)
+    if reason == "process_died" or is_process_dead(message):
+        return ServerUnavailableError(
+            f"A process of the server died while it read the file: {sentence}", sentence, may_have_begun=True
+        )
     kind = _ERROR_BY_REASON.get(reason) or ERROR_BY_STATUS.get(status or "", ServerError)
     if reason is None and issubclass(kind, ServerError) and is_stopping(message):
         kind = ServerUnavailableError
     elif reason is None and kind is ServerUnavailableError and is_overload(message):
         kind = OverloadedError
-    return kind(sentence)
+    error = kind(sentence)
+    if isinstance(error, OverloadedError):
+        error.is_memory_full = reason == "shared_memory_full"
+    return error
 
 
 def has_not_begun(message: str) -> bool:

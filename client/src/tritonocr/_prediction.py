@@ -9,6 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ._arguments import Retry
 from ._exceptions import ServerUnavailableError, TritonOCRError
 from ._inputs.content import File
 from ._inputs.sources import Source, is_single, sources
@@ -99,7 +100,7 @@ def prediction_arguments(
     raise_on_error: bool | None = None,
     jobs: int | None = None,
     timeout_s: float | None = None,
-    retry: bool | None = None,
+    retry: Retry | None = None,
     progress: bool | None = None,
     **options: Any,
 ) -> tuple[dict[str, Any], Iterable[Source]]:

@@ -19,6 +19,8 @@ Reason = Literal[
     "overloaded",
     "stopping",
     "shared_memory_full",
+    "process_died",
+    "quarantined",
     "cancelled",
     "internal",
 ]

@@ -18,6 +18,12 @@ STOPPING: Final = ("Server is stopping", "Server not ready", "has no available v
 SHARED_MEMORY_FULL: Final = "Failed to increase the shared memory pool size"
 """An exception of the Python backend's stub, or INTERNAL."""
 
+PROCESS_DIED: Final = "' is not healthy."
+"""INTERNAL: the process of a model died, or does not answer Triton, while it had the request."""
+
+REFUSED: Final = ("Connection refused", "Connect call failed")
+"""The operating system's and asyncio's texts: no process listens on the port."""
+
 MODEL_CONTROL_OFF: Final = "explicit model load / unload is not allowed"
 """UNAVAILABLE, as for a server that does not answer."""
 
@@ -41,6 +47,16 @@ def is_stopping(message: str) -> bool:
 def is_shared_memory_full(message: str) -> bool:
     """Return whether a model process found no room in shared memory."""
     return _contains(message, SHARED_MEMORY_FULL)
+
+
+def is_process_dead(message: str) -> bool:
+    """Return whether the process of a model died while it had the request."""
+    return _contains(message, PROCESS_DIED)
+
+
+def is_refused(message: str) -> bool:
+    """Return whether no process listens on the port of the server."""
+    return _contains(message, *REFUSED)
 
 
 def is_model_control_off(message: str) -> bool:

@@ -16,6 +16,7 @@ from tritonocr_gateway.admission import Admission, RequestRate
 from tritonocr_gateway.errors import ErrorResponses
 from tritonocr_gateway.fetching import UrlFetcher
 from tritonocr_gateway.metrics import Metrics, MetricsMiddleware
+from tritonocr_gateway.readiness import Readiness
 from tritonocr_gateway.request_log import RequestLogMiddleware
 from tritonocr_gateway.routers import health, models, page
 from tritonocr_gateway.security import FramingMiddleware, SafeHeadersMiddleware
@@ -82,6 +83,7 @@ def _lifespan(
                 app.state.service = Service(
                     settings=settings,
                     client=client,
+                    readiness=Readiness(client),
                     admission=Admission(settings.max_concurrent_requests),
                     uploads=UploadLimiter(settings.max_uploads, settings.max_upload_bytes),
                     rate=RequestRate(settings.max_requests_per_minute),

@@ -22,7 +22,7 @@ from tritonocr_gateway.request_log import route_of
 _logger = logging.getLogger(__name__)
 
 TOO_SLOW = "The file was not read within this gateway's time limit."
-SERVER_UNAVAILABLE = "The OCR server does not respond; try again later."
+SERVER_UNAVAILABLE = "The OCR server does not respond. It may be restarting; try again later."
 SERVER_FAILED = "The OCR server failed on this file; the gateway's log has the details under this logId."
 
 

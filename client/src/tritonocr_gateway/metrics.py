@@ -33,6 +33,17 @@ class Metrics:
         self.in_flight = Gauge(
             f"{PREFIX}_requests_in_flight", "Requests that hold a permit.", registry=self.registry
         )
+        self.retries = Counter(
+            f"{PREFIX}_retries",
+            "Attempts to read a file again after the server restarted or was unavailable.",
+            registry=self.registry,
+        )
+        self._retries_counted = 0
+
+    def set_retries(self, total: int) -> None:
+        """Raise the counter of retries to the client's number."""
+        self.retries.inc(total - self._retries_counted)
+        self._retries_counted = total
 
     def exposition(self) -> bytes:
         """Return the metrics in Prometheus' text format."""

@@ -37,6 +37,7 @@ async def read_pages(
             content,
             request_id=log_id_of(request),
             headers=trace_headers(request),
+            retry="restarts",
             **{"max_pages": service.settings.explicit_max_pages, **(options or {})},
         )
         results = await unless_disconnected(request, reading)

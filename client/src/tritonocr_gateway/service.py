@@ -13,6 +13,7 @@ from tritonocr import TLS, AsyncOCRClient
 from tritonocr_gateway.admission import Admission, RequestRate
 from tritonocr_gateway.fetching import UrlFetcher
 from tritonocr_gateway.metrics import Metrics
+from tritonocr_gateway.readiness import Readiness
 from tritonocr_gateway.settings import Settings
 from tritonocr_gateway.uploads import UploadLimiter
 
@@ -23,6 +24,7 @@ class Service:
 
     settings: Settings
     client: AsyncOCRClient
+    readiness: Readiness
     admission: Admission
     uploads: UploadLimiter
     rate: RequestRate
@@ -39,7 +41,9 @@ def connect(settings: Settings) -> AsyncOCRClient:
     """Create the client of the settings' Triton. Call this inside the event loop."""
     files = (settings.triton_ca, settings.triton_certificate, settings.triton_key)
     tls = TLS(*files) if any(files) else None
-    return AsyncOCRClient(settings.url, timeout_s=settings.timeout_s, tls=tls)
+    return AsyncOCRClient(
+        settings.url, timeout_s=settings.timeout_s, restart_wait_s=settings.restart_wait_s, tls=tls
+    )
 
 
 def service_of(request: Request) -> Service:

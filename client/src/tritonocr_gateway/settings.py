@@ -97,6 +97,13 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds that Triton may take for a file; after that the client gets 504.",
     )
+    restart_wait_s: float = Field(
+        default=90,
+        ge=0,
+        le=86_400,
+        description="Seconds that a request waits while Triton restarts or does not respond; after that the "
+        "client gets 503.",
+    )
     head_timeout_s: float = Field(
         default=10,
         gt=0,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,10 @@ from tritonocr._transport.protocol import Request
 
 REFUSED = unreachable("grpc://h:1", "Connection refused", has_answered=False)
 BROKEN = unreachable("grpc://h:1", "Socket closed", may_have_begun=True)
+DIED = error_from_status("StatusCode.INTERNAL", "Stub process 'ocr_0_1' is not healthy.")
+MEMORY_FULL = error_from_status(
+    "StatusCode.UNAVAILABLE", "the server is overloaded: its shared memory (/dev/shm) is full; send fewer"
+)
 OVERLOADED = error_from_status("StatusCode.RESOURCE_EXHAUSTED", "quota exceeded")
 
 
@@ -58,6 +63,7 @@ class ScriptedTransport:
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrying, "FIRST_PAUSE_S", 0.001)
     monkeypatch.setattr(retrying, "LONGEST_PAUSE_S", 0.002)
+    monkeypatch.setattr(retrying, "FIRST_CONTACT_WAIT_S", 20.0)
 
 
 def read(script: list[tuple[list[str], Exception | None]], **arguments: Any) -> tuple[list[str], int]:
@@ -78,6 +84,8 @@ def read(script: list[tuple[list[str], Exception | None]], **arguments: Any) -> 
         pytest.param([([], OVERLOADED)] * 9 + [(["a"], None)], (["a"], 10), id="a quota of a proxy"),
         pytest.param([([], error_from_status("429", "slow down")), (["a"], None)], (["a"], 2), id="429"),
         pytest.param([([], BROKEN), (["a"], None)], (["a"], 2), id="a server that died while it read"),
+        pytest.param([([], DIED), (["a"], None)], (["a"], 2), id="a model's process that died"),
+        pytest.param([([], REFUSED), (["a"], None)], (["a"], 2), id="a start during an outage"),
         pytest.param(
             [([], BROKEN)] + [([], REFUSED)] * 5 + [(["a"], None)], (["a"], 7), id="and is away for a while"
         ),
@@ -95,9 +103,11 @@ def test_predict_retries_what_a_restart_interrupted(
 @pytest.mark.parametrize(
     ("arguments", "script", "error", "attempts"),
     [
-        pytest.param({}, [([], REFUSED)], tritonocr.ServerUnavailableError, 1, id="a wrong address"),
+        pytest.param(
+            {"retry": "restarts"}, [([], OVERLOADED)], tritonocr.OverloadedError, 1, id="a full queue"
+        ),
         pytest.param({"retry": False}, [([], BROKEN)], tritonocr.ServerUnavailableError, 1, id="off"),
-        pytest.param({}, [([], BROKEN)], tritonocr.ServerUnavailableError, 3, id="a file that stops servers"),
+        pytest.param({}, [([], BROKEN)], tritonocr.ServerUnavailableError, 6, id="a file that stops servers"),
         pytest.param({}, [([], tritonocr.ServerError("x"))], tritonocr.ServerError, 1, id="another error"),
     ],
 )
@@ -134,6 +144,32 @@ def test_ocr_retries_if_the_caller_chooses_so(retry: bool, attempts: int) -> Non
     assert asyncio.run(run()) == attempts
 
 
+def test_a_wrong_address_is_reported_after_a_short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrying, "FIRST_CONTACT_WAIT_S", 0.05)
+    with pytest.raises(tritonocr.ServerUnavailableError, match=r"Gave up after \d+ attempts in 0\.\d s\."):
+        read([([], REFUSED)])
+
+
+@pytest.mark.parametrize(
+    ("script", "restart_wait_s", "attempts"),
+    [
+        pytest.param([([], DIED), ([], REFUSED), ([], OVERLOADED), (["a"], None)], 60, 4, id="a restart"),
+        pytest.param([([], MEMORY_FULL), (["a"], None)], 60, 2, id="full shared memory"),
+        pytest.param([([], REFUSED)], 0, 1, id="no waiting"),
+        pytest.param([([], OVERLOADED)], 60, 1, id="a full queue"),
+    ],
+)
+def test_ocr_can_wait_for_restarts_only(script: list[Any], restart_wait_s: float, attempts: int) -> None:
+    async def run() -> tuple[int, int]:
+        transport = ScriptedTransport(script)
+        async with AsyncOCRClient(transport=transport, restart_wait_s=restart_wait_s) as client:
+            with nullcontext() if script[-1][0] else pytest.raises(tritonocr.ServerUnavailableError):
+                await client.ocr(b"a", retry="restarts")
+            return transport.attempts, client.retries
+
+    assert asyncio.run(run()) == (attempts, attempts - 1)
+
+
 def test_retries_end_with_the_time_limit_and_say_so() -> None:
     async def run() -> None:
         async with AsyncOCRClient(transport=ScriptedTransport([([], OVERLOADED)])) as client:
@@ -156,5 +192,5 @@ def test_pauses_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses = retrying._pauses()
     taken = [next(pauses) for _ in range(40)]
     assert 0.05 <= taken[0] <= 0.1
-    assert all(2.5 <= pause <= 5 for pause in taken[10:])
+    assert all(1 <= pause <= 2 for pause in taken[10:])
     assert len(set(taken)) == 40

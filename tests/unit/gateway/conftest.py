@@ -29,8 +29,11 @@ def triton(shared_triton: FakeTransport) -> FakeTransport:
     return shared_triton
 
 
-def _app(triton: FakeTransport, **settings: Any) -> FastAPI:
-    return create_app(Settings(**settings), connect=lambda _: AsyncOCRClient(transport=triton))
+def _app(triton: FakeTransport, restart_wait_s: float = 0, **settings: Any) -> FastAPI:
+    return create_app(
+        Settings(**settings),
+        connect=lambda _: AsyncOCRClient(transport=triton, restart_wait_s=restart_wait_s),
+    )
 
 
 @pytest.fixture(scope="session")

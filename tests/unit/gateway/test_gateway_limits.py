@@ -13,6 +13,8 @@ import httpx
 import pytest
 from fake_triton import picture
 
+import tritonocr
+
 MANY = 8 << 20
 
 
@@ -162,6 +164,25 @@ def test_readiness_is_triton_s(serve: Any, triton: Any) -> None:
     triton.ready = False
     assert client.get("/health/ready").status_code == 503
     assert client.get("/health").json().keys() == {"logId", "errorCode", "errorMsg"}
+
+
+def test_ready_means_that_a_page_was_read(serve: Any, triton: Any) -> None:
+    client = serve(port=0)  # its own gateway, which has read nothing yet
+    triton.error = tritonocr.ServerError("a process hangs")
+    assert client.get("/health/ready").status_code == 503
+    triton.error = None
+    assert client.get("/health/ready").status_code == 200
+    requests = len(triton.requests)
+    assert client.get("/health/ready").status_code == 200
+    assert len(triton.requests) == requests, "a page that was read lately is enough"
+
+
+def test_an_interrupted_request_waits_for_the_server(serve: Any, triton: Any, body: dict[str, Any]) -> None:
+    client = serve(restart_wait_s=60)
+    triton.error = tritonocr.ServerUnavailableError("restarting")
+    threading.Timer(0.5, setattr, (triton, "error", None)).start()
+    assert client.post("/ocr", json=body).status_code == 200
+    assert "tritonocr_gateway_retries_total 0.0" not in client.get("/metrics").text
 
 
 def test_metrics_count_by_route_and_status(serve: Any, body: dict[str, Any]) -> None:

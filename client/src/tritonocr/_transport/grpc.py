@@ -144,7 +144,7 @@ def _translated(error: grpc.RpcError, url: str, timeout_s: float | None) -> Exce
     translated = error_from_status(str(error.code()), details)
     if isinstance(translated, DeadlineExceededError):
         return deadline_exceeded(url, timeout_s)
-    if type(translated) is not ServerUnavailableError:
+    if type(translated) is not ServerUnavailableError or translated.may_have_begun:
         return translated
     if is_not_connected(details):
         # gRPC's message is "…; last error: UNKNOWN: ipv4:…: …: REASON[: OK]"; only REASON is useful.

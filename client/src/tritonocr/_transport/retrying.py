@@ -6,8 +6,10 @@ import asyncio
 import itertools
 import logging
 import random
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from .._exceptions import OverloadedError, ServerUnavailableError
 from .base import Allowance, Tensors, Transport
@@ -16,15 +18,47 @@ from .protocol import Request
 _logger = logging.getLogger("tritonocr")
 
 # Pauses between attempts: doubled each time, and shortened at random so that clients do not return together.
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
-# Attempts during which a server may have started to read the file: a file that stops servers is given up.
-MAX_BEGUN = 3
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
+# Attempts during which a server may have started to read the file: a file that stops servers is given up. One
+# restart can interrupt two attempts: the first when a process dies, the second when the server is stopped.
+MAX_BEGUN = 6
+
+# Longest wait for a server that never answered: it may restart at this moment, or the address may be wrong.
+FIRST_CONTACT_WAIT_S = 20.0
 
 MayRetry = Callable[[ServerUnavailableError], bool]
 
 
+@dataclass
+class RetryPolicy:
+    """Decide for one request which errors are retried.
+
+    Attributes:
+        max_outage_s: longest time without a server, in seconds; None waits until the request's time limit.
+        if_overloaded: whether to retry although the server works and its queue is full.
+    """
+
+    max_outage_s: float | None = None
+    if_overloaded: bool = True
+    _outage_began_s: float | None = None
+
+    def __call__(self, error: ServerUnavailableError) -> bool:
+        """Return whether to send the request again after this error."""
+        if isinstance(error, OverloadedError) and not error.is_memory_full:
+            # After a restart, the interrupted requests of all clients arrive at the same time.
+            return self.if_overloaded or self._outage_began_s is not None
+        if self._outage_began_s is None or error.may_have_begun:
+            self._outage_began_s = time.monotonic()
+        outage_s = time.monotonic() - self._outage_began_s
+        return self.max_outage_s is None or outage_s < self.max_outage_s
+
+
 async def responses_with_retries(
-    transport: Transport, request: Request, timeout_s: float | None, may_retry: MayRetry
+    transport: Transport,
+    request: Request,
+    timeout_s: float | None,
+    may_retry: MayRetry,
+    retried: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[Tensors, None]:
     """Send one request until it is answered, and yield the output tensors of each response once.
 
@@ -36,12 +70,14 @@ async def responses_with_retries(
         request: the request.
         timeout_s: time limit of all attempts together, pauses included; None for no limit.
         may_retry: decides for each error whether the request is sent again.
+        retried: called before each further attempt.
 
     Raises:
         ServerUnavailableError: no attempt succeeded in time, or `may_retry` refused.
         TritonOCRError: any other error, after the first attempt.
     """
     allowance, yielded, begun, pauses = Allowance(timeout_s), 0, 0, _pauses()
+    started_s = time.monotonic()
     for attempt in itertools.count(1):
         received = 0
         try:
@@ -58,14 +94,17 @@ async def responses_with_retries(
         except ServerUnavailableError as error:
             begun += error.may_have_begun
             pause_s = next(pauses)
-            if begun >= MAX_BEGUN or not may_retry(error):
-                raise
-            if allowance.left_s is not None and allowance.left_s <= pause_s:
-                raise error.with_remark(f"Gave up after {attempt} attempts in {timeout_s:g} s.") from error
+            is_late = allowance.left_s is not None and allowance.left_s <= pause_s
+            if begun >= MAX_BEGUN or not may_retry(error) or is_late:
+                if attempt == 1 and not is_late:
+                    raise
+                waited_s = time.monotonic() - started_s
+                raise error.with_remark(f"Gave up after {attempt} attempts in {waited_s:.1f} s.") from error
             if attempt == 1 and not isinstance(error, OverloadedError):
                 _logger.warning("%s; the request is sent again until its time limit", str(error).rstrip("."))
         with allowance.spending():
             await asyncio.sleep(pause_s)
+        retried()
 
 
 def _pauses() -> Iterator[float]:

@@ -212,7 +212,7 @@ async def _page_lines(service: Service, ocr_input: OCRInput, request: Request) -
         options = {**fields.options(), "max_pages": _max_pages(fields.max_pages, service.settings)}
         given = {name: value for name, value in options.items() if value is not None}
         index = 0
-        async for result in service.client.predict(content, retry=False, progress=False, **given):
+        async for result in service.client.predict(content, retry="restarts", progress=False, **given):
             if isinstance(result, tritonocr.OCRFailure):
                 raise result.error
             service.metrics.pages.inc()
@@ -237,6 +237,7 @@ async def _read_file(
         content,
         request_id=log_id,
         headers=trace_headers(request),
+        retry="restarts",
         return_page_images=visualize or with_page_image or media_type == PDF,
         **{
             **_held_by(media_type),

@@ -22,8 +22,8 @@ async def health(request: Request) -> Healthy:
     "/health/ready", summary="Readiness: whether files can be read", responses={503: {"model": Failure}}
 )
 async def ready(request: Request, service: ServiceDependency) -> Healthy:
-    """Return 200 when Triton serves the pipeline, else 503."""
-    if not (await service.client.health()).model_ready:
+    """Return 200 when the server reads pages, else 503. Reads a small page if no page was read lately."""
+    if not await service.readiness.is_ready():
         raise NotReadyError("The OCR server is not ready; try again later.")
     return Healthy(log_id=log_id_of(request), error_msg="Ready")
 
@@ -32,4 +32,5 @@ async def ready(request: Request, service: ServiceDependency) -> Healthy:
 async def metrics(service: ServiceDependency) -> Response:
     """Return the gateway's own metrics. Triton serves its metrics on its own port."""
     service.metrics.in_flight.set(service.admission.in_flight)
+    service.metrics.set_retries(service.client.retries)
     return Response(service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

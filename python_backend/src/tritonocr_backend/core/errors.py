@@ -6,6 +6,7 @@
     ├── OverloadedError        try again later         -> Triton UNAVAILABLE
     ├── StoppingError          ask another server      -> Triton UNAVAILABLE
     ├── SharedMemoryFullError  try again later         -> Triton UNAVAILABLE
+    ├── ProcessDiedError       try again later         -> Triton UNAVAILABLE
     ├── AbandonedError         the client has gone     -> Triton CANCELLED
     ├── StageError             a stage of ours failed  -> Triton INTERNAL
     └── ServerError            tritonserver cannot be found, started or kept running (never crosses the wire)
@@ -62,6 +63,12 @@ class SharedMemoryFullError(TritonOcrError, RuntimeError):
     """The server's shared memory is full, so that a page cannot be handed to the next model."""
 
     reason: Reason = "shared_memory_full"
+
+
+class ProcessDiedError(TritonOcrError, RuntimeError):
+    """A process of another model died while it had a part of the page; the supervisor restarts the server."""
+
+    reason: Reason = "process_died"
 
 
 class AbandonedError(TritonOcrError, RuntimeError):

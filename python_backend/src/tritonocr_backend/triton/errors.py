@@ -10,6 +10,7 @@ from tritonocr_backend.core.errors import (
     AbandonedError,
     InvalidInputError,
     OverloadedError,
+    ProcessDiedError,
     ServerError,
     SharedMemoryFullError,
     StageError,
@@ -17,13 +18,14 @@ from tritonocr_backend.core.errors import (
     reason_of,
 )
 from tritonocr_common.error_reasons import append_reason, split_reason
-from tritonocr_common.triton_messages import is_overload, is_shared_memory_full
+from tritonocr_common.triton_messages import is_overload, is_process_dead, is_shared_memory_full
 
 # Names of codes: pb_utils has its classes only after the model is imported.
 CODES = {
     InvalidInputError: "INVALID_ARG",
     OverloadedError: "UNAVAILABLE",
     StoppingError: "UNAVAILABLE",
+    ProcessDiedError: "UNAVAILABLE",
     AbandonedError: "CANCELLED",
     SharedMemoryFullError: "UNAVAILABLE",
     StageError: "INTERNAL",
@@ -66,6 +68,8 @@ def from_response_error(model: str, error: pb_utils.TritonError) -> Exception:
         return OverloadedError(f"{model} is overloaded; try again later")
     if is_shared_memory_full(message):
         return _shared_memory_full()
+    if is_process_dead(message):
+        return ProcessDiedError(f"the process of {model} died; the server restarts")
     return StageError(f"{model} failed: {message}")
 
 
