@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from ._options import OCROptions
 
 if TYPE_CHECKING:
     from ._transport.base import Transport
+    from ._transport.retrying import Retry
     from ._transport.tls import TLS
 
 DEFAULT_TIMEOUT_S = 300.0
 DEFAULT_JOBS = 4
 RESTART_WAIT_S = 90.0
-
-Retry: TypeAlias = bool | Literal["restarts"]
 
 
 class ClientArguments(TypedDict, total=False):

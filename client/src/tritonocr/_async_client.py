@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S, RESTART_WAIT_S, Retry
+from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S, RESTART_WAIT_S
 from ._exceptions import ServerError, ServerUnavailableError
 from ._inputs.content import File, looks_like_pdf, may_have_pages
 from ._options import checked_options, settings_from_model_config
@@ -24,7 +24,7 @@ from ._transport.connect import checked_addresses, connect
 from ._transport.diagnosis import with_diagnosis
 from ._transport.models import names_by_role
 from ._transport.protocol import decode_response, encode_request
-from ._transport.retrying import MayRetry, RetryPolicy, responses_with_retries
+from ._transport.retrying import MayRetry, Retry, RetryPolicy, responses_with_retries
 from ._transport.tls import TLS
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ._arguments import Retry
 from ._exceptions import ServerUnavailableError, TritonOCRError
 from ._inputs.content import File
 from ._inputs.sources import Source, is_single, sources
@@ -17,6 +16,7 @@ from ._options import checked_options
 from ._progress import progress_bar
 from ._read_ahead import AHEAD, ReadAhead, Result, in_turn, log_failures, warn_of_skipped_pages
 from ._results.result import OCRFailure, OCRResult
+from ._transport.retrying import Retry
 
 
 class ReadFile(Protocol):

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from .._exceptions import OverloadedError, ServerUnavailableError
 from .base import Allowance, Tensors, Transport
@@ -26,6 +27,7 @@ MAX_BEGUN = 6
 # Longest wait for a server that never answered: it may restart at this moment, or the address may be wrong.
 FIRST_CONTACT_WAIT_S = 20.0
 
+Retry: TypeAlias = bool | Literal["restarts"]
 MayRetry = Callable[[ServerUnavailableError], bool]
 
 
