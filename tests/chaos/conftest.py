@@ -9,13 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from default_pipeline import Serve, written
 
-from tritonocr_backend.repository import pipeline_config
-from tritonocr_backend.repository.network_config import ServingSettings
-from tritonocr_backend.repository.prepare import prepare_repository
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
-Serve = Callable[..., EmbeddedServer]
 HAPPENED = "what happened"
 
 
@@ -54,12 +51,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def happened(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Say in a line what came of the fault; the line ends up in the summary."""
     return lambda text: record_property(HAPPENED, text)
-
-
-def written(directory: Path, **settings: object) -> Path:
-    """A repository of the default pipeline."""
-    serving = ServingSettings(**settings)  # type: ignore[arg-type]
-    return prepare_repository(directory / "repository", pipeline_config.default(), serving=serving)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from conftest import Serve
+from default_pipeline import Serve
 from faults import PLAIN, Load, ask, stubs
 
 from tritonocr import DeadlineExceededError, OCRClient, ServerError, demo_page

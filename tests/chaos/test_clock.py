@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import written
+from default_pipeline import written
 from faults import PLAIN, Load
 
 from tritonocr import demo_page

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import tritonclient.grpc
-from conftest import Serve, written
+from default_pipeline import Serve, written
 from faults import reads_again
 
 from tritonocr import demo_page

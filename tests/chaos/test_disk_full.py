@@ -12,7 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import Serve
+from default_pipeline import Serve
 from faults import reads_again
 
 from tritonocr import demo_page

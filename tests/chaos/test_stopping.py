@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Serve
+from default_pipeline import Serve
 from faults import PLAIN, ask, demo_file, until
 from running_gateway import free_port
 

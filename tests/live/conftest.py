@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import bench.accuracy
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.repository.build import build_repository
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
@@ -35,3 +37,9 @@ def server(
     options = ServerOptions(log_level="info", log_file=directory / "server.log")
     with EmbeddedServer(repository, options) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def scorer(corpus: Path) -> ModuleType:
+    """The corpus's own scorer, where the corpus is."""
+    return bench.accuracy.scorer()

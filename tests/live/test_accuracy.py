@@ -7,28 +7,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from scored_lines import PLAIN, lines_of
 
-import bench.accuracy
 from tritonocr import OCRClient
 from tritonocr_backend.server.embedded import EmbeddedServer
 
 Lines = Mapping[str, list[tuple[Any, str]]]
-
-PLAIN: dict[str, Any] = {
-    "use_doc_orientation_classify": False,
-    "use_doc_unwarping": False,
-    "use_textline_orientation": False,
-}
-
-
-@pytest.fixture(scope="module")
-def scorer(corpus: Path) -> ModuleType:
-    """The corpus's own scorer, where the corpus is."""
-    return bench.accuracy.scorer()
-
-
-def lines_of(result: Mapping[str, Any]) -> list[tuple[Any, str]]:
-    return list(zip(result["rec_polys"], result["rec_texts"], strict=True))
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the scorer leaves files open

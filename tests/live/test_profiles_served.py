@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import text_format
-from test_accuracy import PLAIN, lines_of, scorer
+from scored_lines import PLAIN, lines_of
 from tritonclient.grpc import model_config_pb2
 
 from tritonocr import OCRClient
@@ -28,8 +28,6 @@ from tritonocr_backend.repository.build import build_repository
 from tritonocr_backend.repository.network_config import SERVING
 from tritonocr_backend.repository.profiles import Profile, profile_settings
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
-
-__all__ = ["scorer"]
 
 RECEIPTS = ("313", "316", "317")  # few and small: the CPU computes float16 as float32 and casts besides
 A_FEW_LINES = 0.03  # three of 106

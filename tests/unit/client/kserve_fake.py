@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -223,3 +224,15 @@ def serving(
     finally:
         servicer.release.set()
         server.stop(grace=None).wait()
+
+
+def read_back(inputs: dict[str, Any]) -> Tensors:
+    """Answer a file with its own content as the one line; refuse what starts with `bad`."""
+    if "image" in inputs:
+        return answer_with_lines([str(inputs["image"].shape)])
+    text = inputs["file"].item().decode()
+    if text.startswith("slow"):
+        time.sleep(0.2)
+    if text.startswith("bad"):
+        raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, f"file: got {text}, expected a page")
+    return answer_with_lines([text])

@@ -12,22 +12,17 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from kserve_fake import FakeServicer, RefusalError, Tensors, answer_with_lines, blank_answer, serving
+from kserve_fake import (
+    FakeServicer,
+    RefusalError,
+    Tensors,
+    blank_answer,
+    read_back,
+    serving,
+)
 
 import tritonocr
 from tritonocr import AsyncOCRClient, OCRClient, OCRFailure, OCRResult
-
-
-def read_back(inputs: dict[str, Any]) -> Tensors:
-    """Answer a file with its own content as the one line; refuse what starts with `bad`."""
-    if "image" in inputs:
-        return answer_with_lines([str(inputs["image"].shape)])
-    text = inputs["file"].item().decode()
-    if text.startswith("slow"):
-        time.sleep(0.2)
-    if text.startswith("bad"):
-        raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, f"file: got {text}, expected a page")
-    return answer_with_lines([text])
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import sys
 import pytest
 from kserve_fake import serving
 
-from test_both_clients import read_back  # isort: skip
+from kserve_fake import read_back  # isort: skip
 
 BEFORE = """
 import os, sys, time, warnings

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kserve_fake import FakeServicer, Tensors, serving
+from kserve_fake import FakeServicer, Tensors, read_back, serving
 from PIL import Image
-from test_both_clients import read_back
 
 import tritonocr
 from tritonocr import InvalidInputError, PaddleOCR

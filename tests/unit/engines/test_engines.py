@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from role_images import IMAGES
 
-from tritonocr_backend.core.contracts import GRID_INPUT_SIZE_PX, NETWORK_OUTPUTS, PADDING_BGR, Role
+from tritonocr_backend.core.contracts import GRID_INPUT_SIZE_PX, NETWORK_OUTPUTS, Role
 from tritonocr_backend.core.network_metadata import Normalisation, read_network_metadata
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.engines import Engine, EngineError, EngineOptions, Network, base, create_engine
@@ -27,35 +28,6 @@ F32 = EngineOptions(precision="f32")
 PLAIN = Normalisation(1.0, (0, 0, 0), (1, 1, 1), "BGR")
 
 
-def written(text: str, height: int, width: int) -> NDArray[np.uint8]:
-    """Black letters on white."""
-    image = np.full((height, width, 3), 255, np.uint8)
-    scale = height / 40
-    cv2.putText(image, text, (4, int(height * 0.75)), cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 2)
-    return image
-
-
-def page(height: int, width: int) -> NDArray[np.uint8]:
-    return cv2.resize(written("Page 1 of 2", 100, 400), (width, height))
-
-
-def padded(line: NDArray[np.uint8], content: int) -> NDArray[np.uint8]:
-    line[:, content:] = PADDING_BGR
-    return line
-
-
-IMAGES = {
-    Role.DOC_ORIENTATION: np.stack([page(224, 224), np.rot90(page(224, 224))]),
-    Role.DOC_UNWARPING: page(*GRID_INPUT_SIZE_PX)[np.newaxis].astype(np.float32),
-    Role.TEXT_DETECTION: page(160, 320)[np.newaxis],
-    Role.TEXTLINE_ORIENTATION: np.stack([page(80, 160), np.rot90(page(80, 160), 2)]),
-    Role.TEXT_RECOGNITION: np.stack(
-        [
-            padded(written(text, 48, 256), 200)
-            for text in ("Total 12.50", "Invoice", "AB 1234", "No. 7", "end")
-        ]
-    ),
-}
 NO_CCACHE = "ignore:No ccache found"  # Paddle, on import, of a compiler that nobody asked for
 TOLERANCES = {Role.TEXT_DETECTION: 2e-3}
 

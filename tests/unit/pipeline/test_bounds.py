@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from fake_models import FakeModels
 from numpy.typing import NDArray
-from test_stages import crop_inputs, decode_inputs, postprocess_inputs, refused
+from scripted_pages import FIRST, PAGE, box, page_with, read
+from stage_inputs import crop_inputs, decode_inputs, postprocess_inputs, refused
 
 from tritonocr_backend.core import contracts
 from tritonocr_backend.pipeline import stages, text_detection
@@ -184,8 +185,6 @@ class TestPage:
     def test_with_many_lines_is_read_in_chunks_and_keeps_them_all(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from test_ocr_pipeline import box, page_with, read
-
         monkeypatch.setattr(stages, "MAX_CUT_BYTES", 200_000)
         quads = [box(20, 30 * row, height=20) for row in range(1, 20)]
         page = page_with(*((quad, 100 + row, 50) for row, quad in enumerate(quads)))
@@ -198,8 +197,6 @@ class TestPage:
         assert result.line_angles.tolist() == [0] * 19
 
     def test_a_model_is_not_called_again_after_the_request_is_abandoned(self) -> None:
-        from test_ocr_pipeline import FIRST, PAGE, read
-
         class Abandoned(FakeModels):
             async def __call__(self, model: str, *rest: Any) -> Any:
                 if model == contracts.CROP:

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import text_format
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
-from test_engines import IMAGES
+from role_images import IMAGES
 from tritonclient.grpc import model_config_pb2
 
 from tritonocr_backend.core.contracts import Role
