@@ -127,6 +127,21 @@ def test_pdftotext_keeps_words_whole_and_in_order(tmp_path: Path, degrees: float
     assert text.split() == ["The", "quick", "brown", "fox", "jumps", "over", "the", "dog"]
 
 
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler-utils is not installed")
+@pytest.mark.parametrize("degrees", [-75, -45, -30, -10, 7, 8, 20, 30, 40, 60])
+def test_pdftotext_keeps_the_words_of_steep_lines_whole(tmp_path: Path, degrees: float) -> None:
+    texts = ["The quick brown fox jumped", "over the lazy dog and ran", "away from all of his big"]
+    down = np.array([-np.sin(np.radians(degrees)), np.cos(np.radians(degrees))])
+    lines = [
+        (text, quad(tuple(down * 34 * number + (400, 500)), 460, 30, degrees))
+        for number, text in enumerate(texts, -1)
+    ]
+    (tmp_path / "a.pdf").write_bytes(searchable_pdf(results_of(*lines, size=(800, 1000))))
+    call = ["pdftotext", str(tmp_path / "a.pdf"), "-"]
+    text = subprocess.run(call, capture_output=True, check=True, text=True, timeout=60).stdout
+    assert sorted(text.split()) == sorted(" ".join(texts).split())
+
+
 def original_pdf(path: Path, rotation: int = 0, crop: list[float] | None = None) -> Path:
     """Write a PDF of two pages of 300 x 400 points with a bookmark, a link, an attachment and a title."""
     with pikepdf.new() as pdf:

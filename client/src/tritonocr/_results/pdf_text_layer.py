@@ -27,6 +27,8 @@ _ADVANCE_EM = 0.5
 _DESCENT_EM = 0.2
 _MOST_MAPPINGS = 100  # Adobe Technical Note 5411: entries per bfchar block
 _LEVEL_DEG = 0.5  # a line that is tilted by less is level
+_STEEP_DEG = 6.0
+_SIZE_OF_STEEP = 0.3  # of a steep line's height: larger words run into those of the lines above and below
 _SAME_SIZE = 0.2  # lines of a block whose heights differ by less get one font size
 
 Points = NDArray[np.float64]
@@ -181,7 +183,10 @@ def _line_operators(line: TextLine, size: float, to_page: PageMap, font: TextFon
     word for a word. A space ends such a line, because pypdf joins the next line to it. Words that read from
     right to left are mirrored, so that their characters are stored in the order in which they are read.
     """
-    along, is_tilted = _direction(to_page.points(line.quad))
+    along, tilt_deg = _direction(to_page.points(line.quad))
+    is_tilted = tilt_deg > _LEVEL_DEG
+    if tilt_deg > _STEEP_DEG:
+        size *= _SIZE_OF_STEEP
     upwards = np.array([-along[1], along[0]])
     yield f"BT\n{FONT_NAME} 1 Tf\n3 Tr"
     is_mirrored = reads_right_to_left(line.text)
@@ -190,7 +195,8 @@ def _line_operators(line: TextLine, size: float, to_page: PageMap, font: TextFon
     pieces: Sequence[PlacedText] = [line] if is_plumb else line.words
     for word in pieces:
         quad = to_page.points(word.quad)
-        places, level = quad @ along, float((quad @ upwards).mean())
+        middle = (quad + quad[[3, 2, 1, 0]]) / 2  # the corners of tilted neighbours overlap
+        places, level = middle @ along, float((quad @ upwards).mean())
         first, last = (places.max(), places.min()) if is_mirrored else (places.min(), places.max())
         base = upwards * (level - size * (0.5 - _DESCENT_EM))
         if end is not None:
@@ -216,10 +222,10 @@ def _shown(
     return f"{' '.join(f'{number:.4f}' for number in numbers)} Tm\n{font.encoded(text)} Tj"
 
 
-def _direction(quad: Points) -> tuple[Points, bool]:
-    """Return the axis that a line runs along, as a unit vector, and whether the line is tilted."""
+def _direction(quad: Points) -> tuple[Points, float]:
+    """Return the axis that a line runs along, as a unit vector, and the angle between both in degrees."""
     along = quad[1] - quad[0] + quad[2] - quad[3]
     angle = float(np.degrees(np.arctan2(along[1], along[0])))
     nearest = 90 * round(angle / 90)
     unit = np.rint([np.cos(np.radians(nearest)), np.sin(np.radians(nearest))])
-    return unit, abs(angle - nearest) > _LEVEL_DEG
+    return unit, abs(angle - nearest)
