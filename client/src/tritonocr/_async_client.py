@@ -163,23 +163,30 @@ class AsyncOCRClient:
             request_id: the request's name in the server's log; random if absent.
             headers: sent in addition to the client's own.
         """
+        own = self._with_own_options(options)
         is_streamed = page_by_page and self._transport.streams and may_have_pages(file)
         request = encode_request(
             file,
-            self._with_own_options(options),
+            own,
             request_id=request_id or uuid.uuid4().hex,
             model_name=f"{self.model_name}_stream" if is_streamed else self.model_name,
             is_streamed=is_streamed,
             headers=headers,
         )
         is_pdf, count = looks_like_pdf(file), 0
+        original = _kept_original(file, input_path) if own.get("return_page_images") else None
         policy = self._retry_policy(retry)
         answers = responses_with_retries(self._transport, request, timeout_s, policy, self._count_retry)
         async with aclosing(self._diagnosed(answers)) as diagnosed:
             async for tensors in diagnosed:
                 self._has_answered, self._answered_s = True, time.monotonic()
                 pages = decode_response(
-                    tensors, request, input_path=input_path, is_pdf=is_pdf, first_page=count
+                    tensors,
+                    request,
+                    input_path=input_path,
+                    is_pdf=is_pdf,
+                    first_page=count,
+                    original=original,
                 )
                 count += len(pages)
                 yield pages
@@ -255,3 +262,9 @@ class AsyncOCRClient:
 
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
+
+
+def _kept_original(file: File, input_path: str | None) -> bytes | None:
+    """Return the bytes of a file that cannot be read again from a local path; see `OCRResult.original`."""
+    is_local = input_path is not None and "://" not in input_path
+    return file if isinstance(file, bytes) and not is_local else None

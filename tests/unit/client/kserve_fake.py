@@ -82,6 +82,7 @@ def answer_with_lines(lines: list[str], page_of_line: list[int] | None = None, p
         "rec_scores": np.full(count, 0.5, np.float32),
         "rec_polys": polys,
         "rec_boxes": np.stack([rows * 0, rows, rows * 0 + 8, rows + 4], axis=1).astype(np.int32),
+        "rec_sources": texts(["ocr"] * count),
         **one_block(page_index),
     }
 

@@ -251,11 +251,14 @@ def test_a_format_of_one_page_rejects_more(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "docx", "HOCR"])
 def test_an_unknown_format_is_one_sentence_with_the_known_ones(tmp_path: Path, name: str) -> None:
-    sentence = f"The format is {name!r}; expected one of {', '.join(FORMATS)}."
-    for write in (pages_of()[0].formatted, lambda name: save_document(pages_of(), tmp_path, format=name)):
+    sentence = f"The format is {name!r}; expected one of {', '.join(FORMATS)}"
+    for write, more in (
+        (pages_of()[0].formatted, "."),
+        (lambda name: save_document(pages_of(), tmp_path, format=name), ", pdf, pdfa."),
+    ):
         with pytest.raises(InvalidInputError) as raised:
             write(name)
-        assert str(raised.value) == sentence
+        assert str(raised.value) == sentence + more
     assert not list(tmp_path.iterdir())
 
 

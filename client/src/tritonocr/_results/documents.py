@@ -6,9 +6,15 @@ from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
-from .formats import document_format, formatted
+from .._exceptions import InvalidInputError
+from .formats import FORMATS, document_format, formatted
 from .result import OCRFailure, OCRResult
-from .saving import output_path, utf8, write_pieces
+from .saving import output_path, utf8, whole_file, write_pieces
+
+PDF, PDF_A = "pdf", "pdfa"
+PDFS = (PDF, PDF_A)
+"""The formats that are searchable PDFs; they need the pictures of the pages."""
+PDF_ENDING = "_res.pdf"
 
 
 def save_document(
@@ -22,7 +28,7 @@ def save_document(
     Args:
         results: the pages of one file in order, such as the iterator that `predict()` returns.
         save_path: the file, or a directory for a file named after the input.
-        format: a name in `FORMATS`.
+        format: a name in `FORMATS`, or `pdf`, or `pdfa` for PDF/A-2b; see `searchable_pdf()`.
 
     Returns:
         The path of the written file; None if the file has no page.
@@ -31,13 +37,25 @@ def save_document(
         InvalidInputError: no format has this name, or the format holds one page and there are more.
         TritonOCRError: the input was not read; no file is written then.
     """
-    row = document_format(format)
+    if format not in (*FORMATS, *PDFS):
+        raise InvalidInputError(f"The format is {format!r}; expected one of {', '.join((*FORMATS, *PDFS))}.")
+    ending = PDF_ENDING if format in PDFS else document_format(format).ending
     pages = (_read_page(result) for result in results)
     first = next(pages, None)
     if first is None:
         return None
-    path = output_path(save_path, first.file_stem, row.ending)
-    return write_pieces(path, map(utf8, formatted(chain([first], pages), format)))
+    return write_document(format, chain([first], pages), output_path(save_path, first.file_stem, ending))
+
+
+def write_document(format: str, pages: Iterable[OCRResult], path: Path) -> Path:  # noqa: A002
+    """Write the pages of a file into a document at this path, page by page as they come."""
+    if format not in PDFS:
+        return write_pieces(path, map(utf8, formatted(pages, format)))
+    from .pdf import write_searchable_pdf
+
+    with whole_file(path) as file:
+        write_searchable_pdf(pages, file, pdf_a=format == PDF_A)
+    return path
 
 
 def _read_page(result: OCRResult | OCRFailure) -> OCRResult:

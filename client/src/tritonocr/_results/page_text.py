@@ -61,9 +61,11 @@ class TextLine(PlacedText):
     Attributes:
         words: the words of the line. Their places are estimated from the width of the characters if the
             request did not ask for words.
+        source: "ocr", or "pdf" if the line is the file's own text.
     """
 
     words: tuple[TextWord, ...] = ()
+    source: str = "ocr"
 
     @property
     def is_right_to_left(self) -> bool:
@@ -170,7 +172,9 @@ def _line(result: ResultOfPage, index: int) -> TextLine:
     if measured and _runs_backwards(quad, measured):
         quad = np.roll(quad, 2, axis=0)
     words = measured or _estimated_words(text, quad, score)
-    return TextLine(text, quad, score, tuple(_spaced_words(text, words, _pieces(result, "text_char", index))))
+    spaced = tuple(_spaced_words(text, words, _pieces(result, "text_char", index)))
+    source = result["rec_sources"][index] if "rec_sources" in result else "ocr"
+    return TextLine(text, quad, score, spaced, source)
 
 
 def _pieces(result: ResultOfPage, key: str, line: int) -> list[PlacedText]:

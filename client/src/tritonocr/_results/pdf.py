@@ -5,28 +5,28 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from tritonocr_common.file_formats import PDF_HEADER_WITHIN_BYTES, is_pdf
 
 from .._exceptions import InvalidInputError, missing_extra
 from .page_text import ResultOfPage, page_text
+from .pdf_archival import ARCHIVAL_VERSION, check_can_be_archival, declare_archival
+from .pdf_own_text import has_visible_text, remove_hidden_text
+from .pdf_pictures import StatedResolution, empty_page, picture_page
+from .pdf_spool import PageSpool
 from .pdf_text_layer import FONT_NAME, PageMap, TextFont, text_layer
 from .saving import input_name
 
 try:
     import pikepdf
-    from PIL import Image, UnidentifiedImageError
 except ImportError as error:
     raise missing_extra("viz", "Writing PDFs", error) from error
 
-_DEFAULT_DPI = 144.0
-_DPI_RANGE = 30.0, 2400.0  # a resolution beyond it is a mistake of the program that wrote the picture
-_MAX_POINTS = 14400.0  # PDF 32000-1, annex C.2: readers stop there
 _A4_POINTS = 595, 842
-_COLOR_SPACES = {"L": "/DeviceGray", "RGB": "/DeviceRGB"}
 
 Original = str | Path | bytes
 
@@ -40,32 +40,60 @@ class DrawableResult(ResultOfPage, Protocol):
     @property
     def is_unwarped(self) -> bool: ...
 
+    @property
+    def original(self) -> bytes | None: ...
+
     def page_picture(self) -> bytes: ...
 
 
 def searchable_pdf(
-    results: Iterable[DrawableResult], original: Original | None = None, *, has_read_pages_only: bool = False
+    results: Iterable[DrawableResult],
+    original: Original | None = None,
+    *,
+    has_read_pages_only: bool = False,
+    pdf_a: bool = False,
 ) -> bytes:
-    """Make one PDF of the pages of a file; the same pages give the same bytes.
+    """Make one PDF of the pages of a file, in memory; see `write_searchable_pdf`."""
+    output = io.BytesIO()
+    write_searchable_pdf(results, output, original, has_read_pages_only=has_read_pages_only, pdf_a=pdf_a)
+    return output.getvalue()
+
+
+def write_searchable_pdf(
+    results: Iterable[DrawableResult],
+    output: IO[bytes],
+    original: Original | None = None,
+    *,
+    has_read_pages_only: bool = False,
+    pdf_a: bool = False,
+) -> None:
+    """Write one PDF of the pages of a file; the same pages give the same bytes.
+
+    Pages wait in temporary files until the last one has come, so that memory does not grow with their number.
 
     Args:
         results: the pages of one file.
-        original: the file that was read: its path or its bytes. None: `input_path`, if it is a file on this
-            machine. The pages of a PDF stay as they are. The pages of other files are pictures, in the size
-            that their resolution states.
+        output: a file that can seek.
+        original: the file that was read: its path or its bytes. None: the bytes that the results hold, or
+            else `input_path`, if it is a file on this machine. The pages of a PDF stay as they are. The pages
+            of other files are pictures, in the size that their resolution states.
         has_read_pages_only: leave out the pages of the original PDF for which there is no result.
+        pdf_a: write PDF/A-2b.
 
     Raises:
-        InvalidInputError: the original PDF cannot be opened or lacks a page, or a picture is missing.
+        InvalidInputError: the original PDF cannot be opened or lacks a page, a picture is missing, or the
+            original is a PDF that cannot become PDF/A.
     """
     pages = iter(results)
     first = next(pages, None)
     if original is None and first is not None:
-        original = _local_file(first.input_path)
-    writer = _Writer(original, "" if first is None else title_of(first))
-    for result in chain([] if first is None else [first], pages):
-        writer.add(result)
-    return writer.content(has_read_pages_only=has_read_pages_only)
+        original = first.original or _local_file(first.input_path)
+    with PageSpool() as spool:
+        title = "" if first is None else title_of(first)
+        writer = _Writer(original, title, spool, pdf_a=pdf_a)
+        for result in chain([] if first is None else [first], pages):
+            writer.add(result)
+        writer.save(output, has_read_pages_only=has_read_pages_only)
 
 
 def title_of(result: DrawableResult) -> str:
@@ -80,89 +108,142 @@ def _local_file(path: str | None) -> Path | None:
         return None
 
 
+@dataclass(frozen=True)
+class _SpooledPage:
+    """What a page in the spool is for.
+
+    Attributes:
+        index: the page of the document that it belongs to.
+        is_layer: whether it holds only the text layer of this page; otherwise it takes the page's place.
+        has_text: whether it has a text layer.
+    """
+
+    index: int
+    is_layer: bool
+    has_text: bool
+
+
 class _Writer:
     """Builds the PDF of one file, page by page."""
 
-    def __init__(self, original: Original | None, title: str) -> None:
-        self._original = original
+    def __init__(self, original: Original | None, title: str, spool: PageSpool, *, pdf_a: bool) -> None:
         self._pdf = _opened_pdf(original)
-        self._keeps_pages = self._pdf is not None
-        self._out = self._pdf or pikepdf.new()
+        file = io.BytesIO(original) if isinstance(original, bytes) else original
+        self._resolution = StatedResolution(None if self._pdf else file)
+        self._spool = spool
         self._font = TextFont()
-        self._font_object = self._out.make_indirect(pikepdf.Dictionary())
-        self._read: list[int] = []
-        if not self._out.docinfo.get("/Title"):
-            self._out.docinfo["/Title"] = title
+        self._spooled: list[_SpooledPage] = []
+        self._title = title
+        self._is_doubled = False
+        self._pdf_a = pdf_a
+        if pdf_a:
+            check_can_be_archival(self._pdf)
 
     def add(self, result: DrawableResult) -> None:
         """Add a page with its text."""
-        index = (result["page_index"] or 0) if self._keeps_pages else len(self._out.pages)
-        if self._keeps_pages and index >= len(self._out.pages):
+        if self._pdf is None:
+            self._add_picture(result, len(self._spooled))
+            return
+        index = result["page_index"] or 0
+        if index >= len(self._pdf.pages):
             raise InvalidInputError(
-                f"The original PDF has {len(self._out.pages)} pages; expected page {index + 1} in it."
+                f"The original PDF has {len(self._pdf.pages)} pages; expected page {index + 1} in it."
             )
-        self._read.append(index)
-        text = page_text(result)
-        if self._keeps_pages and not result.is_unwarped:
-            page = self._out.pages[index]
-            angle = 0 if result.is_in_input_coordinates else max(result.page.angle, 0)
-            place = PageMap((text.width, text.height), _visible_box(page), _rotation(page), angle)
+        if result.is_unwarped:
+            _warn_of_flat_picture(index)
+            self._add_picture(result, index)
         else:
-            page, size_px = self._picture_page(result)
-            if self._keeps_pages:
-                _warn_of_flat_picture(index)
-                self._out.pages[index] = page
-            else:
-                self._out.pages.append(page)
-            page = self._out.pages[index]
-            place = PageMap(size_px, _visible_box(page), 0, 0)
-        if layer := text_layer(text.blocks, place, self._font):
-            page.add_resource(self._font_object, pikepdf.Name.Font, pikepdf.Name(FONT_NAME))
-            # In front of the page's own content, whose state may be changed at its end.
-            page.contents_add(layer, prepend=True)
+            self._add_layer(result, index, self._pdf.pages[index])
 
-    def content(self, *, has_read_pages_only: bool) -> bytes:
-        """Return the bytes of the document."""
-        self._font.fill(self._out, self._font_object)
-        out = self._out
-        if has_read_pages_only and len(set(self._read)) < len(out.pages):
-            out = pikepdf.new()
-            out.docinfo["/Title"] = str(self._out.docinfo["/Title"])
-            out.pages.extend(self._out.pages[index] for index in self._read)
-        output = io.BytesIO()
-        out.save(output, deterministic_id=True)
-        return output.getvalue()
+    def _add_layer(self, result: DrawableResult, index: int, page: pikepdf.Page) -> None:
+        """Add the text that a page of the original lacks."""
+        text = page_text(result)
+        angle = 0 if result.is_in_input_coordinates else max(result.page.angle, 0)
+        place = PageMap((text.width, text.height), _visible_box(page), _rotation(page), angle)
+        layer = text_layer(text.blocks, place, self._font, leave_out_source="pdf")
+        if layer:
+            self._warn_of_text_twice(result, index, page)
+        blank = empty_page(self._spool.pdf, _A4_POINTS)
+        blank.Contents = self._spool.pdf.make_stream(layer)
+        self._put(blank, len(layer), _SpooledPage(index, is_layer=True, has_text=bool(layer)))
 
-    def _picture_page(self, result: DrawableResult) -> tuple[pikepdf.Page, tuple[int, int]]:
-        """Return a page with the picture of a result, and the picture's (width, height) in pixels."""
-        if not result.ok:
-            return _page(self._out, _A4_POINTS), _A4_POINTS  # keeps the numbers of the pages that follow
+    def _add_picture(self, result: DrawableResult, index: int) -> None:
+        """Add a page that shows the picture of a result, with its text."""
+        if not result.ok:  # keeps the numbers of the pages that follow
+            page = empty_page(self._spool.pdf, _A4_POINTS)
+            self._put(page, 0, _SpooledPage(index, is_layer=False, has_text=False))
+            return
         picture = result.page_picture()
-        with Image.open(io.BytesIO(picture)) as image:
-            width_px, height_px = image.size
-            stream = _image_stream(self._out, picture, image)
-        x_dpi, y_dpi = _resolution(self._original, result)
-        width, height = width_px * 72 / x_dpi, height_px * 72 / y_dpi
-        shrink = min(1.0, _MAX_POINTS / max(width, height))
-        page = _page(self._out, (round(width * shrink, 3), round(height * shrink, 3)))
-        name = page.add_resource(stream, pikepdf.Name.XObject, pikepdf.Name("/Picture"))
-        width, height = (float(side) for side in list(page.mediabox)[2:])
-        page.contents_add(f"q {width} 0 0 {height} 0 0 cm {name} Do Q\n".encode())
-        return page, (width_px, height_px)
+        page, size_px = picture_page(self._spool.pdf, picture, self._dpi(result))
+        place = PageMap(size_px, _visible_box(page), 0, 0)
+        layer = text_layer(page_text(result).blocks, place, self._font)
+        page.contents_add(layer, prepend=True)
+        size_bytes = len(picture) + len(layer)
+        self._put(page, size_bytes, _SpooledPage(index, is_layer=False, has_text=bool(layer)))
+
+    def _put(self, page: pikepdf.Page, size_bytes: int, entry: _SpooledPage) -> None:
+        self._spool.add(page, size_bytes)
+        self._spooled.append(entry)
+
+    def _dpi(self, result: DrawableResult) -> tuple[float, float]:
+        x_dpi, y_dpi = self._resolution.dpi(result["page_index"] or 0)
+        is_turned = result.page.angle in (90, 270) and not result.is_in_input_coordinates
+        return (y_dpi, x_dpi) if is_turned else (x_dpi, y_dpi)
+
+    def _warn_of_text_twice(self, result: DrawableResult, index: int, page: pikepdf.Page) -> None:
+        if not self._is_doubled and "rec_sources" not in result and has_visible_text(page):
+            self._is_doubled = True
+            warnings.warn(
+                f"Page {index + 1} has text of its own, so searches find its text twice; "
+                "request pdf_text='auto' to add only the text that the PDF lacks.",
+                stacklevel=7,
+            )
+
+    def save(self, output: IO[bytes], *, has_read_pages_only: bool) -> None:
+        """Write the document."""
+        out = pikepdf.new() if self._pdf is None else self._pdf
+        self._place_pages(out)
+        if has_read_pages_only and len({entry.index for entry in self._spooled}) < len(out.pages):
+            whole, out = out, pikepdf.new()
+            out.pages.extend(whole.pages[entry.index] for entry in self._spooled)
+            self._title = str(whole.docinfo.get("/Title") or self._title)
+        if self._pdf is None or not self._pdf_a:  # the metadata of a PDF/A must agree with each other
+            out.docinfo["/Title"] = out.docinfo.get("/Title") or self._title
+        is_new_archival = self._pdf_a and self._pdf is None
+        if is_new_archival:
+            declare_archival(out)
+        out.save(output, deterministic_id=True, min_version=ARCHIVAL_VERSION if is_new_archival else "")
+        self._resolution.close()
+
+    def _place_pages(self, out: pikepdf.Pdf) -> None:
+        """Put the pages and the text layers of the spool into the document."""
+        font = out.make_indirect(pikepdf.Dictionary())
+        self._font.fill(out, font)
+        for entry, spooled in zip(self._spooled, self._spool.pages(), strict=True):
+            if entry.is_layer:
+                self._place_layer(out, entry, spooled)
+            elif self._pdf is None:
+                out.pages.append(spooled)
+            else:
+                out.pages[entry.index] = spooled
+            if entry.has_text:
+                page = out.pages[entry.index]
+                page.add_resource(font, pikepdf.Name.Font, pikepdf.Name(FONT_NAME))
+
+    def _place_layer(self, out: pikepdf.Pdf, entry: _SpooledPage, spooled: pikepdf.Page) -> None:
+        if entry.has_text:
+            page = out.pages[entry.index]
+            remove_hidden_text(out, page)
+            # In front of the page's own content, whose state may be changed at its end.
+            page.contents_add(out.copy_foreign(spooled.Contents), prepend=True)
 
 
 def _warn_of_flat_picture(index: int) -> None:
     warnings.warn(
         f"Page {index + 1} was unwarped, so its flat picture takes the place of the original page; "
         "request coordinates='input' to keep the original page.",
-        stacklevel=5,
+        stacklevel=6,
     )
-
-
-def _page(pdf: pikepdf.Pdf, size: tuple[float, float]) -> pikepdf.Page:
-    """Return an empty page of (width, height) points."""
-    page = pikepdf.Dictionary(Type=pikepdf.Name.Page, MediaBox=[0, 0, *size], Resources=pikepdf.Dictionary())
-    return pikepdf.Page(pdf.make_indirect(page))
 
 
 def _opened_pdf(original: Original | None) -> pikepdf.Pdf | None:
@@ -184,40 +265,6 @@ def _start(original: Original) -> bytes:
         return original[:PDF_HEADER_WITHIN_BYTES]
     with Path(original).open("rb") as file:
         return file.read(PDF_HEADER_WITHIN_BYTES)
-
-
-def _image_stream(pdf: pikepdf.Pdf, encoded: bytes, image: Image.Image) -> pikepdf.Stream:
-    """Return a picture as an image of the PDF; a JPEG keeps its bytes."""
-    properties = {
-        "/Type": pikepdf.Name.XObject,
-        "/Subtype": pikepdf.Name.Image,
-        "/Width": image.width,
-        "/Height": image.height,
-        "/BitsPerComponent": 8,
-    }
-    if image.format == "JPEG" and image.mode in _COLOR_SPACES:
-        color_space = pikepdf.Name(_COLOR_SPACES[image.mode])
-        return pikepdf.Stream(
-            pdf, encoded, properties | {"/ColorSpace": color_space, "/Filter": pikepdf.Name.DCTDecode}
-        )
-    pixels = image.convert("RGB").tobytes()
-    return pikepdf.Stream(pdf, pixels, properties | {"/ColorSpace": pikepdf.Name.DeviceRGB})
-
-
-def _resolution(original: Original | None, result: DrawableResult) -> tuple[float, float]:
-    """Return the dots per inch of a picture's width and height, as its file states them."""
-    x_dpi = y_dpi = _DEFAULT_DPI
-    if original is not None:
-        try:
-            with Image.open(io.BytesIO(original) if isinstance(original, bytes) else original) as image:
-                image.seek(result["page_index"] or 0)
-                x_dpi, y_dpi = map(float, image.info.get("dpi", (0, 0)))
-        except (UnidentifiedImageError, OSError, EOFError, ValueError, SyntaxError):
-            pass  # Pillow does not know every format that the server reads
-    if not all(_DPI_RANGE[0] <= dpi <= _DPI_RANGE[1] for dpi in (x_dpi, y_dpi)):
-        return _DEFAULT_DPI, _DEFAULT_DPI
-    is_turned = result.page.angle in (90, 270) and not result.is_in_input_coordinates
-    return (y_dpi, x_dpi) if is_turned else (x_dpi, y_dpi)
 
 
 def _visible_box(page: pikepdf.Page) -> tuple[float, float, float, float]:

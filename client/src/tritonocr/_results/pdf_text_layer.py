@@ -114,18 +114,22 @@ def _font_file() -> bytes:
     return file.getvalue()
 
 
-def text_layer(blocks: Sequence[PageBlock], to_page: PageMap, font: TextFont) -> bytes:
+def text_layer(
+    blocks: Sequence[PageBlock], to_page: PageMap, font: TextFont, leave_out_source: str | None = None
+) -> bytes:
     """Return the content stream of a page's invisible text, in reading order.
 
     Args:
         blocks: the blocks of the page.
         to_page: maps pixels of the result to points of the page.
         font: the font of the document.
+        leave_out_source: lines of this source are not written, such as "pdf" if the page has their text.
     """
     operators = [
         operator
         for block in blocks
         for line, size in _with_sizes(block, to_page)
+        if line.source != leave_out_source
         for operator in _line_operators(line, size, to_page, font)
     ]
     if not operators:

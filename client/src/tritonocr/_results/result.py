@@ -46,6 +46,8 @@ class OCRResult(dict[str, Any]):
         page_count: number of pages in the file, including the pages beyond `max_pages`.
         is_in_input_coordinates: whether coordinates refer to the page as it was sent (`coordinates="input"`).
         file_stem: start of the names of saved files: the input's name. It may be changed.
+        original: the bytes of the file if the request asked for pictures and `input_path` is no local path:
+            a searchable PDF keeps the pages of its original. The pages of a file share the same bytes.
     """
 
     def __init__(
@@ -56,11 +58,13 @@ class OCRResult(dict[str, Any]):
         page_count: int = 1,
         request_id: str = "",
         is_in_input_coordinates: bool = False,
+        original: bytes | None = None,
     ) -> None:
         super().__init__(fields)
         self.page = page
         self.page_count = page_count
         self.is_in_input_coordinates = is_in_input_coordinates
+        self.original = original
         path = self["input_path"]
         self.file_stem = input_name(path).stem if path else f"image_{request_id[:8]}"
 
@@ -74,6 +78,7 @@ class OCRResult(dict[str, Any]):
         page_index: int | None = None,
         page_count: int = 1,
         request_id: str = "",
+        original: bytes | None = None,
     ) -> OCRResult:
         """Build the result of a page from its record and the values of all options."""
         fields = result_fields(page, settings, input_path=input_path, page_index=page_index)
@@ -83,6 +88,7 @@ class OCRResult(dict[str, Any]):
             page_count=page_count,
             request_id=request_id,
             is_in_input_coordinates=settings.get("coordinates") == "input",
+            original=original,
         )
 
     @property

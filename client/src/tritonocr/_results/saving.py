@@ -6,7 +6,8 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -73,12 +74,20 @@ def write_whole(path: Path, content: bytes) -> Path:
 
 def write_pieces(path: Path, pieces: Iterable[bytes]) -> Path:
     """Write the pieces of a file as they come; see `write_whole`. An error leaves no file."""
+    with whole_file(path) as file:
+        file.writelines(pieces)
+    return path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for writing under another name, and rename it at the end. An error leaves no file."""
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     part = path.with_name(f".{digest}.part")
     try:
         with part.open("wb") as file:
-            file.writelines(pieces)
-        return part.replace(path)
+            yield file
+        part.replace(path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:

@@ -188,7 +188,13 @@ def _option_tensor(name: str, value: bool | int | float | str) -> Tensor:
 
 
 def decode_response(
-    tensors: _Tensors, request: Request, *, input_path: str | None, is_pdf: bool, first_page: int = 0
+    tensors: _Tensors,
+    request: Request,
+    *,
+    input_path: str | None,
+    is_pdf: bool,
+    first_page: int = 0,
+    original: bytes | None = None,
 ) -> list[OCRResult]:
     """Build one result per page from the tensors of a response.
 
@@ -199,6 +205,7 @@ def decode_response(
         input_path: `input_path` of the results; None for pixels and bytes.
         is_pdf: whether a single page has an index, as pages of PDFs have in PaddleX.
         first_page: the index in the file of the response's first page.
+        original: `original` of the results.
 
     Raises:
         ProtocolError: a tensor is missing or does not have the contract's shape.
@@ -221,6 +228,7 @@ def decode_response(
             page_index=number if has_index else None,
             page_count=page_count,
             request_id=request.request_id,
+            original=original,
         )
         for row, number in enumerate(range(first_page, first_page + len(columns["doc_angle"])))
     ]

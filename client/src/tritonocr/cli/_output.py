@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,14 @@ from typing import Any
 import typer
 
 from .._exceptions import InvalidInputError
+from .._results import documents
+from .._results.documents import PDF_A, PDF_ENDING, PDFS
 from .._results.formats import FORMATS, formatted
 from .._results.result import OCRResult
-from .._results.saving import can_print, utf8, write_pieces
+from .._results.saving import can_print, utf8
 
-TABLE, TEXT, JSON, PDF = "table", "text", "json", "pdf"
-OUTPUTS = (TABLE, *FORMATS, PDF)
+TABLE, TEXT, JSON = "table", "text", "json"
+OUTPUTS = (TABLE, *FORMATS, *PDFS)
 """The values of `--format`."""
 
 
@@ -33,39 +37,45 @@ def known_output(name: str) -> str:
 
 def needs_pictures(output: str, save_path: Path | None) -> bool:
     """Return whether the output contains page pictures; transferring them costs time."""
-    return output == PDF or (output == TABLE and save_path is not None)
+    return output in PDFS or (output == TABLE and save_path is not None)
 
 
 def has_words(output: str) -> bool:
     """Return whether the output contains the places of words."""
-    return output == PDF or (output in FORMATS and FORMATS[output].has_words)
+    return output in PDFS or (output in FORMATS and FORMATS[output].has_words)
 
 
 def is_document(output: str, directory: Path | None) -> bool:
     """Return whether all pages of a file go into one document."""
     if output == TABLE:
         return False
-    if output == PDF or directory is None:
+    if output in PDFS or directory is None:
         return output not in (TEXT, JSON)
     return not FORMATS[output].has_file_per_page
 
 
 def write_document(output: str, pages: Iterable[OCRResult], directory: Path | None, stem: str) -> None:
     """Write the pages of a file as one document, into a directory or to standard output."""
-    if output == PDF:
-        from .._results.pdf import searchable_pdf
-
-        pieces: Iterable[bytes] = (searchable_pdf(pages) for _ in range(1))
-        ending = "_res.pdf"
-    else:
-        pieces, ending = map(utf8, formatted(pages, output)), FORMATS[output].ending
     if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
-        write_pieces(directory / f"{stem}{ending}", pieces)
-        return
-    for piece in pieces:
-        sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
+        ending = PDF_ENDING if output in PDFS else FORMATS[output].ending
+        documents.write_document(output, pages, directory / f"{stem}{ending}")
+    elif output in PDFS:
+        _print_pdf(output, pages)
+    else:
+        for piece in formatted(pages, output):
+            sys.stdout.buffer.write(utf8(piece))
+            sys.stdout.buffer.flush()
+
+
+def _print_pdf(output: str, pages: Iterable[OCRResult]) -> None:
+    from .._results.pdf import write_searchable_pdf
+
+    with tempfile.TemporaryFile() as file:  # qpdf seeks in its output; a pipe cannot
+        write_searchable_pdf(pages, file, pdf_a=output == PDF_A)
+        file.seek(0)
+        shutil.copyfileobj(file, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
 
 
 def save(output: str, directory: Path, page: OCRResult) -> None:
@@ -110,7 +120,7 @@ def check_printable(output: str, job_count: int) -> None:
             f"{job_count} documents in the format {output!r} cannot be written to standard output; "
             "give --save_path."
         )
-    if output == PDF and sys.stdout.isatty():
+    if output in PDFS and sys.stdout.isatty():
         raise InvalidInputError(
             "A PDF cannot be printed on a terminal; give --save_path, or redirect the output to a file."
         )

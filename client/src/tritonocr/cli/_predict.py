@@ -19,12 +19,13 @@ from tritonocr_common.presets import PRESETS_HELP, Preset
 
 from .._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from .._client import Prediction
-from .._exceptions import InvalidOptionError
+from .._exceptions import InvalidInputError, InvalidOptionError
 from .._inputs.sources import missing_file
 from .._options import known_language
 from .._paddlex_config import pipeline_config, preset_path
 from .._pipeline import OCRPipeline, create_pipeline
 from .._read_ahead import skipped_pages
+from .._results.documents import PDFS
 from .._results.result import OCRFailure, OCRResult
 from .._transport.connect import checked_addresses
 from ._connection import Headers, TlsCa, TlsCertificate, TlsKey, connection
@@ -34,7 +35,6 @@ from ._journal import Journal
 from ._option_flags import with_option_flags
 from ._output import (
     OUTPUTS,
-    PDF,
     TABLE,
     check_printable,
     has_words,
@@ -204,9 +204,24 @@ def _with_what_the_format_holds(
 ) -> dict[str, OptionValue]:
     """Add the options that make the server return the pictures and the words that the format holds."""
     held: dict[str, OptionValue] = {"return_word_box": True} if has_words(output) else {}
-    if output == PDF:
-        held["coordinates"] = "input"  # the text lies on the pages as they were given
+    if output in PDFS:
+        # The text lies on the pages as they were given, and only what a page lacks is added.
+        held |= {"coordinates": "input", "pdf_text": "auto"}
     return {**held, **options, "return_page_images": needs_pictures(output, save_path)}
+
+
+def _write_document(output: str, pages: Iterable[OCRResult], folder: Path | None, stem: str) -> None:
+    """Write a document.
+
+    Raises:
+        _FileFailedError: the document cannot be made of this file, such as PDF/A of a PDF.
+    """
+    try:
+        write_document(output, pages, folder, stem)
+    except InvalidInputError as error:
+        if isinstance(error, InvalidOptionError):
+            raise
+        raise _FileFailedError(str(error)) from error
 
 
 class _FileFailedError(Exception):
@@ -256,7 +271,7 @@ class _Run:
     def _put_out(self, job: InputJob, pages: Iterable[OCRResult]) -> None:
         folder = None if self.save_path is None else self.save_path / job.folder
         if is_document(self.output, folder):
-            write_document(self.output, pages, folder, job.stem)
+            _write_document(self.output, pages, folder, job.stem)
             return
         for page in pages:
             if not page.ok:
