@@ -12,7 +12,7 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 from tritonclient.utils import np_to_triton_dtype
 
 from tritonocr import OPTIONS
-from tritonocr._transport.protocol import OUTPUTS
+from tritonocr._transport.output_tensors import OUTPUTS
 from tritonocr_backend.core.contracts import (
     ADAPTER_MODELS,
     GRID_INPUT_SIZE_PX,

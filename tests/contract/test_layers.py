@@ -100,6 +100,7 @@ CLIENT_FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"_async_client"}),
     frozenset({"_client"}),
     frozenset({"_pipeline"}),
+    frozenset({"_paddleocr_arguments"}),
     frozenset({"_paddleocr"}),
     frozenset({""}),  # the package itself: the public names
     frozenset({"ray"}),

@@ -30,9 +30,10 @@ from ._paddleocr import PaddleOCR
 from ._pipeline import IgnoredArgumentWarning, OCRPipeline, create_pipeline
 from ._read_ahead import PagesSkippedWarning
 from ._results.documents import save_document
+from ._results.failure import OCRFailure
 from ._results.formats import FORMATS, DocumentFormat, formatted
 from ._results.page import PageRecord
-from ._results.result import OCRFailure, OCRResult
+from ._results.result import OCRResult
 from ._transport.base import Health
 from ._transport.tls import TLS
 

@@ -16,14 +16,16 @@ from ._exceptions import ServerError, ServerUnavailableError
 from ._inputs.content import File, looks_like_pdf, may_have_pages
 from ._options import checked_options, settings_from_model_config
 from ._prediction import AsyncPrediction, prediction_arguments
-from ._results.result import OCRFailure, OCRResult
+from ._results.failure import OCRFailure
+from ._results.result import OCRResult
 from ._transport import retrying
 from ._transport.address import Urls, split_urls
 from ._transport.base import Health, Tensors, Transport
 from ._transport.connect import checked_addresses, connect
+from ._transport.decoding import decode_response
 from ._transport.diagnosis import with_diagnosis
 from ._transport.models import names_by_role
-from ._transport.protocol import decode_response, encode_request
+from ._transport.protocol import encode_request
 from ._transport.retrying import MayRetry, Retry, RetryPolicy, responses_with_retries
 from ._transport.tls import TLS
 

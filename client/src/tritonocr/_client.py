@@ -16,7 +16,8 @@ from ._inputs.sources import Source
 from ._prediction import prediction_arguments
 from ._progress import Advance, progress_bar
 from ._read_ahead import AHEAD, ReadAhead, Result, in_turn, log_failures, warn_of_skipped_pages
-from ._results.result import OCRFailure, OCRResult
+from ._results.failure import OCRFailure
+from ._results.result import OCRResult
 from ._transport.address import Urls
 from ._transport.base import Health
 from ._transport.loop import LoopThread

@@ -12,7 +12,8 @@ from ._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from ._client import OCRClient
 from ._embedded import start_server
 from ._paddlex_config import PIPELINE_NAME, ignored_keys, model_dirs, options_of, pipeline_config, preset_path
-from ._results.result import OCRFailure, OCRResult
+from ._results.failure import OCRFailure
+from ._results.result import OCRResult
 from ._transport.address import Urls, split_urls
 from ._transport.connect import checked_addresses
 from ._transport.tls import TLS

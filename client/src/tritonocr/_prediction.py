@@ -15,7 +15,8 @@ from ._inputs.sources import Source, is_single, sources
 from ._options import checked_options
 from ._progress import progress_bar
 from ._read_ahead import AHEAD, ReadAhead, Result, in_turn, log_failures, warn_of_skipped_pages
-from ._results.result import OCRFailure, OCRResult
+from ._results.failure import OCRFailure
+from ._results.result import OCRResult
 from ._transport.retrying import Retry
 
 

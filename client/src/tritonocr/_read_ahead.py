@@ -10,7 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, I
 from contextlib import aclosing
 from typing import Generic, TypeAlias, TypeVar
 
-from ._results.result import OCRFailure, OCRResult
+from ._results.failure import OCRFailure
+from ._results.result import OCRResult
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")

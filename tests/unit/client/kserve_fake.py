@@ -18,7 +18,9 @@ from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
 from tritonocr import OPTIONS, OCRResult
 from tritonocr._options import DEFAULTS
-from tritonocr._transport.protocol import NUMPY_DTYPES, OUTPUTS, decode_response, encode_request
+from tritonocr._transport.decoding import decode_response
+from tritonocr._transport.output_tensors import NUMPY_DTYPES, OUTPUTS
+from tritonocr._transport.protocol import encode_request
 
 Tensors = dict[str, NDArray[Any]]
 

@@ -40,9 +40,7 @@ def answer(inputs: dict[str, Any]) -> Tensors:
     """The file's content as the one line; `bad` files are refused, `slow` ones take a while."""
     text = inputs["file"].item().decode()
     if "lang" in inputs:
-        raise RefusalError(
-            grpc.StatusCode.INVALID_ARGUMENT, "lang: got 'xx', expected one of ch, en [invalid_option]"
-        )
+        raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, REFUSED_OPTION)
     if text.startswith("bad"):
         raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, "file: got a bad one, expected a page")
     if text.startswith("slow"):

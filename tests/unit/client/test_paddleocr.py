@@ -16,7 +16,7 @@ from PIL import Image
 
 import tritonocr
 from tritonocr import InvalidInputError, PaddleOCR
-from tritonocr._paddleocr import model_names, with_new_names
+from tritonocr._paddleocr_arguments import model_names, with_new_names
 from tritonocr._results.saving import encoded_picture
 
 PICTURE = encoded_picture(Image.new("RGB", (20, 10), "white"), ".png")

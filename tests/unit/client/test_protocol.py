@@ -11,14 +11,8 @@ from kserve_fake import answer_with_lines, blank_answer, decoded, texts
 
 from tritonocr import OPTIONS, InvalidInputError, ProtocolError
 from tritonocr._options import DEFAULTS
-from tritonocr._transport.protocol import (
-    OUTPUTS,
-    PAGE_IMAGES,
-    PER_CHARACTER,
-    PER_WORD,
-    encode_request,
-    wanted_outputs,
-)
+from tritonocr._transport.output_tensors import OUTPUTS, PAGE_IMAGES, PER_CHARACTER, PER_WORD
+from tritonocr._transport.protocol import encode_request, wanted_outputs
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "BOOL": st.booleans(),

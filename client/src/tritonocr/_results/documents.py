@@ -7,8 +7,9 @@ from itertools import chain
 from pathlib import Path
 
 from .._exceptions import InvalidInputError
+from .failure import OCRFailure
 from .formats import FORMATS, document_format, formatted
-from .result import OCRFailure, OCRResult
+from .result import OCRResult
 from .saving import output_path, utf8, whole_file, write_pieces
 
 PDF, PDF_A = "pdf", "pdfa"

@@ -1,23 +1,22 @@
-"""The result of one page, and the failure of one input."""
+"""The result of one page."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._exceptions import InvalidInputError, TritonOCRError
+from .._exceptions import InvalidInputError
 from .page import PageMessage, PageRecord, result_fields
 from .reading_order import TextBlock, text_blocks
 from .saving import (
     can_print,
     encoded_picture,
     input_name,
+    json_text,
     output_path,
     picture_suffix,
     printable,
@@ -201,9 +200,9 @@ class OCRResult(dict[str, Any]):
             indent: spaces per level of the JSON.
             ensure_ascii: escape all characters beyond ASCII in the JSON.
         """
-        text = _dumped(self.json, indent, ensure_ascii) if format_json else f"{{'res': {dict(self)}}}"
+        text = json_text(self.json, indent, ensure_ascii) if format_json else f"{{'res': {dict(self)}}}"
         if format_json and not can_print(text, sys.stdout):
-            text = _dumped(self.json, indent, ensure_ascii=True)
+            text = json_text(self.json, indent, ensure_ascii=True)
         sys.stdout.write(printable(text, sys.stdout) + "\n")
 
     def save_to_json(self, save_path: str | Path, indent: int = 4, ensure_ascii: bool = False) -> Path:
@@ -218,7 +217,7 @@ class OCRResult(dict[str, Any]):
         Returns:
             The path of the written file.
         """
-        return self._write(save_path, "_res.json", utf8(_dumped(self.json["res"], indent, ensure_ascii)))
+        return self._write(save_path, "_res.json", utf8(json_text(self.json["res"], indent, ensure_ascii)))
 
     def save_to_img(self, save_path: str | Path) -> list[Path]:
         """Write the pictures of `img`.
@@ -286,80 +285,6 @@ class OCRResult(dict[str, Any]):
 
     def _write(self, save_path: str | Path, ending: str, content: bytes) -> Path:
         return write_whole(output_path(save_path, self.stem, ending), content)
-
-
-@dataclass(frozen=True)
-class OCRFailure:
-    """The error of one input, in the place of its results; the other inputs are not affected.
-
-    It has the methods of `OCRResult`, so that a loop over results needs no special case: `print()` prints
-    the error, and the methods that save write no file.
-
-    Attributes:
-        input_path: the path or URL of the input; None for pixels and bytes.
-        error: what went wrong.
-        ok: False.
-    """
-
-    input_path: str | None
-    error: TritonOCRError
-    ok: ClassVar[bool] = False
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """`{"error": {"input_path", "type", "message"}}`."""
-        return {
-            "error": {
-                "input_path": self.input_path,
-                "type": type(self.error).__name__,
-                "message": str(self.error),
-            }
-        }
-
-    img: ClassVar[dict[str, Image.Image]] = {}
-    text: ClassVar[str] = ""
-    markdown: ClassVar[str] = ""
-    hocr: ClassVar[str] = ""
-
-    def print(self, format_json: bool = True, indent: int = 4, ensure_ascii: bool = False) -> None:
-        """Print the failure on standard error."""
-        text = _dumped(self.json, indent, ensure_ascii) if format_json else str(self)
-        sys.stderr.write(printable(text, sys.stderr) + "\n")
-
-    def save_to_json(self, save_path: str | Path, indent: int = 4, ensure_ascii: bool = False) -> None:
-        """Write nothing: there is no result."""
-
-    def save_to_img(self, save_path: str | Path) -> None:
-        """Write nothing."""
-
-    def save_to_pdf(self, save_path: str | Path) -> None:
-        """Write nothing."""
-
-    def save_to_markdown(self, save_path: str | Path) -> None:
-        """Write nothing."""
-
-    def save_to_text(self, save_path: str | Path) -> None:
-        """Write nothing."""
-
-    def save_to_hocr(self, save_path: str | Path) -> None:
-        """Write nothing."""
-
-    def save(self, save_path: str | Path, *, format: str) -> None:  # noqa: A002 (the usual name)
-        """Write nothing."""
-
-    def formatted(self, format: str) -> str:  # noqa: A002 (the usual name)
-        """Return nothing: there is no result."""
-        return ""
-
-    def save_all(self, save_path: str | Path) -> None:
-        """Write nothing."""
-
-    def __str__(self) -> str:
-        return f"{self.input_path or 'the input'}: {self.error}"
-
-
-def _dumped(value: Any, indent: int, ensure_ascii: bool) -> str:
-    return json.dumps(value, indent=indent, ensure_ascii=ensure_ascii)
 
 
 def _plain(value: Any) -> Any:

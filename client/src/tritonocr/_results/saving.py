@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from tritonocr_common.file_formats import JPEG_MAX_SIDE_PX, JPEG_QUALITY
@@ -148,3 +149,8 @@ def escaped_markdown(text: str) -> str:
 def _escaped_start(match: re.Match[str]) -> str:
     blanks, marker = match.groups()
     return f"{blanks}{marker}\\" if marker.isdigit() else f"{blanks}\\{marker}"
+
+
+def json_text(value: Any, indent: int, ensure_ascii: bool) -> str:
+    """Return the value as indented JSON."""
+    return json.dumps(value, indent=indent, ensure_ascii=ensure_ascii)

@@ -16,7 +16,8 @@ from tritonocr_common import environment
 from tritonocr_common.options import OPTIONS
 
 from .._exceptions import InvalidInputError
-from .._paddleocr import DEPRECATED, ENGINE_ARGUMENTS, PaddleOCR
+from .._paddleocr import PaddleOCR
+from .._paddleocr_arguments import DEPRECATED, ENGINE_ARGUMENTS
 from ._connection import Headers, TlsCa, TlsCertificate, TlsKey, connection
 from ._errors import say
 

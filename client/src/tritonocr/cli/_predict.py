@@ -26,7 +26,8 @@ from .._paddlex_config import pipeline_config, preset_path
 from .._pipeline import OCRPipeline, create_pipeline
 from .._read_ahead import skipped_pages
 from .._results.documents import PDFS
-from .._results.result import OCRFailure, OCRResult
+from .._results.failure import OCRFailure
+from .._results.result import OCRResult
 from .._transport.connect import checked_addresses
 from ._connection import Headers, TlsCa, TlsCertificate, TlsKey, connection
 from ._errors import ExitCode, fail, say

@@ -25,7 +25,8 @@ from .._exceptions import (
     TritonOCRError,
 )
 from .._pipeline import create_pipeline
-from .._results.result import OCRFailure, OCRResult
+from .._results.failure import OCRFailure
+from .._results.result import OCRResult
 from .._transport.tls import TLS
 from ._plan import part_name, write_failures
 from ._rows import FORMATS, rows

@@ -11,7 +11,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from .._exceptions import TritonOCRError
-from .._results.result import OCRFailure, OCRResult
+from .._results.failure import OCRFailure
+from .._results.result import OCRResult
 from ._storage import StoredFile
 
 _POINTS = pa.list_(pa.list_(pa.list_(pa.int32())))  # n, 4, 2

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tritonocr_backend.core.contracts import GRID_OUTPUTS, IMAGE_SIZES, NETWORK_OUTPUTS, Role
+from tritonocr_backend.core.contracts import GRID_OUTPUTS, NETWORK_OUTPUTS, Role
 from tritonocr_backend.core.errors import TritonOcrError
 
 METADATA_FILE = "network.json"
@@ -74,11 +74,6 @@ class NetworkMetadata:
     def outputs(self) -> tuple[str, ...]:
         """Names of the network's output tensors."""
         return GRID_OUTPUTS if self.grid_input_size else NETWORK_OUTPUTS[self.role]
-
-    @property
-    def image_size(self) -> tuple[int | None, int | None]:
-        """(height, width) in pixels of the network's image; None: any."""
-        return self.grid_input_size or IMAGE_SIZES[self.role]
 
     def write(self, directory: Path) -> None:
         """Write the metadata into a model's version directory."""
