@@ -89,6 +89,8 @@ class _Server(uvicorn.Server):
 
 def _listen(settings: Settings) -> socket.socket:
     """Open the port before anything else starts, so that a taken port is the first and only message."""
+    if settings.fd is not None:
+        return _inherited(settings.fd)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
@@ -96,6 +98,15 @@ def _listen(settings: Settings) -> socket.socket:
         raise typer.BadParameter(
             f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}. "
             "Choose another with --host and --port."
+        ) from error
+
+
+def _inherited(fd: int) -> socket.socket:
+    try:
+        return socket.socket(fileno=fd)
+    except OSError as error:
+        raise typer.BadParameter(
+            f"fd is {fd}, which is no socket of this process: {error.strerror}."
         ) from error
 
 

@@ -7,6 +7,7 @@ import time
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tritonocr_common.restarts import read_restarts
 from tritonocr_gateway.request_log import route_of
 
 PREFIX = "tritonocr_gateway"
@@ -38,6 +39,14 @@ class Metrics:
             "Attempts to read a file again after the server restarted or was unavailable.",
             registry=self.registry,
         )
+        restarts = Counter(
+            f"{PREFIX}_restarts",
+            "Restarts of the gateway by `tritonocr serve`.",
+            ["reason"],
+            registry=self.registry,
+        )
+        for reason, count in read_restarts().items():
+            restarts.labels(reason).inc(count)
         self._retries_counted = 0
 
     def set_retries(self, total: int) -> None:

@@ -26,6 +26,12 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free port.")
+    fd: int | None = Field(
+        default=None,
+        ge=3,
+        description="File descriptor of a listening socket that the gateway inherits (socket activation); "
+        "replaces `host` and `port`.",
+    )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(),
         description="API keys, separated by commas; without keys every request is accepted.",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -28,15 +26,14 @@ from tritonocr_backend.cli.options import (
 )
 from tritonocr_backend.cli.reporting import exit_on_error, fetch_tritonserver, progress_bar, say
 from tritonocr_backend.core import logs
-from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.core.limits import LIMITS, parse_limits
 from tritonocr_backend.core.logs import LogFormat
 from tritonocr_backend.repository import serving_file
 from tritonocr_backend.repository.network_config import AdapterModel, Engine, ServingSettings
 from tritonocr_backend.repository.prepare import prepare_repository
-from tritonocr_backend.server.embedded import READY_POLL_S, EmbeddedServer, ServerOptions
-from tritonocr_backend.server.parent_watch import watch
-from tritonocr_backend.server.ports import free_ports
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
+from tritonocr_backend.server.gateway_process import GatewayProcess
+from tritonocr_backend.server.ports import bound
 from tritonocr_backend.server.restrictions import ADMIN_KEY_VARIABLE, TlsFiles
 from tritonocr_backend.server.server_options import LogLevel
 
@@ -186,7 +183,7 @@ def serve(
     with exit_on_error(), _stop_on_signal(), tempfile.TemporaryDirectory(prefix="tritonocr-") as name:
         scratch = Path(name)
         fetch_tritonserver()
-        rest_ports = free_ports({"gateway_port": (host, gateway_port)}) if gateway else []
+        listeners = [bound("gateway_port", host, gateway_port)] if gateway else []
         config = load_pipeline(pipeline, preset)
         directory = prepare_repository(
             repository or scratch / "repository",
@@ -203,7 +200,7 @@ def serve(
         later = {*(model or ())} - {*config.networks.values()} if lazy else ()
         options = replace(options, unloaded_models=tuple(later))
         with EmbeddedServer(directory, options, scratch) as server, contextlib.ExitStack() as beside:
-            rest = [beside.enter_context(_gateway(server, port)) for port in rest_ports]
+            rest = [beside.enter_context(_gateway(server, listener)) for listener in listeners]
             say(_ready_line(server, rest, time.monotonic() - started_s))
             server.wait()
 
@@ -247,33 +244,20 @@ def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> 
 
 
 @contextlib.contextmanager
-def _gateway(server: EmbeddedServer, port: int) -> Iterator[str]:
-    """Run the gateway as a separate process, and yield its address after it listens."""
+def _gateway(server: EmbeddedServer, listener: socket.socket) -> Iterator[str]:
+    """Run the gateway as a separate process that is restarted by itself, and yield its address."""
     options, tls = server.options, server.options.tls
     # Beside a gRPC port with TLS, whose certificate names the machine as others know it, HTTP is the way.
     url = f"http://{server.http_url}" if tls else server.grpc_url
     files = ["--tls-certificate", str(tls.certificate), "--tls-key", str(tls.key)] if tls else []
-    log = ["--log-format", options.log_format]
-    command = [sys.executable, "-m", "tritonocr", "gateway", "--url", url, *files, *log]
-    # A session of its own: Ctrl-C at the terminal reaches this process alone, which ends it in its turn.
-    process = subprocess.Popen(
-        [*command, "--host", options.host, "--port", str(port)], start_new_session=True
+    gateway = GatewayProcess(
+        listener,
+        ["--url", url, *files, "--log-format", options.log_format],
+        is_encrypted=tls is not None,
+        ready_timeout_s=options.ready_timeout_s,
     )
-    watchdog = watch(process.pid)
     try:
-        _wait_until_it_listens(process, options.host, port, options.ready_timeout_s)
-        yield f"{'https' if tls else 'http'}://{options.host}:{port}"
+        gateway.start()
+        yield gateway.url
     finally:
-        process.terminate()
-        process.wait()
-        watchdog.kill()
-        watchdog.communicate()
-
-
-def _wait_until_it_listens(process: subprocess.Popen[bytes], host: str, port: int, timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    while process.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
-            return
-        time.sleep(READY_POLL_S)
-    raise ServerError("the gateway did not start. Its output is above.")
+        gateway.stop()

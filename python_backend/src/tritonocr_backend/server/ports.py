@@ -23,11 +23,16 @@ def free_ports(requested: Mapping[str, tuple[str, int]]) -> list[int]:
         ServerError: a port is in use, or this process has no permission to use it.
     """
     with contextlib.ExitStack() as stack:
-        bound = [stack.enter_context(_bound(name, *address)) for name, address in requested.items()]
-        return [int(port.getsockname()[1]) for port in bound]
+        ports = [stack.enter_context(bound(name, *address)) for name, address in requested.items()]
+        return [int(port.getsockname()[1]) for port in ports]
 
 
-def _bound(name: str, host: str, port: int) -> socket.socket:
+def bound(name: str, host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to a port and does not listen yet.
+
+    Raises:
+        ServerError: the port is in use, or this process has no permission to use it.
+    """
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     # A server may have closed the port a moment ago.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, port != 0)
