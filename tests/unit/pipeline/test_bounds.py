@@ -207,3 +207,40 @@ class TestPage:
         with pytest.raises(asyncio.CancelledError):
             read(models, PAGE)
         assert [model for model, _ in models.calls] == ["text_detection", contracts.POSTPROCESS]
+
+
+@pytest.mark.parametrize("shape", ["dots", "holes"])
+def test_contours_have_bounded_memory(shape: str) -> None:
+    """A million contours took 2 GB. The lowest ones are kept, which `max_candidates` keeps, too."""
+    mask = np.full((1500, 2048), shape == "holes", np.uint8)
+    mask[::2, 1::2] = shape == "dots"
+    assert text_detection.clear_excess(mask)
+    contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    assert 200_000 < len(contours) <= text_detection.MAX_CONTOURS
+    assert max(int(contour[:, 0, 1].max()) for contour in contours[:100]) >= 1498
+
+
+def test_a_full_page_of_text_loses_no_contour() -> None:
+    """300 lines of 100 words on the largest map."""
+    mask = np.zeros((4096, 4096), np.uint8)
+    for y in range(0, 4080, 13):
+        for x in range(0, 4060, 40):
+            mask[y : y + 8, x : x + 30] = 1
+    before = mask.copy()
+    assert not text_detection.clear_excess(mask)
+    assert (mask == before).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [((1, 1_000_000), "a line of a million columns took 64 s"), ((20_000, 400), "this took over 100 s")],
+)
+def test_the_decoder_reads_no_more_than_a_chunk_of_a_page(shape: tuple[int, int], reason: str) -> None:
+    indices = np.ones(shape, np.int32)
+    inputs = decode_inputs(
+        indices=indices,
+        confidences=indices.astype(np.float32),
+        column_counts=np.ones(len(indices), np.float32),
+    )
+    message = refused(text_recognition_decode, inputs, ["", "a"])
+    assert message.startswith(f"indices: got shape {list(shape)}"), reason

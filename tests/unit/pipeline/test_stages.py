@@ -34,7 +34,7 @@ class TestPostprocess:
         [
             pytest.param(
                 {"page_size": np.array([0, 10], np.int32)},
-                "page_size: got 0x10, expected at least 1x1",
+                "page_size: got 0x10, expected sides of 1 to 16777216",
                 id="page without a pixel",
             ),
             pytest.param(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.core import contracts
 from tritonocr_backend.core.arrays import Floats, Image, Quads, Tensors
-from tritonocr_backend.core.contracts import MAX_MAP_PIXELS, MAX_MAP_SIDE_PX
+from tritonocr_backend.core.contracts import MAX_MAP_PIXELS, MAX_MAP_SIDE_PX, MAX_WIDTH_PX
 from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.pipeline import text_crop, text_detection, text_recognition
@@ -28,6 +28,11 @@ MAX_CUT_BYTES = 1 << 25
 MAX_SAMPLED_PIXELS = 1 << 27
 """Pixels of the page inside the lines that one call cuts; PaddleX's way copies all of them."""
 MAX_CUT_BOXES = 4096
+MAX_DECODED_COLUMNS = MAX_WIDTH_PX // 4  # of the widest line; PP-OCR's networks have one per 8 px
+MAX_DECODED_LINES = MAX_CUT_BOXES * text_crop.MAX_PARTS
+MAX_DECODED_CHARACTERS = 1 << 17
+"""Columns with a character in one call of the decoder: more than MAX_CUT_BYTES of line images have."""
+MAX_PAGE_SIDE_PX = 1 << 24  # float32 has all whole numbers up to this
 
 Checkpoint = Callable[[], None]
 """Called often during long work; raises an exception to stop it."""
@@ -79,8 +84,8 @@ def text_detection_postprocess(
     """
     probability, max_candidates = inputs["probability"], int(inputs["max_candidates"][0])
     height, width = inputs["page_size"].tolist()
-    if height < 1 or width < 1:
-        raise InvalidInputError(f"page_size: got {height}x{width}, expected at least 1x1")
+    if not (1 <= height <= MAX_PAGE_SIDE_PX and 1 <= width <= MAX_PAGE_SIDE_PX):
+        raise InvalidInputError(f"page_size: got {height}x{width}, expected sides of 1 to {MAX_PAGE_SIDE_PX}")
     _check_probability(probability)
     if not 1 <= max_candidates <= MAX_CANDIDATES:
         raise InvalidInputError(f"max_candidates: got {max_candidates}, expected 1 to {MAX_CANDIDATES}")
@@ -267,6 +272,12 @@ def _check_columns(inputs: Tensors, class_count: int) -> None:
     if len(counts) != len(indices):
         raise InvalidInputError(
             f"column_counts: got {len(counts)} values, expected {len(indices)}, one per line"
+        )
+    shape, used = indices.shape, int(np.count_nonzero(indices))
+    if shape[0] > MAX_DECODED_LINES or shape[1] > MAX_DECODED_COLUMNS or used > MAX_DECODED_CHARACTERS:
+        raise InvalidInputError(
+            f"indices: got shape {list(shape)} with {used} characters, expected at most {MAX_DECODED_LINES} "
+            f"lines of {MAX_DECODED_COLUMNS} columns with {MAX_DECODED_CHARACTERS} characters"
         )
     if indices.size and not 0 <= indices.min() <= indices.max() < class_count:
         raise InvalidInputError(

@@ -13,6 +13,7 @@ from typing import Literal
 import cv2
 import numpy as np
 import pyclipper
+from numpy.typing import NDArray
 
 from tritonocr_backend.core.arrays import Floats, Image, Quads
 from tritonocr_backend.core.contracts import STRIDE_PX
@@ -25,6 +26,8 @@ MIN_SIDE_PX = 3
 MIN_EXPANDED_SIDE_PX = MIN_SIDE_PX + 2
 MAX_SCORED_PIXELS = 1 << 30
 """Map pixels inside the bounding boxes of all candidates of a page."""
+MAX_CONTOURS = 1 << 18
+"""Contours that are found on a map; OpenCV and Python need about 2 KB for each."""
 
 LimitType = Literal["max", "min"]
 
@@ -106,8 +109,9 @@ def db_postprocess(
 ) -> DetectedBoxes:
     """Turn a probability map into boxes on the page.
 
-    The work is bounded: by `max_candidates`, and by MAX_SCORED_PIXELS for the score of all boxes, since
-    nested or slanted boxes may each span the whole map. The result says if one of the bounds was reached.
+    The work is bounded: by `max_candidates`, by MAX_CONTOURS, and by MAX_SCORED_PIXELS for the score of all
+    boxes, since nested or slanted boxes may each span the whole map. The result says if one of the bounds was
+    reached.
 
     Args:
         probability: float32 [H', W'] in 0..1.
@@ -124,6 +128,7 @@ def db_postprocess(
         whole pixels, and float32 scores.
     """
     mask = (probability > thresh).astype(np.uint8)
+    is_cut = clear_excess(mask)
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     quads, scores, examined, scored_px = [], [], 0, 0
     for contour in contours[:max_candidates]:
@@ -147,7 +152,25 @@ def db_postprocess(
     stacked, kept_scores = np.array(quads, np.int32).reshape(-1, 4, 2), np.array(scores, np.float32)
     # PaddleX drops a box without an area when it cuts the line, after sorting.
     order = [i for i in reading_order(stacked) if line_rectangle(stacked[i], exact=exact) is not None]
-    return DetectedBoxes(stacked[order], kept_scores[order], examined < len(contours))
+    return DetectedBoxes(stacked[order], kept_scores[order], is_cut or examined < len(contours))
+
+
+def clear_excess(mask: NDArray[np.uint8]) -> bool:
+    """Clear the upper rows of a mask with more than MAX_CONTOURS contours; return whether it had more.
+
+    Each contour has a row in which a run of pixels starts at it, and runs are counted fast. OpenCV returns
+    the lowest contours first, so the upper ones are those that `max_candidates` leaves out.
+
+    Args:
+        mask: uint8 [H, W] of 0 and 1; changed in place.
+    """
+    if mask.size <= 2 * MAX_CONTOURS:  # each run needs two pixels
+        return False
+    starts = np.count_nonzero(mask[:, 1:] > mask[:, :-1], axis=1) + mask[:, 0]
+    from_below = np.cumsum(starts[::-1], dtype=np.int64)
+    kept_rows = int(np.searchsorted(from_below, MAX_CONTOURS, side="right"))
+    mask[: len(mask) - kept_rows] = 0
+    return kept_rows < len(mask)
 
 
 def box_score(probability: Floats, quad: Floats) -> float:
