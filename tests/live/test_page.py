@@ -6,13 +6,17 @@ import base64
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pypdfium2
 import pytest
+from bent_pages import photograph, text_page
+from PIL import Image
 from running_gateway import running
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -26,7 +30,7 @@ from tritonocr_gateway import Settings, create_app
 
 OUTPUT = Path(__file__).parents[2] / "output"
 READ_TIMEOUT_S = 60
-DESKTOP, PHONE = (1360, 850), (390, 844)
+DESKTOP, PHONE = (1280, 800), (390, 844)
 FONT_PACKAGES = ("manimgx_fonts", "noto_cjk_sans_otc")
 
 
@@ -46,7 +50,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     # As root there is no sandbox; /dev/shm may be small.
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "force-color-profile=srgb"):
+    # page.test is this machine under a name that browsers do not trust over plain HTTP.
+    for argument in (
+        *("headless=new", "no-sandbox", "disable-dev-shm-usage", "force-color-profile=srgb"),
+        "host-resolver-rules=MAP page.test 127.0.0.1",
+    ):
         options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     service = Service(driver, env={**os.environ, "XDG_DATA_HOME": _fonts(tmp_path_factory.mktemp("data"))})
@@ -97,18 +105,33 @@ class Page:
 
     @property
     def lines(self) -> list[str]:
-        return self.texts("#lines li > span:first-child")
+        return self.texts("#lines .text")
+
+    @property
+    def message(self) -> str:
+        return " ".join(self.texts("#message:not([hidden]) :is(h2, p)"))
 
     def click(self, selector: str) -> None:
         self.find(selector).click()
 
-    def open(self, path: Path) -> None:
-        self.find("#file").send_keys(str(path))
+    def open(self, *paths: Path) -> None:
+        self.find("#file").send_keys("\n".join(map(str, paths)))
         self.wait_until_read()
 
     def wait_until_read(self) -> None:
         self.wait(lambda: self.state in ("done", "failed"), "the file is not read")
-        self.wait(lambda: self.state == "failed" or self.find("#lines li"), "the result is not shown")
+        self.wait(lambda: self.message or self.find("#lines li"), "the result is not shown")
+
+    def choose(self, name: str, *, is_on: bool) -> None:
+        """Switch an option on or off, without the form."""
+        self.browser.execute_script(
+            "document.querySelector(arguments[0]).checked = arguments[1]", f"[name={name}]", is_on
+        )
+
+    def save_into(self, directory: Path) -> None:
+        self.browser.execute_cdp_cmd(
+            "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(directory)}
+        )
 
     def read_sample(self) -> None:
         self.click("#sample")
@@ -263,17 +286,201 @@ def test_words_are_shown(page: Page) -> None:
 def test_a_file_that_cannot_be_read_is_said(page: Page, corpus: Path) -> None:
     page.open(corpus / "edge" / "30_truncated_half.jpg")
     assert page.state == "failed"
-    assert "truncated" in page.find("#error").text
+    assert page.message == "This file was not read file: the JPEG is truncated"
+    assert page.find("#picture").is_displayed(), "the viewer is blank"
+    page.screenshot("failed")
+    page.click("#retry")
+    page.wait_until_read()
+    assert page.state == "failed"
     page.open(corpus / "edge" / "01_base.jpg")
-    assert not page.find("#error").is_displayed()
+    assert not page.message
     assert "Second line ABC" in page.lines
+
+
+def test_a_blank_page_says_what_may_help(page: Page, corpus: Path) -> None:
+    page.open(corpus / "edge" / "11_blank_white.png")
+    assert page.message.startswith("No text was found on this page If there is text on it, check")
+    assert page.find("#status").text.startswith("No text was found in")
+    page.screenshot("blank")
+
+
+def test_a_gateway_that_does_not_answer_can_be_tried_again(page: Page) -> None:
+    page.browser.execute_script(
+        "window.real = window.fetch; window.fetch = async () => { throw new TypeError(); }"
+    )
+    page.browser.execute_script(
+        "const files = new DataTransfer(); files.items.add(new File(['x'], 'page.jpg'));"
+        "document.body.dispatchEvent(new DragEvent('drop', {dataTransfer: files, bubbles: true}));"
+    )
+    page.wait(lambda: "The gateway does not answer." in page.message, "the error is not shown")
+    page.browser.execute_script("window.fetch = window.real")
+    page.click("#retry")
+    page.wait(lambda: "expected a JPEG" in page.message, "the file is not sent again")
 
 
 def test_reading_can_be_cancelled(page: Page, corpus: Path) -> None:
     page.find("#file").send_keys(str(corpus / "edge" / "60_12pages.pdf"))
     page.wait(lambda: page.find("#cancel").is_displayed(), "there is no way to cancel")
     page.click("#cancel")
-    page.wait(lambda: page.find("#status").text == "Cancelled.", "it is not cancelled")
+    page.wait(lambda: page.state == "cancelled", "it is not cancelled")
+    assert page.message.startswith("Cancelled")
+    page.screenshot("cancelled")
+    page.click("#retry")
+    page.wait_until_read()
+    assert page.state == "done"
+    assert page.find("#page-number").text == "1 / 10"
+
+
+def test_several_files_are_read_one_after_the_other(page: Page, corpus: Path, tmp_path: Path) -> None:
+    page.save_into(tmp_path)
+    names = ("60_12pages.pdf", "30_truncated_half.jpg", "01_base.jpg", "11_blank_white.png")
+    page.find("#file").send_keys("\n".join(str(corpus / "edge" / name) for name in names))
+    states: set[str] = set()
+
+    def are_read() -> bool:
+        states.update(page.texts("#files .state"))
+        return page.find("#total").text == "4 of 4 files, 1 failed"
+
+    page.wait(are_read, "the files are not read")
+    page.wait_until_read()
+    assert {"waiting", "reading"} <= states
+    assert any(state.startswith("page ") and state.endswith(" of 10") for state in states)
+    assert page.texts("#files .state") == ["10 pages, 20 lines", "failed", "2 lines", "0 lines"]
+    page.browser.find_elements(By.CSS_SELECTOR, "#files .select")[2].click()
+    assert page.lines == ["Hello World 12345", "Second line ABC"]
+    page.screenshot("several")
+    page.click("#save-zip")
+    page.wait((tmp_path / "results.zip").exists, "the archive is not saved")
+    with zipfile.ZipFile(tmp_path / "results.zip") as archive:
+        assert archive.testzip() is None
+        stems = ("60_12pages", "01_base", "11_blank_white")
+        assert archive.namelist() == [f"{stem}.{kind}" for stem in stems for kind in ("txt", "json")] + [
+            "not-read.txt"
+        ]
+        assert archive.read("01_base.txt").decode() == "Hello World 12345\nSecond line ABC\n"
+        assert archive.read("not-read.txt").decode() == "30_truncated_half.jpg: file: the JPEG is truncated\n"
+
+
+def test_files_of_one_name_are_both_in_the_archive_and_a_file_can_be_removed(
+    page: Page, tmp_path: Path
+) -> None:
+    page.save_into(tmp_path)
+    page.read_sample()
+    page.browser.execute_script("document.getElementById('sample').click()")
+    page.wait(lambda: page.find("#total").text == "2 of 2 files", "the second file is not read")
+    page.click("#save-zip")
+    page.wait((tmp_path / "results.zip").exists, "the archive is not saved")
+    with zipfile.ZipFile(tmp_path / "results.zip") as archive:
+        assert archive.namelist()[::2] == ["sample.txt", "sample (2).txt"]
+    page.click("#files .remove")
+    assert not page.find("#list").is_displayed()
+    assert page.lines
+
+
+def test_a_corrected_line_is_in_what_is_taken_away(page: Page, tmp_path: Path) -> None:
+    page.save_into(tmp_path)
+    page.read_sample()
+    page.find('#lines [data-line="3"]').send_keys(Keys.F2)
+    before = page.browser.switch_to.active_element.get_property("value")
+    page.press(" by hand", Keys.ENTER)
+    after = f"{before} by hand"
+    assert page.find('#lines [data-line="3"] .text').text.removesuffix(" edited") == after
+    page.screenshot("corrected")
+    page.find('#lines [data-line="4"]').send_keys(Keys.ENTER)
+    page.press("dropped", Keys.ESCAPE)
+    for suffix in ("txt", "md", "hocr", "json", "pdf"):
+        page.click(f"#save-{suffix}")
+        page.wait((tmp_path / f"sample.{suffix}").exists, f"sample.{suffix} is not saved")
+    texts = {suffix: (tmp_path / f"sample.{suffix}").read_text("utf-8") for suffix in ("txt", "md", "json")}
+    assert {suffix for suffix, text in texts.items() if after not in text} == set()
+    assert {suffix for suffix, text in texts.items() if "dropped" in text} == set()
+    assert 'class="ocrx_word"' in (tmp_path / "sample.hocr").read_text("utf-8")
+    assert ">hand</span>" in (tmp_path / "sample.hocr").read_text("utf-8")
+    pdf = pypdfium2.PdfDocument(tmp_path / "sample.pdf")
+    assert after in pdf[0].get_textpage().get_text_range()
+    pdf.close()
+
+
+def test_flattening_is_offered_where_a_photo_looks_bent(page: Page, tmp_path: Path) -> None:
+    photo = photograph(text_page(1, (1755, 1240), 24).pixels, "wave", 0.02)
+    Image.fromarray(photo[..., ::-1]).save(tmp_path / "bent.jpg")
+    page.choose("useDocUnwarping", is_on=False)
+    page.read_sample()
+    assert not page.message, "the sample is flat"
+    page.open(tmp_path / "bent.jpg")
+    page.wait(lambda: page.message.startswith("The lines of this picture look bent"), "it is not offered")
+    page.screenshot("bent")
+    count = len(page.lines)
+    page.click("#flatten")
+    page.wait(lambda: len(page.lines) > 2 * count, "the flat page is not read")
+    assert not page.message
+    assert '"unwarped": true' in page.find("#panel-json").get_property("textContent")
+
+
+def test_pages_are_flattened_on_touch_devices(page: Page, url: str) -> None:
+    """Also where the server's own value is off."""
+    script = page.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": OFF})
+    for size in (DESKTOP, PHONE):
+        page.resize(size)
+        page.browser.get(url)
+        page.wait(lambda: page.find("[name=useDocUnwarping]"), "the options are not filled")
+        assert page.find("[name=useDocUnwarping]").get_property("checked") is (size == PHONE)
+    page.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
+OFF = """
+const real = window.fetch;
+window.fetch = async (path, request) => {
+  const response = await real(path, request);
+  if (path !== "options") return response;
+  const options = await response.json();
+  options.useDocUnwarping.value = false;
+  return new Response(JSON.stringify(options));
+};
+"""
+
+
+def test_the_languages_are_those_that_the_server_reads(page: Page, url: str) -> None:
+    served = httpx.get(f"{url}/models").json()["languages"]
+    assert served["en"] == "English"
+    assert page.texts("[name=lang] option") == ["server’s default", *served.values()]
+    assert page.texts("#options legend")[0] == "Models"
+    page.click("#show-options")
+    page.find("[name=lang]").send_keys("English")
+    page.read_sample()
+    assert "Order 0123456789" in page.lines
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_a_picture_fits_its_viewer_and_its_boxes_are_calm(page: Page, corpus: Path, size: Any) -> None:
+    page.resize(size)
+    page.open(corpus / "receipts" / "302.jpg")
+    viewer, picture = page.find(".scroll").rect, page.find("#picture").rect
+    assert viewer["x"] <= picture["x"]
+    assert viewer["y"] <= picture["y"]
+    assert picture["x"] + picture["width"] <= viewer["x"] + viewer["width"]
+    assert picture["y"] + picture["height"] <= viewer["y"] + viewer["height"]
+    assert max(picture["width"] / viewer["width"], picture["height"] / viewer["height"]) > 0.8
+    box = page.find("#overlay polygon")
+    assert box.value_of_css_property("fill") == "rgba(0, 0, 0, 0)"
+    assert float(box.value_of_css_property("stroke-width").removesuffix("px")) < 1
+    page.screenshot(f"receipt_{size[0]}")
+
+
+def test_the_text_is_copied_over_plain_http(page: Page, url: str) -> None:
+    page.browser.get(url.replace("127.0.0.1", "page.test"))
+    page.read_sample()
+    assert page.browser.execute_script("return [isSecureContext, navigator.clipboard ?? 0]") == [False, 0]
+    page.click("#copy")
+    page.wait(lambda: page.find("#copy").text == "Copied", "it is not copied")
+    page.find('#lines [data-line="0"]').send_keys(Keys.ENTER)
+    keys = ActionChains(page.browser).key_down(Keys.CONTROL).send_keys("av").key_up(Keys.CONTROL)
+    keys.perform()
+    assert "Total: 1280.50 EUR" in page.browser.switch_to.active_element.get_property("value")
+    page.browser.execute_script("document.execCommand = () => false")
+    page.click("#copy")
+    page.wait(lambda: "does not allow copying" in page.find("#status").text, "the failure is silent")
+    assert page.find("#panel-text").is_displayed()
 
 
 def test_the_text_is_copied(page: Page, url: str) -> None:
@@ -289,9 +496,7 @@ def test_the_text_is_copied(page: Page, url: str) -> None:
 
 
 def test_text_json_and_pdf_are_saved(page: Page, tmp_path: Path) -> None:
-    page.browser.execute_cdp_cmd(
-        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
-    )
+    page.save_into(tmp_path)
     page.read_sample()
     for suffix in ("txt", "json", "pdf"):
         page.click(f"#save-{suffix}")

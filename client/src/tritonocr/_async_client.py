@@ -24,7 +24,7 @@ from ._transport.base import Health, Tensors, Transport
 from ._transport.connect import checked_addresses, connect
 from ._transport.decoding import decode_response
 from ._transport.diagnosis import with_diagnosis
-from ._transport.models import names_by_role
+from ._transport.models import languages_of, names_by_role
 from ._transport.protocol import encode_request
 from ._transport.retrying import MayRetry, Retry, RetryPolicy, responses_with_retries
 from ._transport.tls import TLS
@@ -108,8 +108,15 @@ class AsyncOCRClient:
 
     async def models(self) -> dict[str, list[str]]:
         """Return the names of the loaded networks by role, as `OCRClient.models()` does."""
+        return names_by_role(await self._model_configs())
+
+    async def languages(self) -> list[str]:
+        """Return the values of `lang` that the loaded networks read, as `OCRClient.languages()` does."""
+        return languages_of(await self._model_configs())
+
+    async def _model_configs(self) -> list[dict[str, Any]]:
         names = await self._transport.model_names()
-        return names_by_role(await asyncio.gather(*map(self._transport.model_config, names)))
+        return await asyncio.gather(*map(self._transport.model_config, names))
 
     async def ocr(self, file: File, **arguments: Unpack[ReadArguments]) -> list[OCRResult]:
         """Read one file, as `OCRClient.ocr()` does, with its arguments and errors."""

@@ -68,6 +68,10 @@ class OCRClient:
         """
         return self._loop.run(self._client.models())
 
+    def languages(self) -> list[str]:
+        """Return the values of `lang` that the loaded networks read, such as `en` or `latin`."""
+        return self._loop.run(self._client.languages())
+
     def submit(self, file: File, **arguments: Unpack[ReadArguments]) -> Future[list[OCRResult]]:
         """Send one file and return a future; its `cancel()` also cancels the request on the server.
 

@@ -24,6 +24,22 @@ MODELS: Mapping[str, str] = {
 }
 """A recognition model for each code."""
 
+TITLES: Mapping[str, str] = {
+    "ch": "Chinese, simplified",
+    "chinese_cht": "Chinese, traditional",
+    "en": "English",
+    "japan": "Japanese",
+    "korean": "Korean",
+    "te": "Telugu",
+    "ka": "Kannada",
+    "ta": "Tamil",
+    "latin": "Latin script: German, French, Spanish …",
+    "arabic": "Arabic script: Arabic, Persian, Urdu …",
+    "cyrillic": "Cyrillic script: Russian, Ukrainian …",
+    "devanagari": "Devanagari: Hindi, Marathi, Nepali …",
+}
+"""What a person reads for each code."""
+
 _NAMES: Mapping[str, str] = {
     "ch": "zh zho chi cmn chinese simplified_chinese zh_cn zh_hans zh_sg chi_sim ch_sim",
     "chinese_cht": "zh_tw zh_hk zh_hant chi_tra ch_tra traditional_chinese chinese_traditional",

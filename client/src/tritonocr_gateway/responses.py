@@ -115,10 +115,17 @@ def _pdf(read: FileResult) -> Response:
 
 def _page_result(result: OCRResult, read: FileResult) -> dict[str, Any]:
     return {
-        "prunedResult": pruned(result.json["res"]),
+        **page_fields(result, with_page_image=read.return_page_image, with_text=read.return_text),
         **(_pictures(result, read.picture_max_side_px) if read.visualize and result.ok else {}),
-        **({"pageImage": _base64(result.page_picture())} if read.return_page_image and result.ok else {}),
-        **({"text": result.text} if read.return_text else {}),
+    }
+
+
+def page_fields(result: OCRResult, *, with_page_image: bool, with_text: bool) -> dict[str, Any]:
+    """Build the fields of a page without drawn pictures."""
+    return {
+        "prunedResult": pruned(result.json["res"]),
+        **({"pageImage": _base64(result.page_picture())} if with_page_image and result.ok else {}),
+        **({"text": result.text} if with_text else {}),
     }
 
 
@@ -163,16 +170,26 @@ def data_info(read: FileResult) -> dict[str, Any]:
 
 def warnings_of(read: FileResult) -> Iterator[str]:
     """Return what was left out of a result, one sentence each."""
-    for name in read.unknown_fields[:_MAX_NAMED_FIELDS]:
-        yield f"The field {name[:_MAX_FIELD_NAME]!r} is unknown and was ignored."
-    if (unnamed := len(read.unknown_fields) - _MAX_NAMED_FIELDS) > 0:
-        yield f"{unnamed} more fields are unknown and were ignored."
+    yield from warnings_of_fields(read.unknown_fields)
     if len(read.results) < read.results[0].page_count:
         yield f"The file has {read.results[0].page_count} pages; {len(read.results)} of them were read."
     for number, result in enumerate(read.results, 1):
-        if result.page.max_candidates_reached:
-            yield f"Page {number} has more text than the limit of detection: lines are missing."
-        if result.error is not None:
-            yield f"Page {number} was not read: {result.error}"
-        for warning in result.warnings:
-            yield f"Page {number}: {warning.message}"
+        yield from warnings_of_page(result, number)
+
+
+def warnings_of_fields(unknown: Sequence[str]) -> Iterator[str]:
+    """Name the first fields of a request that the gateway ignores."""
+    for name in unknown[:_MAX_NAMED_FIELDS]:
+        yield f"The field {name[:_MAX_FIELD_NAME]!r} is unknown and was ignored."
+    if (unnamed := len(unknown) - _MAX_NAMED_FIELDS) > 0:
+        yield f"{unnamed} more fields are unknown and were ignored."
+
+
+def warnings_of_page(result: OCRResult, number: int) -> Iterator[str]:
+    """Return what may be missing of a page, one sentence each."""
+    if result.page.max_candidates_reached:
+        yield f"Page {number} has more text than the limit of detection: lines are missing."
+    if result.error is not None:
+        yield f"Page {number} was not read: {result.error}"
+    for warning in result.warnings:
+        yield f"Page {number}: {warning.message}"

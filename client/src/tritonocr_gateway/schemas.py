@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    Json,
     StringConstraints,
     WithJsonSchema,
     create_model,
@@ -66,6 +67,14 @@ PipelineOptions = create_model("PipelineOptions", __base__=_Model, **_option_fie
 _NUMBERS = tuple(name for name in PipelineOptions.model_fields if OPTIONS[name].kind in (int, float))
 
 
+class Correction(_Model):
+    """The text that a person gives a line."""
+
+    page: int = Field(ge=0, description="Index of the page in the response, from 0.")
+    line: int = Field(ge=0, description="Index of the line in `rec_texts`, from 0.")
+    text: str = Field(max_length=10_000)
+
+
 class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
     """The fields of a request except its file. Only the camelCase names are valid."""
 
@@ -86,6 +95,11 @@ class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
     )
     return_text: _Flag | None = Field(
         default=None, description="Whether to return `text`, the lines of each page in reading order."
+    )
+    corrections: Json[list[Correction]] | None = Field(
+        default=None,
+        description="Texts that replace recognised lines in the response to one file, as JSON: "
+        '`[{"page": 0, "line": 3, "text": "…"}]`; `line` is an index of `rec_texts`. Not for NDJSON.',
     )
 
     @field_validator(*_NUMBERS, mode="before")
@@ -197,10 +211,11 @@ class Healthy(_Model):
 
 
 class ServedModels(_Model):
-    """The loaded models by role."""
+    """The loaded models by role, and the languages that they read."""
 
     text_detection: list[str]
     text_recognition: list[str]
+    languages: dict[str, str] = Field(description="The values of `lang`, each with a label.")
 
 
 class OptionInfo(_Model):

@@ -3,7 +3,7 @@
 import pytest
 
 from tritonocr._transport.base import loaded_models
-from tritonocr._transport.models import names_by_role
+from tritonocr._transport.models import languages_of, names_by_role
 
 
 def _config(name: str, *outputs: str) -> dict[str, object]:
@@ -36,3 +36,11 @@ def test_names_are_sorted_and_both_roles_are_always_there() -> None:
 def test_a_model_of_several_versions_is_listed_once() -> None:
     statistics = [{"name": "b", "version": "1"}, {"name": "a", "version": "1"}, {"name": "b", "version": "2"}]
     assert loaded_models(statistics) == ["b", "a"]
+
+
+def test_languages_are_the_codes_that_networks_state() -> None:
+    configs = [{"name": "ocr", "parameters": {}}] + [
+        {"name": codes, "parameters": {"languages": {"string_value": codes}}}
+        for codes in ("latin", "ch en", "en")
+    ]
+    assert languages_of(configs) == ["ch", "en", "latin"]

@@ -33,7 +33,7 @@ def test_every_option_of_the_client_is_a_field() -> None:
     options = {_camel(name) for name in OPTIONS if name != "return_page_images"}
     assert options <= fields.keys()
     assert fields.keys() - options == {
-        *("file", "fileType", "visualize", "logId", "returnPageImage", "returnText"),
+        *("file", "fileType", "visualize", "logId", "returnPageImage", "returnText", "corrections"),
     }
 
 

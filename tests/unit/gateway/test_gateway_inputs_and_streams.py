@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from fake_triton import answer, picture
 
@@ -84,3 +86,51 @@ def test_an_error_before_the_first_page_has_its_status(
     client = serve(max_concurrent_requests=1)
     statuses = [client.post("/ocr", files={"file": picture()}, headers=NDJSON).status_code for _ in range(2)]
     assert statuses == [status, status], "the permit is returned"
+
+
+def test_a_line_of_a_stream_has_the_picture_and_the_warnings(serve: Any, triton: Any) -> None:
+    triton.tensors = answer(pages=2)
+    triton.tensors["page_warnings"] = np.array(
+        [b"[]", b'[{"code": "small", "message": "Too small."}]'], object
+    )
+    data = {"returnPageImage": "true", "colour": "red"}
+    response = serve().post("/ocr", files={"file": b"%PDF-1.7"}, data=data, headers=NDJSON)
+    first, second = map(json.loads, response.text.splitlines())
+    assert base64.b64decode(first["pageImage"]) == picture()
+    assert first["warnings"] == ["The field 'colour' is unknown and was ignored."]
+    assert second["warnings"] == ["Page 2: Too small."]
+
+
+CORRECTION = {"corrections": json.dumps([{"page": 1, "line": 0, "text": "by hand"}])}
+
+
+@pytest.mark.parametrize(
+    "media_type", ["text/plain", "text/markdown", "text/vnd.hocr+html", "application/json"]
+)
+def test_a_corrected_line_is_in_every_format(serve: Any, triton: Any, media_type: str) -> None:
+    triton.tensors = answer(pages=2)
+    files = {"file": b"%PDF-1.7"}
+    text = serve().post("/ocr", files=files, data=CORRECTION, headers={"accept": media_type}).text
+    assert "line of page 1" not in text.replace("</span>\n<span", " ")
+    assert "by" in text
+    assert "hand" in text
+
+
+@pytest.mark.parametrize(
+    ("corrections", "message"),
+    [
+        ([{"page": 9, "line": 0, "text": ""}], "corrections names page 9; expected 0 to 0."),
+        ([{"page": 0, "line": 7, "text": ""}], "corrections names line 7 of page 0; the page has 1 lines."),
+        ([{"page": 0, "line": 0}], "body.corrections[0].text"),
+    ],
+)
+def test_a_correction_of_no_line_is_refused(serve: Any, corrections: Any, message: str) -> None:
+    data = {"corrections": json.dumps(corrections)}
+    response = serve().post("/ocr", files={"file": picture()}, data=data)
+    assert response.status_code == 422
+    assert message in response.json()["errorMsg"]
+
+
+def test_corrections_are_not_dropped_in_silence(serve: Any) -> None:
+    response = serve().post("/ocr", files={"file": picture()}, data=CORRECTION, headers=NDJSON)
+    assert response.json()["errorMsg"] == "corrections applies to one file, and not to application/x-ndjson."

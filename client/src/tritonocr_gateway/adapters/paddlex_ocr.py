@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 import tritonocr
 from tritonocr_common.file_formats import is_pdf
 from tritonocr_gateway.adapters.protocol import Adapter
+from tritonocr_gateway.corrections import correct
 from tritonocr_gateway.disconnects import unless_disconnected
 from tritonocr_gateway.errors import (
     GatewayError,
@@ -43,10 +45,12 @@ from tritonocr_gateway.responses import (
     NDJSON,
     PDF,
     FileResult,
+    page_fields,
     preferred_type,
-    pruned,
     render,
     result_fields,
+    warnings_of_fields,
+    warnings_of_page,
 )
 from tritonocr_gateway.schemas import OCRFields, OCRForm, OCRRequest, Success, schema_of
 from tritonocr_gateway.security import require_key
@@ -94,6 +98,8 @@ async def ocr(request: Request, service: ServiceDependency) -> Response:
     ocr_input = await _read_input(request, service)
     request.state.log_id = ocr_input.fields.log_id or log_id_of(request)
     media_type = preferred_type(request.headers.get("accept", "*/*"))
+    if ocr_input.fields.corrections and (len(ocr_input.files) > 1 or media_type == NDJSON):
+        raise InvalidRequestError(f"corrections applies to one file, and not to {NDJSON}.")
     if len(ocr_input.files) > 1:
         if media_type != JSON:
             raise InvalidRequestError(
@@ -209,16 +215,45 @@ async def _page_lines(service: Service, ocr_input: OCRInput, request: Request) -
     with service.admission.permit():
         content = await _content(service, ocr_input.files[0].content)
         check_file_type(content, fields.file_type)
-        options = {**fields.options(), "max_pages": _max_pages(fields.max_pages, service.settings)}
-        given = {name: value for name, value in options.items() if value is not None}
+        responses = service.client.responses(
+            content,
+            _streamed_options(fields, service.settings),
+            page_by_page=True,
+            input_path=None,
+            timeout_s=service.client.timeout_s,
+            retry="restarts",
+            request_id=log_id,
+            headers=trace_headers(request),
+        )
         index = 0
-        async for result in service.client.predict(content, retry="restarts", progress=False, **given):
-            if isinstance(result, tritonocr.OCRFailure):
-                raise result.error
-            service.metrics.pages.inc()
-            page = {"prunedResult": pruned(result.json["res"]), "text": result.text}
-            yield _line({"logId": log_id, "pageIndex": index, "pageCount": result.page_count, **page})
-            index += 1
+        async with aclosing(responses):
+            async for pages in responses:
+                for result in pages:
+                    service.metrics.pages.inc()
+                    yield _line({"logId": log_id, **_streamed_page(result, index, fields)})
+                    index += 1
+
+
+def _streamed_options(fields: OCRFields, settings: Settings) -> dict[str, Any]:
+    """Return the options of a stream, which `OCRFields` has checked."""
+    max_pages = _max_pages(fields.max_pages, settings)
+    return {
+        **fields.options(),
+        "return_page_images": bool(fields.return_page_image),
+        **({} if max_pages is None else {"max_pages": max_pages}),
+    }
+
+
+def _streamed_page(result: tritonocr.OCRResult, index: int, fields: OCRFields) -> dict[str, Any]:
+    """Build the line of a page. Warnings about the whole request are on the first line."""
+    about_request = () if index else warnings_of_fields(tuple(fields.model_extra or ()))
+    warnings = [*about_request, *warnings_of_page(result, index + 1)]
+    return {
+        "pageIndex": index,
+        "pageCount": result.page_count,
+        **page_fields(result, with_page_image=bool(fields.return_page_image), with_text=True),
+        **({"warnings": warnings} if warnings else {}),
+    }
 
 
 def _line(value: Any) -> bytes:
@@ -246,6 +281,7 @@ async def _read_file(
         },
     )
     service.metrics.pages.inc(len(results))
+    correct(results, fields.corrections or ())
     return FileResult(
         results=results,
         is_pdf=is_pdf(content),

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends
 
+from tritonocr_common.languages import TITLES
 from tritonocr_gateway.schemas import Failure, OptionInfo, ServedModels, option_infos
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import ServiceDependency
@@ -15,10 +16,11 @@ router = APIRouter(dependencies=[Depends(require_key)])
 _ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": Failure} for status in (401, 503, 504)}
 
 
-@router.get("/models", summary="The loaded models", responses=_ERRORS)
+@router.get("/models", summary="The loaded models and their languages", responses=_ERRORS)
 async def models(service: ServiceDependency) -> ServedModels:
-    """Return the detection and recognition models that Triton has loaded."""
-    return ServedModels(**await service.client.models())
+    """Return the detection and recognition models that Triton has loaded, and their languages."""
+    languages = {code: TITLES[code] for code in await service.client.languages()}
+    return ServedModels(**await service.client.models(), languages=languages)
 
 
 @router.get("/options", summary="The options, with their values in force", responses=_ERRORS)

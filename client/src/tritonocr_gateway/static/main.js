@@ -1,143 +1,149 @@
-// The page: a file comes in, is read, and its pages are shown.
+// The page: files come in, are read, and their pages are shown.
 
 import * as api from "./api.js";
+import * as fileList from "./file-list.js";
+import * as lines from "./lines.js";
+import * as message from "./message.js";
+import { onOpen } from "./opening.js";
+import { correct, pageText } from "./opened-file.js";
 import * as options from "./options.js";
+import * as queue from "./queue.js";
+import { copyText, save, saveAll } from "./saving.js";
+import * as tabs from "./tabs.js";
+import "./theme.js";
 import * as viewer from "./viewer.js";
 
 const byId = (id) => document.getElementById(id);
 const on = (id, event, act) => byId(id).addEventListener(event, act);
 
-let file; // what was opened
-let answer; // what was read of it
-let page = 0;
-let note = ""; // shown with the result
-let reading; // aborts the reading that is under way
+const DOWNLOADS = ["copy", "save-txt", "save-md", "save-json", "save-hocr", "save-pdf"];
+const MEDIA_TYPES = { md: "text/markdown", hocr: "text/vnd.hocr+html", pdf: "application/pdf" };
 
-// Opening
+let shown; // the file that is shown
+let pageIndex = 0;
 
-on("choose", "click", () => byId("file").click());
-on("open", "click", () => byId("file").click());
-on("file", "change", (event) => {
-  const [chosen] = event.target.files;
-  event.target.value = ""; // so that the same file can be chosen again
-  if (chosen) open(chosen);
-});
-on("sample", "click", async () => {
-  const content = await (await fetch("sample.png")).blob();
-  open(new File([content], "sample.png", { type: "image/png" }));
-});
-addEventListener("paste", (event) => {
-  const [pasted] = event.clipboardData.files;
-  if (pasted) open(pasted);
-});
-addEventListener("dragover", (event) => {
-  event.preventDefault();
-  document.body.classList.toggle("dragging", event.dataTransfer.types.includes("Files"));
-});
-addEventListener("dragleave", (event) => {
-  if (!event.relatedTarget) document.body.classList.remove("dragging");
-});
-addEventListener("drop", (event) => {
-  event.preventDefault();
-  document.body.classList.remove("dragging");
-  const { files } = event.dataTransfer;
-  if (files.length) open(files[0], files.length);
+// Files
+
+onOpen((files, folders = []) => {
+  if (folders.length) complain(`Folders are not opened: ${folders.join(", ")}. Drop the files in them.`);
+  if (!files.length) return;
+  if (!folders.length) byId("error").hidden = true;
+  const [first] = queue.add(files);
+  select(first);
 });
 
-async function open(chosen, count = 1) {
-  file = chosen;
-  note = count > 1 ? `Only the first of ${count} files was read.` : "";
-  byId("file-name").textContent = file.name;
-  await readFile();
+function select(opened) {
+  shown = opened;
+  pageIndex = 0;
+  fileList.show(shown, { onSelect: select, onRemove: remove });
+  showFile();
+  if (shown && !shown.pages.length) showPreview();
 }
 
-// Reading
-
-async function readFile() {
-  reading?.abort();
-  const controller = (reading = new AbortController());
-  const started = performance.now();
-  begin();
-  const clock = setInterval(() => say(`Reading… ${seconds(started)}`), 100);
-  try {
-    const fields = { ...options.fields(), visualize: false, returnPageImage: true, returnText: true };
-    const response = await api.read(file, fields, { signal: controller.signal });
-    answer = (await response.json()).result;
-    await done(seconds(started));
-  } catch (error) {
-    if (controller === reading) failed(error);
-  } finally {
-    clearInterval(clock);
-    if (controller === reading) byId("cancel").hidden = true;
-  }
+function remove(opened) {
+  const index = queue.files.indexOf(opened);
+  queue.remove(opened);
+  select(opened === shown ? queue.files[Math.min(index, queue.files.length - 1)] : shown);
 }
 
-const seconds = (started) => `${((performance.now() - started) / 1000).toFixed(1)} s`;
+queue.onChange((opened, error) => {
+  if (error?.status === 401) byId("key").hidden = false;
+  fileList.update(opened);
+  if (opened !== shown) return;
+  const isRestarted = opened.state === "reading" && !opened.pages.length;
+  if (isRestarted) showPreview();
+  showFile();
+});
 
-function begin() {
-  answer = undefined;
-  setState("reading");
-  byId("error").hidden = true;
-  byId("cancel").hidden = false;
-  byId("retry").hidden = true;
-  document.querySelector(".pages").hidden = true;
-  for (const id of ["panel-text", "panel-json"]) byId(id).textContent = "";
-  viewer.clear();
-  const preview = URL.createObjectURL(file);
+function showPreview() {
+  pageIndex = 0;
+  const preview = URL.createObjectURL(shown.file);
   viewer.showPicture(preview).finally(() => URL.revokeObjectURL(preview));
 }
 
-async function done(duration) {
-  page = 0;
-  setState("done");
-  await showPage();
-  const count = answer.ocrResults.reduce((sum, { prunedResult }) => sum + prunedResult.rec_texts.length, 0);
-  const lines = count === 0 ? "No text was found" : `${count} ${count === 1 ? "line" : "lines"}`;
-  say([`${lines} in ${duration}.`, note, ...(answer.warnings ?? [])].filter(Boolean).join(" "));
-}
+// What is shown of the file
 
-function failed(error) {
-  setState(answer ? "done" : file ? "failed" : "empty");
-  say(error.name === "AbortError" ? "Cancelled." : "");
-  byId("retry").hidden = !file;
-  if (error.name === "AbortError") return;
-  byId("key").hidden = error.status !== 401;
-  byId("error").textContent = error.message;
-  byId("error").hidden = false;
-}
-
-on("cancel", "click", () => reading.abort());
-on("retry", "click", () => readFile());
-options.onReadAgain(() => file && readFile());
-
-function setState(state) {
+function showFile() {
+  const state = shown?.state ?? "empty";
   document.body.dataset.state = state;
-  for (const id of ["copy", "save-txt", "save-json", "save-pdf"]) byId(id).disabled = state !== "done";
+  document.body.classList.toggle("has-page", Boolean(shown?.pages.length));
+  byId("file-name").textContent = shown?.name ?? "";
+  for (const id of DOWNLOADS) byId(id).disabled = !shown?.pages.length;
+  byId("cancel").hidden = !["waiting", "reading"].includes(state);
+  if (!shown) return;
+  say(statusOf(shown));
+  showPage();
 }
 
-const say = (text) => (byId("status").textContent = text);
+function statusOf({ name, state, pages, expectedPages, lineCount, seconds, warnings }) {
+  if (state === "waiting") return `${name} waits.`;
+  if (state === "reading") return pages.length ? `${pages.length} of ${expectedPages} pages are read.` : `Reading ${name}…`;
+  if (state !== "done") return "";
+  const count = lineCount === 0 ? "No text was found" : `${lineCount} ${lineCount === 1 ? "line" : "lines"}`;
+  return [`${count} in ${seconds.toFixed(1)} s.`, ...warnings].join(" ");
+}
 
-// Showing
+/** Set the status, which screen readers speak, only when it is another one. */
+function say(text) {
+  if (byId("status").textContent !== text) byId("status").textContent = text;
+}
 
-async function showPage() {
-  const { prunedResult, pageImage, text } = answer.ocrResults[page];
-  const shown = answer.ocrResults.length;
-  document.querySelector(".pages").hidden = shown === 1;
-  byId("page-number").textContent = `${page + 1} / ${shown}`;
-  byId("previous").disabled = page === 0;
-  byId("next").disabled = page === shown - 1;
-  byId("panel-text").textContent = text;
-  byId("panel-json").textContent = JSON.stringify(prunedResult, null, 2);
-  await viewer.showPicture(`data:image/jpeg;base64,${pageImage}`);
-  viewer.showLines(prunedResult);
+let drawn; // the page that is drawn
+
+function showPage() {
+  const page = shown.pages[pageIndex];
+  const count = shown.pages.length;
+  document.querySelector(".pages").hidden = count < 2;
+  byId("page-number").textContent = `${pageIndex + 1} / ${count}`;
+  byId("previous").disabled = pageIndex === 0;
+  byId("next").disabled = pageIndex >= count - 1;
+  message.show(shown, page);
+  if (page === drawn) return;
+  drawn = page;
+  showTexts(page);
+  if (page) drawPage(page);
+  else lines.clear();
+}
+
+async function drawPage(page) {
+  lines.show(page);
+  if (page.pageImage) await viewer.showPicture(`data:image/jpeg;base64,${page.pageImage}`);
+  if (page === drawn) viewer.showBoxes(page.prunedResult);
+}
+
+function showTexts(page) {
+  byId("panel-text").textContent = page ? pageText(page) : "";
+  byId("panel-json").textContent = page ? JSON.stringify(page.prunedResult, null, 2) : "";
 }
 
 function turn(step) {
-  const target = page + step;
-  if (!answer?.ocrResults[target]) return;
-  page = target;
+  if (!shown?.pages[pageIndex + step]) return;
+  pageIndex += step;
   showPage();
 }
+
+lines.onCorrected((line, text) => {
+  correct(drawn, line, text);
+  showTexts(drawn);
+});
+
+setInterval(() => {
+  const isReading = shown?.state === "reading";
+  byId("clock").textContent = isReading ? `${((performance.now() - shown.started) / 1000).toFixed(1)} s` : "";
+}, 100);
+
+// Controls
+
+on("cancel", "click", () => queue.cancel(shown));
+on("cancel-all", "click", queue.cancelAll);
+on("retry", "click", () => queue.readAgain([shown]));
+on("retry-all", "click", () => queue.readAgain(queue.files.filter(({ state }) => ["failed", "cancelled"].includes(state))));
+on("flatten", "click", () => {
+  options.set("useDocUnwarping", true);
+  queue.readAgain([shown]);
+});
+options.onReadAgain(() => shown && queue.readAgain([shown]));
+on("read-all-again", "click", () => queue.readAgain([...queue.files]));
 
 on("previous", "click", () => turn(-1));
 on("next", "click", () => turn(1));
@@ -145,8 +151,8 @@ on("zoom-in", "click", viewer.zoomIn);
 on("zoom-out", "click", viewer.zoomOut);
 on("zoom-fit", "click", viewer.zoomFit);
 on("boxes", "click", ({ currentTarget }) => {
-  const hidden = document.body.classList.toggle("no-boxes");
-  currentTarget.setAttribute("aria-pressed", String(!hidden));
+  const isHidden = document.body.classList.toggle("no-boxes");
+  currentTarget.setAttribute("aria-pressed", String(!isHidden));
 });
 
 const SHORTCUTS = {
@@ -157,100 +163,65 @@ const SHORTCUTS = {
   0: viewer.zoomFit,
 };
 addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, select, textarea, [role=tab]");
-  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const isTyping = event.target.closest("input, select, textarea, [role=tab]");
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
   SHORTCUTS[event.key]?.();
 });
 
-const tabs = [...document.querySelectorAll("[role=tab]")];
-for (const [index, tab] of tabs.entries()) {
-  tab.addEventListener("click", () => select(tab));
-  tab.addEventListener("keydown", ({ key }) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[key];
-    if (step) select(tabs[(index + step + tabs.length) % tabs.length]).focus();
-  });
-}
-
-function select(selected) {
-  for (const tab of tabs) {
-    tab.setAttribute("aria-selected", String(tab === selected));
-    tab.tabIndex = tab === selected ? 0 : -1;
-    byId(tab.getAttribute("aria-controls")).hidden = tab !== selected;
-  }
-  return selected;
-}
-
-// Taking away
-
-const allText = () => answer.ocrResults.map(({ text }) => text).join("\n\n");
+// Copies and downloads
 
 on("copy", "click", async ({ currentTarget }) => {
-  const isJson = byId("tab-json").getAttribute("aria-selected") === "true";
-  const copied = await copyText(isJson ? byId("panel-json").textContent : allText());
-  flash(currentTarget, copied ? "Copied" : "Cannot copy");
+  const isCopied = await copyText(tabs.selected() === "json" ? byId("panel-json").textContent : shown.text);
+  flash(currentTarget, isCopied ? "Copied" : "Not copied");
+  say(isCopied ? "The text is in the clipboard." : "The browser does not allow copying. Select the text under “Text”, and press Ctrl+C.");
+  if (!isCopied) tabs.select("text");
 });
-on("save-txt", "click", () => save(allText() + "\n", "txt", "text/plain"));
-on("save-json", "click", () => save(JSON.stringify(withoutPictures(), null, 2), "json", "application/json"));
-on("save-pdf", "click", async ({ currentTarget }) => {
-  currentTarget.disabled = true;
+on("save-txt", "click", () => save(shown.text + "\n", `${shown.stem}.txt`));
+on("save-json", "click", () => save(shown.json, `${shown.stem}.json`));
+on("save-zip", "click", () => saveAll(queue.files));
+for (const suffix of Object.keys(MEDIA_TYPES)) on(`save-${suffix}`, "click", ({ currentTarget }) => saveFromServer(currentTarget, suffix));
+
+/** Save the document that the server makes of the file and of the corrections. */
+async function saveFromServer(button, suffix) {
+  const { file, fields, corrections, stem } = shown;
+  const asked = { ...fields, ...(corrections.length && { corrections: JSON.stringify(corrections) }) };
+  button.disabled = true;
+  byId("error").hidden = true;
   try {
-    const response = await api.read(file, options.fields(), { accept: "application/pdf" });
-    save(await response.blob(), "pdf", "application/pdf");
+    const response = await api.read(file, asked, { accept: MEDIA_TYPES[suffix] });
+    save(await response.blob(), `${stem}.${suffix}`);
   } catch (error) {
-    failed(error);
+    complain(`${stem}.${suffix} is not saved. ${error.message}`);
   } finally {
-    currentTarget.disabled = false;
+    button.disabled = false;
   }
-});
-
-function withoutPictures() {
-  const pages = answer.ocrResults.map(({ prunedResult }) => ({ prunedResult }));
-  return { ...answer, ocrResults: pages };
-}
-
-function save(content, suffix, type) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([content], { type }));
-  link.download = `${file.name.replace(/\.[^.]*$/, "")}.${suffix}`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
-/** Copy over HTTPS by the clipboard API, which browsers do not offer over plain HTTP, or else by a selection. */
-async function copyText(text) {
-  if (navigator.clipboard) {
-    const copied = await navigator.clipboard.writeText(text).then(() => true, () => false);
-    if (copied) return true;
-  }
-  const area = document.createElement("textarea");
-  area.value = text;
-  area.className = "copied";
-  area.readOnly = true;
-  document.body.append(area);
-  area.select();
-  const copied = document.execCommand("copy");
-  area.remove();
-  return copied;
 }
 
 function flash(button, text) {
-  const before = button.textContent;
   button.textContent = text;
-  setTimeout(() => (button.textContent = before), 1200);
+  setTimeout(() => (button.textContent = "Copy"), 1500);
 }
 
-// Theme and key
+// Start
 
-const root = document.documentElement;
-root.dataset.theme = localStorage.getItem("theme") ?? "";
-on("theme", "click", () => {
-  const isDark = root.dataset.theme
-    ? root.dataset.theme === "dark"
-    : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = isDark ? "light" : "dark";
-  localStorage.setItem("theme", root.dataset.theme);
-});
+function complain(text) {
+  byId("error-text").textContent = text;
+  byId("error").hidden = false;
+}
 
+async function start() {
+  byId("error").hidden = true;
+  try {
+    await options.load();
+    queue.resume();
+  } catch (error) {
+    byId("key").hidden = error.status !== 401;
+    complain(error.message);
+  }
+  byId("reload").hidden = options.areLoaded();
+}
+
+on("reload", "click", start);
 on("key", "submit", (event) => {
   event.preventDefault();
   api.useKey(event.target.elements.key.value);
@@ -258,15 +229,5 @@ on("key", "submit", (event) => {
   start();
 });
 
-async function start() {
-  byId("error").hidden = true;
-  try {
-    await options.load();
-    if (file && !answer) readFile();
-  } catch (error) {
-    failed(error);
-  }
-}
-
-setState("empty");
+showFile();
 start();

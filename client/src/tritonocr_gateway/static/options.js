@@ -6,19 +6,33 @@ const form = document.getElementById("options");
 const toggle = document.getElementById("show-options");
 const actions = form.querySelector(".actions");
 
+let isLoaded = false;
+
 export async function load() {
   const [options, models] = await Promise.all([api.options(), api.models()]);
-  options.useDocUnwarping.value = matchMedia("(pointer: coarse)").matches; // phones send photos of bent pages
+  options.useDocUnwarping.value ||= matchMedia("(pointer: coarse)").matches; // phones send photos of bent pages
   options.maxPages.maximum = options.maxPages.value;
   options.textDetectionModelName.choices = models.textDetection;
   options.textRecognitionModelName.choices = models.textRecognition;
+  options.lang.choices = Object.keys(models.languages);
+  options.lang.labels = models.languages;
   for (const fieldset of form.querySelectorAll("fieldset")) fieldset.remove();
-  const sections = new Map();
+  const sections = new Map([["Models", section("Models")]]); // the first choice
   for (const [name, option] of Object.entries(options)) {
     if (!sections.has(option.group)) sections.set(option.group, section(option.group));
     sections.get(option.group).append(field(name, option));
   }
   actions.before(...sections.values());
+  chooseOneOf("textRecognitionModelName", "lang");
+  isLoaded = true;
+}
+
+export const areLoaded = () => isLoaded;
+
+/** Choosing one of two options resets the other one: a language stands for a recognition model. */
+function chooseOneOf(...names) {
+  const [one, other] = names.map((name) => form.elements[name]);
+  for (const [chosen, reset] of [[one, other], [other, one]]) chosen.addEventListener("change", () => (reset.value = ""));
 }
 
 function section(title) {
@@ -39,9 +53,9 @@ function field(name, option) {
 }
 
 /** Make the control of an option; "Reset" goes back to the option's value. */
-function control({ type, value, minimum, maximum, choices }) {
+function control({ type, value, minimum, maximum, choices, labels = {} }) {
   if (type === "bool") return element("input", { type: "checkbox", checked: value, defaultChecked: value });
-  if (choices.length) return choice(choices, value);
+  if (choices.length) return choice(choices, labels, value);
   if (type === "str") return element("input", { autocomplete: "off", spellcheck: false, maxLength: 20 });
   const shown = type === "int" ? value : Number(value.toPrecision(6));
   const input = element("input", { type: "number", step: type === "int" ? 1 : "any" });
@@ -51,10 +65,10 @@ function control({ type, value, minimum, maximum, choices }) {
   return input;
 }
 
-function choice(choices, value) {
+function choice(choices, labels, value) {
   const select = element("select", {});
   if (value === null) select.append(new Option("server’s default", "", true, true));
-  for (const name of choices) select.append(new Option(name, name, name === value, name === value));
+  for (const name of choices) select.append(new Option(labels[name] ?? name, name, name === value, name === value));
   return select;
 }
 
@@ -72,15 +86,18 @@ export function fields() {
   return chosen;
 }
 
-export function show(visible) {
-  form.hidden = !visible;
-  toggle.setAttribute("aria-expanded", String(visible));
+export function set(name, value) {
+  form.elements[name].checked = value;
 }
 
 export function onReadAgain(readAgain) {
-  toggle.addEventListener("click", () => show(form.hidden));
+  toggle.addEventListener("click", () => {
+    form.hidden = !form.hidden;
+    toggle.setAttribute("aria-expanded", String(!form.hidden));
+  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    if (!form.hidden && matchMedia("(max-width: 899px)").matches) toggle.click(); // the result is below the form
     readAgain();
   });
 }

@@ -142,6 +142,7 @@ def add_network(
             serving,
             output_dims=dims,
             grid_input_size=network.grid_input_size,
+            languages=network.languages,
         )
         (folder / "config.pbtxt").write_text(text, encoding="utf-8")
     return network

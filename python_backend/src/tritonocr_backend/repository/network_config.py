@@ -165,6 +165,7 @@ def network_config(
     *,
     output_dims: Mapping[str, Iterable[int]] | None = None,
     grid_input_size: tuple[int, int] | None = None,
+    languages: Iterable[str] = (),
 ) -> str:
     """Return the `config.pbtxt` of a network.
 
@@ -175,6 +176,7 @@ def network_config(
         output_dims: dimensions of each output in the graph, without the batch. The onnxruntime backend
             requires exactly these dimensions.
         grid_input_size: (height, width) in pixels of the image of an unwarping network that returns a grid.
+        languages: codes of `lang` that the network reads. Clients find them among its parameters.
     """
     dims = [*(size or -1 for size in grid_input_size or IMAGE_SIZES[role]), 3]
     image_type = "TYPE_FP32" if grid_input_size else "TYPE_UINT8"
@@ -189,6 +191,8 @@ def network_config(
         _batching(role, serving),
         _instance_groups(name, role, serving),
     ]
+    if codes := " ".join(languages):
+        sections.append(f'parameters {{ key: "languages" value: {{ string_value: "{codes}" }} }}\n')
     if serving.backend == "onnxruntime":
         sections.extend(_onnxruntime(role, serving))
     if serving.is_cuda:
