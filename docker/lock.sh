@@ -17,6 +17,6 @@ lock() { # NAME PYTHON GLIBC PROJECT [OPTION...]
 }
 
 lock cpu 3.11 36 pyproject.toml
-lock gateway 3.11 36 client/pyproject.toml --extra gateway
+lock gateway 3.11 36 client/pyproject.toml --extra gateway --extra postgresql
 # onnxruntime-gpu replaces onnxruntime in the GPU image: both install the same module.
 lock server 3.12 39 pyproject.toml docker/requirements-server.in --no-emit-package onnxruntime

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Install the programs that tests use and that are no Python packages: Debian's Chromium with its driver, and
-# poppler's pdftotext.
+# Install the programs that tests use and that are no Python packages: Debian's Chromium with its driver,
+# poppler's pdftotext, and PostgreSQL's server.
 set -eu
 missing=
 command -v chromium >/dev/null && command -v chromedriver >/dev/null || missing="chromium chromium-driver"
 command -v pdftotext >/dev/null || missing="$missing poppler-utils"
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 if [ -z "$missing" ]; then exit 0; fi
 if [ "$(id -u)" != 0 ]; then
   echo "Some tests need Debian's packages $missing." >&2

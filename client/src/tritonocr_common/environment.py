@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 URL: Final = "TRITONOCR_URL"
+JOBS_URL: Final = "TRITONOCR_JOBS_URL"
+API_KEY: Final = "TRITONOCR_API_KEY"
 HOME: Final = "TRITONOCR_HOME"
 SHIPPED_HOME: Final = "TRITONOCR_SHIPPED_HOME"
 OFFLINE: Final = "TRITONOCR_OFFLINE"
@@ -24,6 +26,8 @@ GATEWAY_PREFIX: Final = "TRITONOCR_REST_"
 
 VARIABLES: Final = {
     URL: "Address of the server for `tritonocr predict`, `tritonocr ocr` and the OCRmyPDF plugin.",
+    JOBS_URL: "Address of the gateway for `tritonocr jobs`.",
+    API_KEY: "API key of the gateway for `tritonocr jobs`.",
     HOME: "Folder of the model cache. The default is `~/.cache/tritonocr`.",
     SHIPPED_HOME: "Second model cache, read only: the models that a container image contains.",
     OFFLINE: "If set, nothing is downloaded: a missing model is an error. Empty, `0` and `false` mean no.",

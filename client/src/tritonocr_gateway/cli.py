@@ -133,8 +133,10 @@ def _help(name: str, field: FieldInfo) -> str:
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{first['loc'][0]} is {first['input']!r}: {message}."
+    name, message = str(first["loc"][0]), first["msg"].removeprefix("Value error, ")
+    if "SecretStr" in str(Settings.model_fields[name].annotation):
+        return f"{name} is invalid: {message}."
+    return f"{name} is {first['input']!r}: {message}."
 
 
 # typer reads a command's options from its signature. Settings declares these options.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import aiohttp
@@ -78,21 +78,40 @@ class UrlFetcher:
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
             raise FetchError(self._sentence(error)) from error
 
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Send a body to a public address, and return the status of the response. No redirect is followed.
+
+        Raises:
+            FetchError: the URL leads to an address that is not public, or the response is too late.
+        """
+        try:
+            async with (
+                self._session() as session,
+                session.post(url, data=body, headers=headers, allow_redirects=False) as response,
+            ):
+                return response.status
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+            raise FetchError(self._sentence(error)) from error
+
     async def _get(self, url: str) -> bytes:
-        # One session per fetch: no cookie or connection of one fetch is used by the next one.
-        connector = aiohttp.TCPConnector(resolver=self._resolver, socket_factory=self._checked_socket)
-        timeout = aiohttp.ClientTimeout(total=self._settings.fetch_timeout_s)
-        # Decompression would multiply the size behind the limit's back.
-        session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=timeout,
-            auto_decompress=False,
-            headers={"Accept-Encoding": "identity"},
-        )
-        async with session, session.get(url, max_redirects=self._settings.fetch_max_redirects) as response:
+        async with (
+            self._session() as session,
+            session.get(url, max_redirects=self._settings.fetch_max_redirects) as response,
+        ):
             if response.status != 200:
                 raise FetchError(f"The URL's server returned status {response.status}; expected 200.")
             return await self._content(response)
+
+    def _session(self) -> aiohttp.ClientSession:
+        # One session per request: no cookie or connection of one request is used by the next one.
+        connector = aiohttp.TCPConnector(resolver=self._resolver, socket_factory=self._checked_socket)
+        # Decompression would multiply the size behind the limit's back.
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=self._settings.fetch_timeout_s),
+            auto_decompress=False,
+            headers={"Accept-Encoding": "identity"},
+        )
 
     async def _content(self, response: aiohttp.ClientResponse) -> bytes:
         limit_bytes, content = self._settings.fetch_max_bytes, bytearray()

@@ -10,6 +10,7 @@ from pydantic import Field, FilePath, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tritonocr_common import environment
+from tritonocr_gateway.jobs.signatures import secret_bytes
 
 ENV_PREFIX = environment.GATEWAY_PREFIX
 LogFormat = Literal["text", "json"]
@@ -152,7 +153,18 @@ class Settings(BaseSettings):
         default_factory=lambda: (
             Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "tritonocr-jobs"
         ),
-        description="Folder of the job API: states, inputs and results.",
+        description="Folder of the job API's SQLite file: states, inputs and results.",
+    )
+    jobs_database: SecretStr | None = Field(
+        default=None,
+        description="URL of a PostgreSQL database for the job API, such as "
+        "`postgresql://user:password@host/name`, which several gateways can share; empty: an SQLite file in "
+        "`jobs_directory`.",
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="Secret that signs the webhooks of jobs: `whsec_` and the Base64 of 24 to 64 bytes; "
+        "empty switches webhooks off.",
     )
     job_workers: int = Field(default=2, ge=1, le=256, description="Jobs that are read at the same time.")
     job_max_pages: int = Field(default=1000, ge=1, le=100_000, description="Pages to read of a job's file.")
@@ -169,7 +181,7 @@ class Settings(BaseSettings):
         description="Unfinished jobs of each key; callers without a key share one limit.",
     )
     max_job_bytes: int = Field(
-        default=10_240 * _MIB, ge=1024, description="Bytes of the inputs of all jobs in the store."
+        default=10_240 * _MIB, ge=1024, description="Bytes of the inputs of all unfinished jobs in the store."
     )
     fetch_urls: bool = Field(
         default=False, description="Whether a request may give the public http(s) URL of its file."
@@ -198,6 +210,25 @@ class Settings(BaseSettings):
         return (
             [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
         )
+
+    @field_validator("jobs_database", "webhook_secret", mode="before")
+    @classmethod
+    def _none_if_empty(cls, value: object) -> object:
+        return value or None
+
+    @field_validator("jobs_database")
+    @classmethod
+    def _check_database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("expected a URL that starts with postgresql://")
+        return value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            secret_bytes(value.get_secret_value())
+        return value
 
     @field_validator("api_keys", mode="before")
     @classmethod

@@ -85,6 +85,16 @@ def test_a_value_out_of_range_is_named() -> None:
     assert "max_pages is 0" in output
 
 
+@pytest.mark.parametrize(
+    ("option", "expected"), [("--jobs-database", "postgresql://"), ("--webhook-secret", "whsec_")]
+)
+def test_a_wrong_secret_is_not_printed(option: str, expected: str) -> None:
+    code, output = _run(option, "hunter2")
+    assert code == 2
+    assert expected in output
+    assert "hunter2" not in output
+
+
 def test_without_its_packages_the_command_says_what_to_install() -> None:
     code = "import sys; sys.modules['fastapi'] = None; from tritonocr.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "gateway"], capture_output=True, text=True, timeout=60)

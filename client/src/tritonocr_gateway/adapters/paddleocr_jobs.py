@@ -6,7 +6,6 @@ Contract: `paddleocr/_api_client` of the package `paddleocr` 3.7.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
 from collections.abc import AsyncIterator
@@ -15,15 +14,16 @@ from datetime import datetime, timezone
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
-from fastapi.responses import FileResponse
-from pydantic import BaseModel, Field
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field, field_validator
 
 from tritonocr import OCRResult
 from tritonocr_gateway.adapters.layout_parsing import layout_page
 from tritonocr_gateway.adapters.protocol import Adapter
-from tritonocr_gateway.errors import ErrorDetails, InvalidRequestError, NotFoundError, NotReadyError
-from tritonocr_gateway.jobs.runner import JobRunner
-from tritonocr_gateway.jobs.store import Job, JobStore, StoreLimits
+from tritonocr_gateway.errors import ErrorDetails, InvalidRequestError, NotFoundError
+from tritonocr_gateway.jobs.database import Job
+from tritonocr_gateway.jobs.service import Jobs, OpenJobs
+from tritonocr_gateway.jobs.store import JobStore, NewJob
 from tritonocr_gateway.request_body import (
     FORM_TYPE,
     JSON_TYPE,
@@ -43,7 +43,8 @@ from tritonocr_gateway.service import Service, ServiceDependency
 
 PREFIX = "/api/v2/ocr"
 _OCR_MODELS = re.compile(r"PP-OCR.*")  # every other model returns Markdown
-_FIRST_PAGES = re.compile(r"1(?:-(\d{1,6}))?")
+_RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
+_LINES = 20  # lines of a result that are in memory at the same time
 
 router = APIRouter(prefix=PREFIX)
 
@@ -56,9 +57,23 @@ class JobFields(BaseModel):
         default_factory=dict, alias="optionalPayload", description="Options of `POST /ocr`; JSON in a form."
     )
     page_ranges: str | None = Field(
-        default=None, alias="pageRanges", description="The first pages, such as `1-20`."
+        default=None, alias="pageRanges", description="One range of pages, such as `3` or `2-20`."
     )
     batch_id: str = Field(default="", alias="batchId", max_length=128, description="Groups several jobs.")
+    webhook_url: str = Field(
+        default="",
+        alias="webhookUrl",
+        max_length=8192,
+        pattern=r"^(https?://[!-~]+)?$",
+        description="Public http(s) URL that receives a signed message when the job has ended.",
+    )
+
+    @field_validator("model", "batch_id")
+    @classmethod
+    def _check_printable(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("expected printable characters")
+        return value
 
 
 class JobUrl(JobFields):
@@ -81,49 +96,10 @@ class JobFailure(BaseModel):
     log_id: str = Field(alias="logId")
 
 
-class Jobs:
-    """The store and the runner of one gateway. The store opens at startup if it exists, else at first use."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._lock = asyncio.Lock()
-        self._workers: list[asyncio.Task[None]] = []
-        self._opened: tuple[JobStore, JobRunner] | None = None
-
-    async def open(self) -> tuple[JobStore, JobRunner]:
-        """Return the store and the runner.
-
-        Raises:
-            NotReadyError: the store cannot be opened.
-        """
-        settings = self._service.settings
-        async with self._lock:
-            if self._opened is None:
-                limits = StoreLimits(settings.max_jobs_per_key, settings.max_job_bytes, settings.job_keep_s)
-                store = await asyncio.to_thread(JobStore, settings.jobs_directory, limits)
-                runner = JobRunner(
-                    store, self._service.client, page_line, self._service.metrics, settings.job_max_pages
-                )
-                self._opened = store, runner
-                self._workers = [asyncio.create_task(runner.work()) for _ in range(settings.job_workers)]
-            return self._opened
-
-    async def close(self) -> None:
-        """Stop the workers. Running jobs go on after the next start."""
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        if self._opened is not None:
-            self._opened[0].close()
-
-
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    jobs = app.state.jobs = Jobs(app.state.service)
-    if (app.state.service.settings.jobs_directory / "jobs.sqlite").exists():
-        # Without its store the job API answers 503; the other protocols do not need it.
-        with contextlib.suppress(NotReadyError):
-            await jobs.open()
+    jobs = app.state.jobs = Jobs(app.state.service, page_line, lambda job: _status(job, job.base_url))
+    jobs.start()
     try:
         yield
     finally:
@@ -137,12 +113,12 @@ def _error_body(details: ErrorDetails) -> Any:
 ADAPTER = Adapter("paddleocr_jobs", router, _error_body, JobFailure, _lifespan)
 
 
-async def _opened(request: Request) -> tuple[JobStore, JobRunner]:
+async def _opened(request: Request) -> OpenJobs:
     jobs: Jobs = request.app.state.jobs
     return await jobs.open()
 
 
-JobsDependency = Annotated[tuple[JobStore, JobRunner], Depends(_opened)]
+JobsDependency = Annotated[OpenJobs, Depends(_opened)]
 _BODY = {
     "required": True,
     "content": {JSON_TYPE: {"schema": schema_of(JobUrl)}, FORM_TYPE: {"schema": schema_of(JobForm)}},
@@ -154,13 +130,21 @@ async def submit(
     request: Request, service: ServiceDependency, caller: CallerDependency, jobs: JobsDependency
 ) -> dict[str, Any]:
     """Store a document, read it in the background, and return the id of the job."""
-    store, runner = jobs
     fields, content = await _submission(request, service)
     if not content:
         raise InvalidRequestError("The file is empty; expected the bytes of an image or PDF.")
-    options = json.dumps(_options(fields, service))
-    job = await asyncio.to_thread(store.submit, caller, content, fields.model, options, fields.batch_id)
-    runner.wake()
+    first_page, options = _options(fields, service)
+    new = NewJob(
+        owner=caller,
+        model=fields.model,
+        options=json.dumps(options),
+        batch=fields.batch_id,
+        first_page=first_page,
+        webhook_url=_webhook_url(fields, service),
+        base_url=_base_url(request),
+    )
+    job = await asyncio.to_thread(jobs.store.submit, new, content)
+    await jobs.runner.wake()
     return _success({"jobId": job.id})
 
 
@@ -180,20 +164,36 @@ async def _submission(request: Request, service: Service) -> tuple[JobFields, by
     return validated(JobFields, values), form.files["file"][0].content
 
 
-def _options(fields: JobFields, service: Service) -> dict[str, Any]:
+def _options(fields: JobFields, service: Service) -> tuple[int, dict[str, Any]]:
+    """Return the number of the first page, and the options of the client."""
     payload: Any = validated(OCRFields, fields.optional_payload)
     options: dict[str, Any] = payload.options()
-    limit = service.settings.job_max_pages
+    limit, first = service.settings.job_max_pages, 1
     if fields.page_ranges:
-        first_pages = _FIRST_PAGES.fullmatch(fields.page_ranges.replace(" ", ""))
-        if not first_pages:
-            raise InvalidRequestError(
-                f"pageRanges is {fields.page_ranges[:40]!r}; expected the first pages, such as '1-20'."
-            )
-        options["max_pages"] = int(first_pages[1] or 1)
+        first, last = _pages(fields.page_ranges.replace(" ", ""))
+        options["max_pages"] = last - first + 1
     if options.get("max_pages", 1) > limit:
         raise InvalidRequestError(f"A job reads at most {limit} pages of a file (setting job_max_pages).")
-    return options
+    return first, options
+
+
+def _pages(page_ranges: str) -> tuple[int, int]:
+    """Return the first and the last page of a range."""
+    found = _RANGE.fullmatch(page_ranges)
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not 1 <= first <= last:
+        raise InvalidRequestError(
+            f"pageRanges: got {page_ranges[:100]!r}, expected one range such as 3 or 2-20, from page 1 on."
+        )
+    return first, last
+
+
+def _webhook_url(fields: JobFields, service: Service) -> str:
+    if fields.webhook_url and not service.settings.webhook_secret:
+        raise InvalidRequestError(
+            "This gateway calls no webhooks (setting webhook_secret); leave out webhookUrl."
+        )
+    return fields.webhook_url
 
 
 @router.get("/jobs/batch/{batch_id}", summary="The states of the jobs of a batch")
@@ -201,10 +201,11 @@ async def batch_status(
     request: Request, batch_id: str, caller: CallerDependency, jobs: JobsDependency
 ) -> dict[str, Any]:
     """Return the states of the jobs that were submitted with a `batchId`."""
-    found = await asyncio.to_thread(jobs[0].batch, batch_id, caller)
+    found = await asyncio.to_thread(jobs.store.batch, batch_id, caller)
     if not found:
         raise NotFoundError("The batch does not exist, or it has expired.")
-    return _success({"batchId": batch_id, "extractResult": [_status(job, request) for job in found]})
+    states = [_status(job, _base_url(request)) for job in found]
+    return _success({"batchId": batch_id, "extractResult": states})
 
 
 @router.get("/jobs/{job_id}", summary="The state of a job")
@@ -212,7 +213,8 @@ async def status(
     request: Request, job_id: str, caller: CallerDependency, jobs: JobsDependency
 ) -> dict[str, Any]:
     """Return the state of a job, its progress in pages, and the URL of its result."""
-    return _success(_status(await asyncio.to_thread(jobs[0].get, job_id, caller), request))
+    job = await asyncio.to_thread(jobs.store.get, job_id, caller)
+    return _success(_status(job, _base_url(request)))
 
 
 @router.delete("/jobs/{job_id}", summary="Cancel a job")
@@ -220,23 +222,33 @@ async def cancel(
     request: Request, job_id: str, caller: CallerDependency, jobs: JobsDependency
 ) -> dict[str, Any]:
     """Cancel a job that has not finished. A finished job is not changed."""
-    store, runner = jobs
-    await runner.cancel(await asyncio.to_thread(store.get, job_id, caller))
-    return _success(_status(await asyncio.to_thread(store.get, job_id, caller), request))
+    await request.app.state.jobs.cancel(await asyncio.to_thread(jobs.store.get, job_id, caller))
+    job = await asyncio.to_thread(jobs.store.get, job_id, caller)
+    return _success(_status(job, _base_url(request)))
 
 
-@router.get("/results/{token}", summary="The result of a job as JSON lines", response_class=FileResponse)
-async def result(token: str, jobs: JobsDependency) -> FileResponse:
+@router.get("/results/{token}", summary="The result of a job as JSON lines", response_class=StreamingResponse)
+async def result(token: str, jobs: JobsDependency) -> StreamingResponse:
     """Return the result of a job, one line per page. The URL is secret and expires; no key is needed."""
-    job = await asyncio.to_thread(jobs[0].by_token, token)
-    return FileResponse(jobs[0].result_path(job.id), media_type="application/x-ndjson")
+    job = await asyncio.to_thread(jobs.store.by_token, token)
+    return StreamingResponse(_lines(jobs.store, job), media_type="application/x-ndjson")
+
+
+async def _lines(store: JobStore, job: Job) -> AsyncIterator[str]:
+    for first in range(0, job.read_pages, _LINES):
+        for line in await asyncio.to_thread(store.lines, job, first, _LINES):
+            yield f"{line}\n"
 
 
 def _success(data: dict[str, Any]) -> dict[str, Any]:
     return {"code": 0, "msg": "Success", "data": data}
 
 
-def _status(job: Job, request: Request) -> dict[str, Any]:
+def _base_url(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
+
+
+def _status(job: Job, base_url: str) -> dict[str, Any]:
     data: dict[str, Any] = {"jobId": job.id, "state": job.state, "model": job.model}
     if job.total_pages:
         data["extractProgress"] = {
@@ -246,7 +258,7 @@ def _status(job: Job, request: Request) -> dict[str, Any]:
             "endTime": _time(job.finished_s),
         }
     if job.state == "done":
-        data["resultUrl"] = {"jsonUrl": f"{str(request.base_url).rstrip('/')}{PREFIX}/results/{job.token}"}
+        data["resultUrl"] = {"jsonUrl": f"{base_url}{PREFIX}/results/{job.token}"}
     if job.state == "failed":
         data["errorMsg"] = job.error
     return data
@@ -256,11 +268,11 @@ def _time(seconds: float) -> str | None:
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds") if seconds else None
 
 
-def page_line(job: Job, page: OCRResult) -> dict[str, Any]:
+def page_line(job: Job, page: OCRResult, page_count: int) -> dict[str, Any]:
     """Build the line of a page: text lines for PP-OCR models, else Markdown in PP-StructureV3's form."""
     size = {"width": page.page.width, "height": page.page.height}
     info = {
-        "numPages": page.page_count,
+        "numPages": page_count,
         "pages": [size],
         "type": "pdf" if page["page_index"] is not None else "image",
     }

@@ -1,4 +1,4 @@
-"""Read the pending jobs of a store in the background."""
+"""Read the jobs of a queue in the background, page by page."""
 
 from __future__ import annotations
 
@@ -7,96 +7,166 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import tritonocr
 from tritonocr import AsyncOCRClient, OCRFailure, OCRResult
-from tritonocr_gateway.errors import error_details
-from tritonocr_gateway.jobs.store import Job, JobStore
+from tritonocr_gateway.errors import InvalidRequestError, NotReadyError, error_details
+from tritonocr_gateway.jobs.database import Job
+from tritonocr_gateway.jobs.queue import LEASE_S, JobQueue, LostClaimError
+from tritonocr_gateway.jobs.remaining_pages import without_first_pages
 from tritonocr_gateway.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
-CANCELLED = "The job was cancelled."
-_POLL_S = 60.0  # between two looks for expired jobs
-_RETRY_S = 5.0  # before a job is tried again whose server was unavailable
+MAX_INTERRUPTIONS: Final = 5  # without a page in between: the document itself then stops the server
+_POLL_S: Final = 5.0  # between two looks for jobs that other gateways have left
+_RETRY_S: Final = 5.0  # before a job is tried again, or an unavailable server or database
 
-PageLine = Callable[[Job, OCRResult], dict[str, Any]]
+PageLine = Callable[[Job, OCRResult, int], dict[str, Any]]
+"""Builds the line of a page from the job, the page and the number of pages of the document."""
 
 
 class JobRunner:
-    """Read pending jobs with a number of workers. A job whose server is unavailable stays in the queue.
+    """Read jobs with a number of workers. Jobs stay in the queue while the server is unavailable.
 
     Args:
-        store: the jobs.
+        queue: the jobs.
         client: the client of Triton.
         page_line: builds the line of a page in the result.
         metrics: counts the pages.
         max_pages: the largest number of pages to read of a document.
+        ended: is called when a job has ended.
     """
 
     def __init__(
-        self, store: JobStore, client: AsyncOCRClient, page_line: PageLine, metrics: Metrics, max_pages: int
+        self,
+        queue: JobQueue,
+        client: AsyncOCRClient,
+        page_line: PageLine,
+        metrics: Metrics,
+        max_pages: int,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
-        self._store, self._client, self._page_line = store, client, page_line
-        self._metrics, self._max_pages = metrics, max_pages
-        self._has_work = asyncio.Event()
-        self._has_work.set()
+        self._queue, self._client, self._page_line = queue, client, page_line
+        self._metrics, self._max_pages, self._ended = metrics, max_pages, ended
+        self._submitted, self._submissions = asyncio.Condition(), 0
         self._reading: dict[str, asyncio.Task[None]] = {}
 
-    def wake(self) -> None:
+    async def wake(self) -> None:
         """Tell the workers that a job is pending."""
-        self._has_work.set()
+        async with self._submitted:
+            self._submissions += 1
+            self._submitted.notify_all()
 
-    async def cancel(self, job: Job) -> None:
-        """Cancel a job that has not finished."""
-        await asyncio.to_thread(self._store.fail, job, CANCELLED)
+    def stop(self, job: Job) -> None:
+        """Stop the reading of a job that was cancelled."""
         if task := self._reading.get(job.id):
             task.cancel()
 
     async def work(self) -> None:
         """Read one job after the other, without end."""
         while True:
-            await asyncio.to_thread(self._store.remove_expired)
-            job = await asyncio.to_thread(self._store.claim)
-            if job is None:
-                self._has_work.clear()
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._has_work.wait(), _POLL_S)
-                continue
-            await self._read_one(job)
+            submissions = self._submissions
+            try:
+                job = await self._next()
+                if job is not None:
+                    await self._read_one(job)
+                    continue
+            except (NotReadyError, LostClaimError):
+                pass  # the database has logged the error
+            except Exception:
+                _log.exception("A worker of the job API failed; it goes on.")
+            await self._wait_for_work(submissions)
+
+    async def _next(self) -> Job | None:
+        """Claim a job if the server can read it now."""
+        health = await self._client.health()
+        return await asyncio.to_thread(self._queue.claim) if health.model_ready else None
+
+    async def _wait_for_work(self, submissions: int) -> None:
+        """Wait until another job is submitted after `submissions` jobs, or until it is time to look again."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._another_submission(submissions), _POLL_S)
+
+    async def _another_submission(self, submissions: int) -> None:
+        async with self._submitted:
+            await self._submitted.wait_for(lambda: self._submissions != submissions)
 
     async def _read_one(self, job: Job) -> None:
-        task = asyncio.ensure_future(self._read(job))
-        self._reading[job.id] = task
+        if job.interruptions >= MAX_INTERRUPTIONS:
+            page = job.first_page + job.read_pages
+            await self._fail(job, f"The OCR server or the gateway stopped at page {page} again and again.")
+            return
+        task = self._reading[job.id] = asyncio.ensure_future(self._read(job))
+        renewal = asyncio.ensure_future(self._renew(job, task))
         try:
             await asyncio.wait({task})
-            if task.cancelled():
-                return  # cancelled by its owner
-            error = task.exception()
-            if isinstance(error, tritonocr.ServerUnavailableError):
-                await asyncio.to_thread(self._store.release, job)
-                await asyncio.sleep(_RETRY_S)
-            elif isinstance(error, Exception):
-                await asyncio.to_thread(self._store.fail, job, error_details(error, job.id).message)
+            if not task.cancelled():
+                await self._settle(job, task.exception())
         finally:
             del self._reading[job.id]
+            renewal.cancel()
             if not task.done():  # the gateway stops: the job goes on after the restart
                 task.cancel()
                 await asyncio.wait({task})
+                with contextlib.suppress(LostClaimError, NotReadyError):
+                    await asyncio.to_thread(self._queue.release, job)
+
+    async def _renew(self, job: Job, task: asyncio.Task[None]) -> None:
+        """Renew the claim while a job is read. Cancel the task if the claim is lost."""
+        while True:
+            await asyncio.sleep(LEASE_S / 3)
+            try:
+                await asyncio.to_thread(self._queue.renew, job)
+            except LostClaimError:
+                task.cancel()
+                return
+            except NotReadyError:
+                continue  # the database may be back before the claim ends
+
+    async def _settle(self, job: Job, error: BaseException | None) -> None:
+        """Record how the reading of a job ended."""
+        if error is None:
+            await asyncio.to_thread(self._queue.finish, job)
+            self._ended()
+        elif isinstance(error, tritonocr.OverloadedError):
+            await asyncio.to_thread(self._queue.release, job, _RETRY_S)
+        elif isinstance(error, tritonocr.ServerUnavailableError):
+            await asyncio.to_thread(self._queue.release, job, _RETRY_S, interrupted=True)
+        elif isinstance(error, (LostClaimError, NotReadyError)):
+            raise error
+        elif isinstance(error, Exception):
+            await self._fail(job, error_details(error, job.id).message)
+
+    async def _fail(self, job: Job, message: str) -> None:
+        await asyncio.to_thread(self._queue.fail, job, message)
+        self._ended()
 
     async def _read(self, job: Job) -> None:
-        content = await asyncio.to_thread(self._store.input_path(job.id).read_bytes)
         options = {"max_pages": self._max_pages, **json.loads(job.options)}
-        read_pages = 0
-        with self._store.result_writer(job) as write:
-            async for result in self._client.predict(content, progress=False, **options):
-                if isinstance(result, OCRFailure):
-                    raise result.error
-                read_pages += 1
-                await asyncio.to_thread(write, json.dumps(self._page_line(job, result), ensure_ascii=False))
-                await asyncio.to_thread(
-                    self._store.progress, job, read_pages, min(result.page_count, options["max_pages"])
-                )
-                self._metrics.pages.inc()
-        await asyncio.to_thread(self._store.finish, job)
+        if job.total_pages and job.read_pages >= job.total_pages:
+            return  # the gateway stopped before it recorded the end
+        first = job.first_page - 1 + job.read_pages  # index of the first page to read
+        content = await asyncio.to_thread(self._queue.input, job)
+        rest, cut = await asyncio.to_thread(without_first_pages, content, first)
+        options["max_pages"] += first - cut - job.read_pages
+        index, page_count = cut, 0
+        async for result in self._client.predict(rest, progress=False, **options):
+            if isinstance(result, OCRFailure):
+                raise result.error
+            page_count = cut + result.page_count
+            if index >= first:
+                await self._add(job, index, result, page_count)
+            index += 1
+        if page_count < job.first_page:
+            raise InvalidRequestError(
+                f"pageRanges starts at page {job.first_page}; the document has {page_count} pages."
+            )
+
+    async def _add(self, job: Job, index: int, page: OCRResult, page_count: int) -> None:
+        skipped = job.first_page - 1
+        total = min(page_count - skipped, json.loads(job.options).get("max_pages", self._max_pages))
+        line = json.dumps(self._page_line(job, page, page_count), ensure_ascii=False)
+        await asyncio.to_thread(self._queue.add_page, job, index - skipped, line, total)
+        self._metrics.pages.inc()
