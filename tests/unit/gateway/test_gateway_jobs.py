@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pikepdf
 import pytest
 from fake_triton import answer, picture
+from PIL import Image
 from running_gateway import running
 
 import tritonocr
 from tritonocr_gateway import Settings, create_app
+from tritonocr_gateway.jobs import runner
 
 JOBS = "/api/v2/ocr/jobs"
 
@@ -136,6 +141,101 @@ def test_a_stopped_gateway_goes_on_with_its_jobs_after_the_restart(
     second = serve(jobs_directory=tmp_path)
     for job_id in jobs:
         assert len(_lines(second, _wait(second, job_id, "done"))) == 1
+
+
+@pytest.fixture
+def _retry_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_RETRY_S", "_POLL_S"):
+        monkeypatch.setattr(runner, name, 0.02)
+
+
+def _submit_pdf(client: Any, pages: int) -> str:
+    page, content = Image.new("L", (60, 40)), io.BytesIO()
+    page.save(content, "PDF", save_all=True, append_images=[page] * (pages - 1))
+    response = client.post(JOBS, data={"model": "PP-OCRv5"}, files={"file": content.getvalue()})
+    job_id: str = response.json()["data"]["jobId"]
+    return job_id
+
+
+def _ending_with(error: Exception, pages_per_call: int, calls: list[int]) -> Any:
+    """Return a server that reads some pages of each request and then fails, until all pages are read."""
+
+    async def responses(request: Any, timeout_s: float | None) -> AsyncGenerator[Any, None]:
+        if request.model_name == "ocr":  # the check of readiness
+            yield answer()
+            return
+        (document,) = (tensor.array[0] for tensor in request.inputs if tensor.name == "file")
+        with pikepdf.open(io.BytesIO(document)) as rest:
+            count = len(rest.pages)
+        calls.append(count)
+        for _ in range(min(count, pages_per_call)):
+            yield answer(pages=1, page_count=count)
+        if count > pages_per_call:
+            raise error
+
+    return responses
+
+
+@pytest.mark.usefixtures("_retry_at_once")
+@pytest.mark.parametrize(
+    "error", [tritonocr.DeadlineExceededError("too late"), tritonocr.ServerUnavailableError("stopped")]
+)
+def test_a_document_goes_on_with_the_next_page(
+    client: Any, triton: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(triton, "streams", True)
+    monkeypatch.setattr(triton, "responses", _ending_with(error, 2, calls))
+    data = _wait(client, _submit_pdf(client, 15), "done", "failed")
+    assert data["state"] == "done", data
+    assert calls == [15, 13, 11, 9, 7, 5, 3, 1], "no page is sent twice"
+    lines = [line["result"] for line in _lines(client, data)]
+    assert [line["dataInfo"]["numPages"] for line in lines] == [15] * 15
+
+
+@pytest.mark.usefixtures("_retry_at_once")
+def test_a_page_that_stops_the_server_again_and_again_fails(
+    client: Any, triton: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(triton, "streams", True)
+    error = tritonocr.ServerUnavailableError("stopped")
+    monkeypatch.setattr(triton, "responses", _ending_with(error, 0, calls))
+    data = _wait(client, _submit_pdf(client, 3), "failed")
+    assert "page 1 again and again" in data["errorMsg"]
+    assert len(calls) == runner.MAX_INTERRUPTIONS
+
+
+@pytest.mark.usefixtures("_retry_at_once")
+def test_a_job_waits_while_the_server_is_away(client: Any, triton: Any) -> None:
+    triton.error = tritonocr.ServerUnavailableError("stopped")
+    job_id = _job(client)
+    deadline = time.monotonic() + 10
+    while len(triton.requests) < 3 * runner.MAX_INTERRUPTIONS and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert client.get(f"{JOBS}/{job_id}").json()["data"]["state"] in ("pending", "running")
+    triton.error = None
+    _wait(client, job_id, "done")
+
+
+@pytest.mark.parametrize(
+    ("page_ranges", "sent_pages", "max_pages"), [("2-3", 3, 2), ("4", 1, 1), ("1-9", 4, 9), ("5", None, None)]
+)
+def test_a_range_of_pages_is_read(
+    client: Any, triton: Any, page_ranges: str, sent_pages: int | None, max_pages: int | None
+) -> None:
+    page, content = Image.new("L", (60, 40)), io.BytesIO()
+    page.save(content, "PDF", save_all=True, append_images=[page] * 3)
+    fields, files = {"pageRanges": page_ranges}, {"file": content.getvalue()}
+    triton.tensors = answer(pages=2 if sent_pages == 3 else sent_pages or 4, page_count=sent_pages or 4)
+    job_id = client.post(JOBS, data=fields, files=files).json()["data"]["jobId"]
+    data = _wait(client, job_id, "done", "failed")
+    if sent_pages is None:
+        assert data["errorMsg"] == "pageRanges starts at page 5; the document has 4 pages."
+        return
+    assert triton.sent()["max_pages"] == max_pages
+    with pikepdf.open(io.BytesIO(triton.sent()["file"])) as sent:
+        assert len(sent.pages) == sent_pages
 
 
 def test_two_gateways_share_a_folder(client: Any, serve: Any, tmp_path: Path) -> None:

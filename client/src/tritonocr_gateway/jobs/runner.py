@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import tritonocr
@@ -23,8 +23,14 @@ MAX_INTERRUPTIONS: Final = 5  # without a page in between: the document itself t
 _POLL_S: Final = 5.0  # between two looks for jobs that other gateways have left
 _RETRY_S: Final = 5.0  # before a job is tried again, or an unavailable server or database
 
+Ready = Callable[[], Awaitable[bool]]
+"""Returns whether the server reads pages."""
 PageLine = Callable[[Job, OCRResult, int], dict[str, Any]]
 """Builds the line of a page from the job, the page and the number of pages of the document."""
+
+
+class _UnfinishedError(Exception):
+    """The time limit of a request is over, and pages were read within it."""
 
 
 class JobRunner:
@@ -33,6 +39,7 @@ class JobRunner:
     Args:
         queue: the jobs.
         client: the client of Triton.
+        ready: tells whether the server reads pages.
         page_line: builds the line of a page in the result.
         metrics: counts the pages.
         max_pages: the largest number of pages to read of a document.
@@ -43,12 +50,13 @@ class JobRunner:
         self,
         queue: JobQueue,
         client: AsyncOCRClient,
+        ready: Ready,
         page_line: PageLine,
         metrics: Metrics,
         max_pages: int,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
-        self._queue, self._client, self._page_line = queue, client, page_line
+        self._queue, self._client, self._ready, self._page_line = queue, client, ready, page_line
         self._metrics, self._max_pages, self._ended = metrics, max_pages, ended
         self._submitted, self._submissions = asyncio.Condition(), 0
         self._reading: dict[str, asyncio.Task[None]] = {}
@@ -98,6 +106,9 @@ class JobRunner:
             page = job.first_page + job.read_pages
             await self._fail(job, f"The OCR server or the gateway stopped at page {page} again and again.")
             return
+        if job.interruptions and not await self._ready():
+            await asyncio.to_thread(self._queue.release, job, _RETRY_S)
+            return
         task = self._reading[job.id] = asyncio.ensure_future(self._read(job))
         renewal = asyncio.ensure_future(self._renew(job, task))
         try:
@@ -130,6 +141,8 @@ class JobRunner:
         if error is None:
             await asyncio.to_thread(self._queue.finish, job)
             self._ended()
+        elif isinstance(error, _UnfinishedError):
+            await asyncio.to_thread(self._queue.release, job)
         elif isinstance(error, tritonocr.OverloadedError):
             await asyncio.to_thread(self._queue.release, job, _RETRY_S)
         elif isinstance(error, tritonocr.ServerUnavailableError):
@@ -152,13 +165,18 @@ class JobRunner:
         rest, cut = await asyncio.to_thread(without_first_pages, content, first)
         options["max_pages"] += first - cut - job.read_pages
         index, page_count = cut, 0
-        async for result in self._client.predict(rest, progress=False, **options):
-            if isinstance(result, OCRFailure):
-                raise result.error
-            page_count = cut + result.page_count
-            if index >= first:
-                await self._add(job, index, result, page_count)
-            index += 1
+        try:
+            async for result in self._client.predict(rest, progress=False, retry=False, **options):
+                if isinstance(result, OCRFailure):
+                    raise result.error
+                page_count = cut + result.page_count
+                if index >= first:
+                    await self._add(job, index, result, page_count)
+                index += 1
+        except tritonocr.DeadlineExceededError as error:
+            if index > first:
+                raise _UnfinishedError from error
+            raise
         if page_count < job.first_page:
             raise InvalidRequestError(
                 f"pageRanges starts at page {job.first_page}; the document has {page_count} pages."

@@ -88,6 +88,7 @@ class Jobs:
         runner = JobRunner(
             JobQueue(database),
             service.client,
+            service.readiness.is_ready,
             self._page_line,
             service.metrics,
             settings.job_max_pages,
