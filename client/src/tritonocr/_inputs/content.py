@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonocr_common.file_formats import is_pdf
+from tritonocr_common.file_formats import is_pdf, is_tiff
 
 File: TypeAlias = "bytes | NDArray[np.uint8]"
 
@@ -22,8 +22,6 @@ SUFFIXES = frozenset(
 )
 # Pictures and documents that the server cannot read: a directory search reports that it skips them.
 UNSUPPORTED_SUFFIXES = frozenset((".djvu", ".eps", ".heic", ".heif", ".jxl", ".psd", ".svg", ".svgz", ".xps"))
-
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # TIFF 6.0 and BigTIFF
 
 
 def is_document_name(name: str) -> bool:
@@ -41,4 +39,4 @@ def looks_like_pdf(file: File) -> bool:
 
 def may_have_pages(file: File) -> bool:
     """Return whether a file is a PDF or TIFF, which may have several pages."""
-    return looks_like_pdf(file) or (isinstance(file, bytes) and file.startswith(_TIFF))
+    return looks_like_pdf(file) or (isinstance(file, bytes) and is_tiff(file))

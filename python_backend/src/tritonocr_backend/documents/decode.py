@@ -6,19 +6,13 @@ the readers.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-
 from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.documents.document import READABLE, Document, check_pixels
-from tritonocr_backend.documents.image_files import SIGNATURES, TIFF_SIGNATURES, open_image
+from tritonocr_backend.documents.image_files import SIGNATURES, open_image
 from tritonocr_backend.documents.pdf_documents import RenderLimits
 from tritonocr_backend.documents.pdf_pages import PdfOptions, open_pdf
 from tritonocr_backend.documents.tiff_files import open_tiff
-from tritonocr_common.file_formats import is_pdf
-
-_WHITESPACE = b" \t\n\r\v\f"
+from tritonocr_common.file_formats import decoded_base64, is_pdf, is_tiff
 
 __all__ = ["Document", "check_pixels", "open_document"]
 
@@ -39,21 +33,10 @@ def open_document(
     """
     if not data:
         raise InvalidInputError(f"file: got 0 bytes, expected {READABLE}", "unreadable")
-    data = _without_base64(data)
+    if (decoded := decoded_base64(data)) is not None:  # KServe's JSON protocol requires Base64
+        data = decoded
     if is_pdf(data) and not data.startswith(tuple(SIGNATURES)):
         return open_pdf(data, max_pixels, limits or RenderLimits(), pdf_options or PdfOptions())
-    if data.startswith(TIFF_SIGNATURES):
+    if is_tiff(data):
         return open_tiff(data, max_pixels)
     return open_image(data, max_pixels)
-
-
-def _without_base64(data: bytes) -> bytes:
-    """Decode base64, which KServe's JSON protocol requires for binary data. Return other data unchanged."""
-    text = re.sub(rb"^data:[^,]{0,200},", b"", data)
-    # A PPM header consists of base64 characters, and so does the whole of a plain (text) PPM.
-    if not re.match(rb"(?!P[1-7]\s)[A-Za-z0-9+/\s]{16}", text):
-        return data
-    try:
-        return base64.b64decode(text.translate(None, _WHITESPACE), validate=True)
-    except binascii.Error:
-        return data

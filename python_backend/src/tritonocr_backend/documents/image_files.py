@@ -19,12 +19,12 @@ from tritonocr_backend.documents.opencv_decoder import decode_with_opencv
 from tritonocr_backend.documents.orientation import upright
 from tritonocr_backend.documents.pages import Page, ReductionOf
 from tritonocr_backend.documents.png_repair import repair_png
+from tritonocr_common.file_formats import TIFF_SIGNATURES
 
 # Pillow supports more formats, some of them by starting other programs (EPS starts Ghostscript).
 PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
 OPENCV_FORMATS = frozenset({"PNG", "BMP"})
 JPEG_FORMATS = frozenset({"JPEG", "MPO"})
-TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PNG_SIGNATURE = b"\x89PNG"
 SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
