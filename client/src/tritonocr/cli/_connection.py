@@ -1,4 +1,4 @@
-"""The options for servers that require TLS or a key."""
+"""The options that select a server, and that servers with TLS or a key need."""
 
 from __future__ import annotations
 
@@ -9,11 +9,31 @@ from typing import Annotated, Any
 
 import typer
 
+from tritonocr_common import environment
+
 from .._exceptions import InvalidInputError
 from .._transport.tls import TLS
 
 _HEADER = re.compile(r"([\w.-]+)\s*:\s*(.*)", re.ASCII)
 
+ServerUrl = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--url",
+        envvar=environment.URL,
+        help="Address of a running server: host:port (gRPC) or http://host:port; repeatable, or several "
+        "with commas. Without --url, a server is started on this machine and stopped afterwards.",
+        show_default=False,
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        help="Device of a server that is started on this machine: cpu, gpu:0 …",
+        show_default=False,
+    ),
+]
 Headers = Annotated[
     list[str] | None,
     typer.Option(

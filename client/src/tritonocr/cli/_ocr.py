@@ -12,13 +12,12 @@ from typing import Annotated, Any
 
 import typer
 
-from tritonocr_common import environment
 from tritonocr_common.options import OPTIONS
 
 from .._exceptions import InvalidInputError
 from .._paddleocr import PaddleOCR
 from .._paddleocr_arguments import DEPRECATED, ENGINE_ARGUMENTS
-from ._connection import Headers, TlsCa, TlsCertificate, TlsKey, connection
+from ._connection import Device, Headers, ServerUrl, TlsCa, TlsCertificate, TlsKey, connection
 from ._errors import say
 
 _OWN = ("url", "jobs", "timeout_s", "headers", "tls", "arguments", "self", "device", "paddlex_config")
@@ -83,22 +82,12 @@ def _ocr(
     save_path: Annotated[
         Path | None, typer.Option("--save_path", help="Directory for JSON and pictures.", show_default=False)
     ] = None,
-    url: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--url",
-            envvar=environment.URL,
-            help="A running server; repeatable. Without it, a server is started here and stopped afterwards.",
-            show_default=False,
-        ),
-    ] = None,
+    url: ServerUrl = None,
     header: Headers = None,
     tls_ca: TlsCa = None,
     tls_certificate: TlsCertificate = None,
     tls_key: TlsKey = None,
-    device: Annotated[
-        str | None, typer.Option("--device", help="Device of a server started here.", show_default=False)
-    ] = None,
+    device: Device = None,
     paddlex_config: Annotated[
         Path | None, typer.Option("--paddlex_config", help="PaddleX's YAML file.", show_default=False)
     ] = None,

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tritonocr_common import environment
 from tritonocr_common.options import OptionValue
 from tritonocr_common.presets import PRESETS_HELP, Preset
 
 from .._arguments import DEFAULT_JOBS, DEFAULT_TIMEOUT_S
 from .._client import Prediction
-from .._exceptions import InvalidInputError, InvalidOptionError
 from .._inputs.sources import missing_file
 from .._options import known_language
 from .._paddlex_config import pipeline_config, preset_path
 from .._pipeline import OCRPipeline, create_pipeline
-from .._read_ahead import skipped_pages
 from .._results.documents import PDFS
-from .._results.failure import OCRFailure
-from .._results.result import OCRResult
 from .._transport.connect import checked_addresses
-from ._connection import Headers, TlsCa, TlsCertificate, TlsKey, connection
-from ._errors import ExitCode, fail, say
+from ._connection import Device, Headers, ServerUrl, TlsCa, TlsCertificate, TlsKey, connection
+from ._errors import ExitCode, say
 from ._jobs import InputJob, jobs
 from ._journal import Journal
 from ._option_flags import with_option_flags
@@ -39,14 +32,10 @@ from ._output import (
     TABLE,
     check_printable,
     has_words,
-    is_document,
     known_output,
     needs_pictures,
-    save,
-    show,
-    write_document,
 )
-from ._summary import counted, summary
+from ._run import Run
 
 
 def _predict(
@@ -89,24 +78,12 @@ def _predict(
             "A table is always printed; --save_path then gets JSON and pictures.",
         ),
     ] = TABLE,
-    url: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--url",
-            envvar=environment.URL,
-            help="Address of a running server: host:port (gRPC) or http://host:port; repeatable, or several "
-            "with commas. Without it, a server is started here and stopped afterwards.",
-            show_default=False,
-        ),
-    ] = None,
+    url: ServerUrl = None,
     header: Headers = None,
     tls_ca: TlsCa = None,
     tls_certificate: TlsCertificate = None,
     tls_key: TlsKey = None,
-    device: Annotated[
-        str | None,
-        typer.Option("--device", help="Device of a server started here: cpu, gpu:0 …", show_default=False),
-    ] = None,
+    device: Device = None,
     use_hpip: Annotated[
         bool, typer.Option("--use_hpip", help="Accepted for compatibility; always on.", hidden=True)
     ] = False,
@@ -173,7 +150,7 @@ def _predict(
             timeout_s=timeout_s,
             progress=False if quiet else None,
         )
-        work = _Run(output, save_path, journal, with_names=len(planned) > 1)
+        work = Run(output, save_path, journal, with_names=len(planned) > 1)
         failed = work.do(prediction, todo)
     if not quiet and len(planned) > 1:
         work.say_summary(len(planned) - len(todo))
@@ -209,108 +186,6 @@ def _with_what_the_format_holds(
         # The text lies on the pages as they were given, and only what a page lacks is added.
         held |= {"coordinates": "input", "pdf_text": "auto"}
     return {**held, **options, "return_page_images": needs_pictures(output, save_path)}
-
-
-def _write_document(output: str, pages: Iterable[OCRResult], folder: Path | None, stem: str) -> None:
-    """Write a document.
-
-    Raises:
-        _FileFailedError: the document cannot be made of this file, such as PDF/A of a PDF.
-    """
-    try:
-        write_document(output, pages, folder, stem)
-    except InvalidInputError as error:
-        if isinstance(error, InvalidOptionError):
-            raise
-        raise _FileFailedError(str(error)) from error
-
-
-class _FileFailedError(Exception):
-    """A file could not be read completely."""
-
-
-@dataclass
-class _Run:
-    """One run over a list of jobs."""
-
-    output: str
-    save_path: Path | None
-    journal: Journal | None
-    with_names: bool
-    files: int = 0
-    pages: int = 0
-    failures: int = 0
-    started: float = field(default_factory=time.monotonic)
-
-    def do(self, prediction: Prediction, todo: Sequence[InputJob]) -> int:
-        """Read the files, print or write their results, and return the number of failed files."""
-        files = prediction.pages_by_file([job.source for job in todo])
-        try:
-            for job, results in zip(todo, files, strict=True):
-                self._finish(job, results)
-        except KeyboardInterrupt:
-            fail(f"interrupted after {counted(self.files, 'file')}", ExitCode.INTERRUPTED)
-        except BrokenPipeError:
-            sys.stderr.close()  # the reader of the pipe has ended
-            raise typer.Exit(int(ExitCode.FILES_FAILED)) from None
-        return self.failures
-
-    def _finish(self, job: InputJob, results: Iterable[OCRResult | OCRFailure]) -> None:
-        self.files += 1
-        failed_pages: list[OCRResult] = []
-        try:
-            self._put_out(job, self._pages(job, results, failed_pages))
-            if failed_pages:
-                raise _FileFailedError(f"{counted(len(failed_pages), 'page')} not read")
-        except _FileFailedError as failed:
-            self.failures += 1
-            say(f"{job.name}: {failed}")
-        else:
-            if self.journal is not None:
-                self.journal.add(job)
-
-    def _put_out(self, job: InputJob, pages: Iterable[OCRResult]) -> None:
-        folder = None if self.save_path is None else self.save_path / job.folder
-        if is_document(self.output, folder):
-            _write_document(self.output, pages, folder, job.stem)
-            return
-        for page in pages:
-            if not page.ok:
-                continue
-            if folder is None or self.output == TABLE:
-                show(self.output, page, with_names=self.with_names)
-            if folder is not None:
-                save(self.output, folder, page)
-
-    def _pages(
-        self, job: InputJob, results: Iterable[OCRResult | OCRFailure], failed_pages: list[OCRResult]
-    ) -> Iterator[OCRResult]:
-        """Yield the pages of a file and add those that were not read to `failed_pages`.
-
-        Raises:
-            _FileFailedError: the file itself could not be read.
-        """
-        count, page = 0, None
-        for page in results:
-            if isinstance(page, OCRFailure):
-                if isinstance(page.error, InvalidOptionError):
-                    raise page.error  # the server would reject every other file too
-                raise _FileFailedError(str(page.error))
-            count += 1
-            page.file_stem = job.stem
-            for warning in page.warnings:
-                say(f"{job.name}: {warning.message}")
-            if not page.ok:
-                failed_pages.append(page)
-                say(f"{job.name}: {page.error}")
-            yield page
-        self.pages += count - len(failed_pages)
-        if sentence := skipped_pages(page, count):
-            say(sentence)
-
-    def say_summary(self, skipped: int) -> None:
-        """Print the numbers of files, pages and failures, and the throughput."""
-        say(summary(self.files, skipped, self.pages, self.failures, time.monotonic() - self.started))
 
 
 @contextlib.contextmanager
