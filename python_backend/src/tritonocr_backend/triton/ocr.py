@@ -18,7 +18,7 @@ from tritonocr_backend.core.errors import InvalidInputError, OverloadedError, St
 from tritonocr_backend.core.page_messages import PageError
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.core.settings import read_pipeline_settings
-from tritonocr_backend.documents.pages import Page, ReductionOf, unreduced
+from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.documents.text_layer import TextLayer
 from tritonocr_backend.pipeline.doc_preprocessing import rotate
 from tritonocr_backend.pipeline.doc_unwarping import sample
@@ -28,15 +28,16 @@ from tritonocr_backend.pipeline.records import PageResult, PageSettings
 from tritonocr_backend.pipeline.text_layer import layer_result, merged_result
 from tritonocr_backend.triton.bls import CANCELLATION, ORIGIN, BlsCaller
 from tritonocr_backend.triton.cancellation import CancellationCheck
+from tritonocr_backend.triton.deadline import Deadline
 from tritonocr_backend.triton.drain_gate import DrainGate
 from tritonocr_backend.triton.errors import error_response
 from tritonocr_backend.triton.metrics import InstanceMetrics
 from tritonocr_backend.triton.output_tensors import ReadPage, encode_picture, output_tensors
+from tritonocr_backend.triton.page_decoder import PageDecoder
 from tritonocr_backend.triton.reporter import Reporter
 from tritonocr_backend.triton.requests import OcrRequest, check_served, parse_request
 from tritonocr_backend.triton.telemetry import (
     CLOCK,
-    READ_FILE,
     WRITE_ANSWER,
     FileRecord,
     PageRecord,
@@ -45,6 +46,7 @@ from tritonocr_backend.triton.telemetry import (
     received_bytes,
 )
 from tritonocr_backend.triton.tensors import read_inputs, response
+from tritonocr_backend.triton.work_share import WorkShare
 
 CALLS_IN_FLIGHT = 16
 
@@ -63,6 +65,7 @@ class Ocr:
         self._loop = asyncio.new_event_loop()
         self._metrics, self._reporter = InstanceMetrics(args), Reporter(args)
         self._drain_gate = DrainGate()
+        self._work_share = WorkShare()
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> Any:
         """See Triton's Python backend."""
@@ -121,40 +124,30 @@ class Ocr:
         the generator cancels the pages in flight and waits for them, so that the document can be closed.
         """
         in_flight: list[asyncio.Task[ReadPage]] = []
-        deadline_s = self._loop.time() + self._settings.max_seconds
-        decoding = asyncio.Lock()  # one thread at a time reads a document
+        deadline = Deadline(self._settings.max_seconds, self._work_share)
+        decoder = PageDecoder(request.document, self._threads)
         try:
             for index in request.page_indices:
                 if triton_request.is_cancelled():
                     record.reason = "cancelled"
                     break
                 if len(in_flight) == self._settings.pages_in_flight:
-                    yield await self._before(deadline_s, in_flight.pop(0))
-                in_flight.append(asyncio.create_task(self._timed_read(request, index, decoding, record)))
+                    yield await deadline.wait_for(in_flight.pop(0))
+                in_flight.append(asyncio.create_task(self._timed_read(request, index, decoder, record)))
             while in_flight:
-                yield await self._before(deadline_s, in_flight.pop(0))
+                yield await deadline.wait_for(in_flight.pop(0))
         finally:
             for task in in_flight:
                 task.cancel()
             await asyncio.gather(*in_flight, return_exceptions=True)
 
-    async def _before(self, deadline_s: float, page: asyncio.Task[ReadPage]) -> ReadPage:
-        try:
-            return await asyncio.wait_for(page, deadline_s - self._loop.time())
-        except asyncio.TimeoutError as error:
-            raise InvalidInputError(
-                f"file: reading its pages takes more than {self._settings.max_seconds} s "
-                "(limit max_seconds), expected fewer or smaller pages",
-                "too_large",
-            ) from error
-
     async def _timed_read(
-        self, request: OcrRequest, index: int, decoding: asyncio.Lock, record: FileRecord
+        self, request: OcrRequest, index: int, decoder: PageDecoder, record: FileRecord
     ) -> ReadPage:
         clock = StageClock({name: role.value for role, name in request.page_settings.networks.items()})
         CLOCK.set(clock)  # of this task alone
         with self._reporter.page_in_flight():
-            page = await self._read_or_report(request, index, decoding)
+            page = await self._read_or_report(request, index, decoder)
         if page.error:
             record.reason = page.error.code
             return page
@@ -163,46 +156,42 @@ class Ocr:
         self._reporter.page_read(read)
         return page
 
-    async def _read_or_report(self, request: OcrRequest, index: int, decoding: asyncio.Lock) -> ReadPage:
+    async def _read_or_report(self, request: OcrRequest, index: int, decoder: PageDecoder) -> ReadPage:
         """Read a page. In a file of several pages, report a page that cannot be read and go on."""
         try:
-            return await self._read(request, index, decoding)
+            return await self._read(request, index, decoder)
         except InvalidInputError as error:
             check_served(request.page_settings.networks, self._repository)
             if request.document.page_count == 1:
                 raise
             return ReadPage.failed(index, PageError(error.reason, str(error)))
+        finally:
+            await decoder.release(index)
 
-    async def _read(self, request: OcrRequest, index: int, decoding: asyncio.Lock) -> ReadPage:
-        layer = await self._text_layer(request, index, decoding)
+    async def _read(self, request: OcrRequest, index: int, decoder: PageDecoder) -> ReadPage:
+        layer = await self._text_layer(request, index, decoder)
         settings = request.page_settings
         if layer is None:
-            page, result = await self._ocr(request, index, decoding, settings)
-            return await self._with_page_images(request, index, decoding, page, result)
+            page, result = await self._ocr(request, index, decoder, settings)
+            return await self._with_page_images(request, index, decoder, page, result)
         with_words = settings.options["return_word_box"]
         if not len(layer.regions) or settings.options["pdf_text"] == "only":
             result = layer_result(layer, with_words=with_words)
-            return await self._with_page_images(request, index, decoding, None, result)
-        page, result = await self._ocr(request, index, decoding, settings.as_given())
+            return await self._with_page_images(request, index, decoder, None, result)
+        page, result = await self._ocr(request, index, decoder, settings.as_given())
         result = merged_result(layer, result, with_words=with_words)
-        return await self._with_page_images(request, index, decoding, page, result)
+        return await self._with_page_images(request, index, decoder, page, result)
 
-    async def _text_layer(self, request: OcrRequest, index: int, decoding: asyncio.Lock) -> TextLayer | None:
+    async def _text_layer(self, request: OcrRequest, index: int, decoder: PageDecoder) -> TextLayer | None:
         """Return the page's own text if the request wants it and it can be used."""
-        wanted, read = request.options["pdf_text"], request.document.read_text
-        if wanted == "ocr" or read is None:
-            return None
-        async with decoding:
-            with CLOCK.get().running(READ_FILE):
-                layer = await self._loop.run_in_executor(self._threads, read, index)
-        return layer if layer.is_sound or wanted == "only" else None
+        wanted = request.options["pdf_text"]
+        layer = None if wanted == "ocr" else await decoder.text_layer(index)
+        return layer if layer and (layer.is_sound or wanted == "only") else None
 
     async def _ocr(
-        self, request: OcrRequest, index: int, decoding: asyncio.Lock, settings: PageSettings
+        self, request: OcrRequest, index: int, decoder: PageDecoder, settings: PageSettings
     ) -> tuple[Page, PageResult]:
-        async with decoding:
-            with CLOCK.get().running(READ_FILE):
-                page = await self._decode(request, index, settings.reduction_of)
+        page = await decoder.page(index, settings.reduction_of)
         try:
             return page, await self._pipeline.read(page, settings)
         except (StageError, OverloadedError):
@@ -210,23 +199,18 @@ class Ocr:
             raise
 
     async def _with_page_images(
-        self, request: OcrRequest, index: int, decoding: asyncio.Lock, page: Page | None, result: PageResult
+        self, request: OcrRequest, index: int, decoder: PageDecoder, page: Page | None, result: PageResult
     ) -> ReadPage:
         if request.options["coordinates"] == "input" and result.transform:
             result = in_input_coordinates(result, result.transform)
         if not request.options["return_page_images"]:
             return ReadPage(index, result.without_pixels())
         if page is None or page.reduction > 1:  # the images have all pixels
-            async with decoding:
-                page = await self._decode(request, index, unreduced)
+            page = await decoder.all_pixels(index)
         with CLOCK.get().running(WRITE_ANSWER):
             return await self._loop.run_in_executor(
                 self._threads, _with_images, index, page, result, request.page_settings
             )
-
-    async def _decode(self, request: OcrRequest, index: int, reduction_of: ReductionOf) -> Page:
-        read = request.document.read_page
-        return await self._loop.run_in_executor(self._threads, read, index, reduction_of)
 
 
 class OcrStream(Ocr):
