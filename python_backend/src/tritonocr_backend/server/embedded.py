@@ -16,7 +16,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 from tritonocr_backend.core import logs
 from tritonocr_backend.core.errors import ServerError
@@ -38,6 +37,7 @@ __all__ = ["EmbeddedServer", "ServerOptions"]
 READY_POLL_S = 0.1
 LOG_TAIL_LINES = 10
 EXIT_MARGIN_S = 10
+LOG_TIMEOUT_S = 5
 
 
 class EmbeddedServer:
@@ -68,6 +68,7 @@ class EmbeddedServer:
         }
         self.http_port, self.grpc_port, self.metrics_port = free_ports(wanted)
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_relay: threading.Thread | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._directory: Path | None = None
         self._backends: Path | None = None
@@ -186,6 +187,9 @@ class EmbeddedServer:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+        if self._log_relay is not None:
+            self._log_relay.join(LOG_TIMEOUT_S)  # the last lines say why the server ended
+            self._log_relay = None
         if self._watchdog is not None:
             self._watchdog.kill()
             self._watchdog.communicate()
@@ -206,10 +210,8 @@ class EmbeddedServer:
 
     def _launch(self, installation: Installation) -> subprocess.Popen[bytes]:
         assert self._shared_memory is not None
-        with contextlib.ExitStack() as stack:
-            log: IO[bytes] | int | None = subprocess.PIPE if self.options.is_log_relayed else None
-            if self.options.log_file:
-                log = stack.enter_context(self.options.log_file.open("ab"))
+        log_file, is_json = self.options.log_file, self.options.is_log_relayed
+        with log_file.open("ab") if log_file else contextlib.nullcontext() as log:
             process = subprocess.Popen(
                 [str(installation.binary), *self._arguments()],
                 env={
@@ -217,13 +219,13 @@ class EmbeddedServer:
                     **logs.environment(self.options.log_format, self.options.log_requests),
                     drain_gate.VARIABLE: str(self._drain_file),
                 },
-                stdout=log,
-                stderr=subprocess.STDOUT if log else None,
+                stdout=subprocess.PIPE if is_json else log,
+                stderr=subprocess.STDOUT if is_json or log else subprocess.PIPE,
                 start_new_session=True,
                 pass_fds=[self._shared_memory.lock],
             )
-        if process.stdout is not None:
-            triton_log.relay(process.stdout, sys.stderr)
+        if output := process.stdout or process.stderr:
+            self._log_relay = triton_log.relay(output, sys.stderr.buffer, self.options.log_format)
         return process
 
     def _arguments(self) -> list[str]:

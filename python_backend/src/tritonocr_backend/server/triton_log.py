@@ -1,17 +1,28 @@
-"""Convert the text log of tritonserver to JSON, one object per line."""
+"""Relay the log of tritonserver: leave out what a machine without a GPU need not know, convert to JSON."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
-from collections.abc import Iterable
-from typing import Final, TextIO
+from pathlib import Path
+from typing import IO, BinaryIO, Final
+
+from tritonocr_backend.core.logs import LogFormat
 
 ARGUMENTS: Final = ("--log-format=ISO8601",)
 """Arguments of tritonserver that add the year to its log lines."""
 
 _LINE = re.compile(r"(?P<time>\S+Z) (?P<level>[VIWEF]) (?P<process>\d+) (?P<source>\S+)\] (?P<message>.*)")
+# What tritonserver writes at each start on a machine without an NVIDIA GPU.
+_NO_GPU = re.compile(
+    rb'\] "Unable to allocate pinned system memory'
+    rb'|\] "CUDA memory pool disabled'
+    rb'|\] "CudaDriverHelper has not been initialized'
+    rb'|\] "DCGM unable to start'
+    rb"|^Error: Failed to initialize NVML$"
+)
 _LEVELS = {"V": "DEBUG", "I": "INFO", "W": "WARNING", "E": "ERROR", "F": "CRITICAL"}
 
 
@@ -26,15 +37,34 @@ def to_json(line: str) -> str:
     return json.dumps({**record, "source": match["source"], "message": _unquoted(match["message"])})
 
 
-def relay(lines: Iterable[bytes], target: TextIO) -> None:
-    """Start a thread that writes the output of tritonserver to `target` as JSON lines."""
+def relay(lines: IO[bytes], target: BinaryIO, log_format: LogFormat) -> threading.Thread:
+    """Start a thread that writes each line of tritonserver to `target` at once, and return the thread.
+
+    The thread reads to the end also when nobody reads `target` any more: tritonserver would wait for it.
+    """
+    has_gpu = has_nvidia_gpu()
 
     def write() -> None:
-        for line in lines:
-            target.write(to_json(line.decode(errors="replace").rstrip("\n")) + "\n")
-            target.flush()
+        with lines:
+            for line in lines:
+                if not has_gpu and _NO_GPU.search(line):
+                    continue
+                with contextlib.suppress(OSError):
+                    target.write(_json_line(line) if log_format == "json" else line)
+                    target.flush()
 
-    threading.Thread(target=write, name="tritonserver's log", daemon=True).start()
+    thread = threading.Thread(target=write, name="tritonserver's log", daemon=True)
+    thread.start()
+    return thread
+
+
+def _json_line(line: bytes) -> bytes:
+    return to_json(line.decode(errors="replace").rstrip("\n")).encode(errors="backslashreplace") + b"\n"
+
+
+def has_nvidia_gpu(devices: Path = Path("/dev")) -> bool:
+    """Return whether a device file of NVIDIA's drivers exists: of a PC, of Jetson or of WSL."""
+    return any(any(devices.glob(name)) for name in ("nvidia*", "nvhost-gpu", "nvgpu", "dxg"))
 
 
 def _unquoted(message: str) -> str:
