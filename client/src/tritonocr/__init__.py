@@ -24,7 +24,7 @@ from ._exceptions import (
     ServerUnavailableError,
     TritonOCRError,
 )
-from ._extras import demo_page, searchable_pdf
+from ._extras import demo_page, searchable_pdf, write_searchable_pdf
 from ._options import OPTIONS, OCROptions, Option
 from ._paddleocr import PaddleOCR
 from ._pipeline import IgnoredArgumentWarning, OCRPipeline, create_pipeline
@@ -76,4 +76,5 @@ __all__ = [
     "formatted",
     "save_document",
     "searchable_pdf",
+    "write_searchable_pdf",
 ]

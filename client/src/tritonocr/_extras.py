@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,19 @@ def searchable_pdf(
     from ._results import pdf
 
     return pdf.searchable_pdf(results, original, pdf_a=pdf_a)
+
+
+def write_searchable_pdf(
+    results: Iterable[OCRResult],
+    output: IO[bytes],
+    original: str | Path | bytes | None = None,
+    *,
+    pdf_a: bool = False,
+) -> None:
+    """Write the PDF of `searchable_pdf()` into an open file that can seek, page by page."""
+    from ._results import pdf
+
+    pdf.write_searchable_pdf(results, output, original, pdf_a=pdf_a)
 
 
 def demo_page() -> NDArray[np.uint8]:

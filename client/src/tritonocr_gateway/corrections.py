@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tritonocr import OCRResult
 from tritonocr_gateway.errors import InvalidRequestError
@@ -11,18 +11,21 @@ from tritonocr_gateway.schemas import Correction
 _PIECES = ("text_word", "text_char")
 
 
-def correct(results: Sequence[OCRResult], corrections: Iterable[Correction]) -> None:
-    """Replace the texts of lines. The places of their words are then estimated from the line.
+def corrected(results: Iterable[OCRResult], corrections: Sequence[Correction]) -> Iterator[OCRResult]:
+    """Yield the pages of a file with replaced texts. The places of their words are estimated from the line.
 
     Raises:
         InvalidRequestError: a page or a line does not exist.
     """
+    count = 0
+    for count, result in enumerate(results, 1):
+        for correction in corrections:
+            if correction.page == count - 1:
+                _replace(result, correction)
+        yield result
     for correction in corrections:
-        if correction.page >= len(results):
-            raise InvalidRequestError(
-                f"corrections names page {correction.page}; expected 0 to {len(results) - 1}."
-            )
-        _replace(results[correction.page], correction)
+        if correction.page >= count:
+            raise InvalidRequestError(f"corrections names page {correction.page}; expected 0 to {count - 1}.")
 
 
 def _replace(result: OCRResult, correction: Correction) -> None:
@@ -33,6 +36,8 @@ def _replace(result: OCRResult, correction: Correction) -> None:
             f"the page has {len(texts)} lines."
         )
     texts[correction.line] = correction.text
+    if "rec_sources" in result:
+        result["rec_sources"][correction.line] = "user"  # no longer the PDF's own text
     for key in result:
         if key.startswith(_PIECES):
             result[key][correction.line] = []

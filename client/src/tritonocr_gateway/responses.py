@@ -1,17 +1,17 @@
-"""Build the response of `POST /ocr`: PaddleX's JSON, text, or a searchable PDF. No event loop here."""
+"""Build PaddleX's JSON of a file, and choose the media type of a response. No event loop here."""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pybase64
 from starlette.responses import JSONResponse, Response
 
-from tritonocr import FORMATS, DocumentFormat, OCRResult, formatted, searchable_pdf
+from tritonocr import FORMATS, OCRResult
 from tritonocr_common.file_formats import JPEG_QUALITY
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ DOCUMENTS = {row.media_type: row for row in FORMATS.values() if row.media_type n
 """The formats of `tritonocr.FORMATS` by media type. Both forms of JSON are those of PaddleX's service."""
 MEDIA_TYPES = (JSON, NDJSON, *DOCUMENTS, PDF)
 
+SUCCESS = {"errorCode": 0, "errorMsg": "Success"}
+
 JPEG_MAX_SIDE_PX = 65_500
 _PRUNED_KEYS = ("input_path", "page_index")  # PaddleX removes these keys at every depth
 _MAX_NAMED_FIELDS = 10
@@ -29,30 +31,52 @@ _MAX_FIELD_NAME = 80
 
 
 @dataclass(frozen=True)
-class FileResult:
-    """The result of a file, and what the request wants of it.
+class ResponseOptions:
+    """What the response to a file contains.
 
     Attributes:
-        results: one result per page, at least one.
         is_pdf: whether the file is a PDF.
         log_id: the request's id.
         visualize: whether to draw pictures.
         picture_max_side_px: the longest side of a page in drawn pictures, in pixels.
         return_page_image: whether to return the page that coordinates refer to.
         return_text: whether to return the lines in reading order.
-        original: the bytes of the file, for a searchable PDF.
         unknown_fields: names of the request's fields that the gateway ignores.
     """
 
-    results: Sequence[OCRResult]
     is_pdf: bool
     log_id: str
     visualize: bool = False
     picture_max_side_px: int | None = None
     return_page_image: bool = False
     return_text: bool = False
-    original: bytes | None = None
     unknown_fields: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class PageSummary:
+    """What is kept of a page when it has been written.
+
+    Attributes:
+        size: (width, height) of the page before preprocessing, in pixels.
+        page_count: pages of the file, including pages that were not read.
+        messages: what may be missing from the page, one sentence each.
+    """
+
+    size: tuple[int, int]
+    page_count: int
+    messages: tuple[str, ...]
+
+
+def summary_of(result: OCRResult, number: int) -> PageSummary:
+    """Summarize a page, counted from 1."""
+    size = result.page.width, result.page.height
+    return PageSummary(size, result.page_count, tuple(warnings_of_page(result, number)))
+
+
+def summaries_of(results: Iterable[OCRResult]) -> list[PageSummary]:
+    """Summarize the pages of a file."""
+    return [summary_of(result, number) for number, result in enumerate(results, 1)]
 
 
 def preferred_type(accept: str, media_types: Sequence[str] = MEDIA_TYPES) -> str:
@@ -72,60 +96,40 @@ def _media_range(part: str) -> tuple[str, float]:
     return name, float(quality) if re.fullmatch(r"[01](\.\d*)?", quality) else 1.0
 
 
-def render(read: FileResult, media_type: str) -> Response:
-    """Build the response in JSON, a format of `DOCUMENTS` or PDF. Drawing is slow: call this in a thread.
-
-    Raises:
-        InvalidInputError: a document of the media type holds one page, and the file has more.
-    """
-    if media_type in DOCUMENTS:
-        response = _document(read, DOCUMENTS[media_type])
-    else:
-        response = _pdf(read) if media_type == PDF else _json(read)
-    response.headers["X-Page-Count"] = str(read.results[0].page_count)
-    response.headers["X-Pages-Read"] = str(len(read.results))
-    return response
+def json_response(results: Sequence[OCRResult], options: ResponseOptions) -> Response:
+    """Build PaddleX's JSON response. Drawing is slow: call this in a thread."""
+    headers = count_headers(results[0].page_count, len(results))
+    body = {"logId": options.log_id, "result": result_fields(results, options), **SUCCESS}
+    return JSONResponse(body, headers=headers)
 
 
-def _json(read: FileResult) -> Response:
-    return JSONResponse(
-        {"logId": read.log_id, "result": result_fields(read), "errorCode": 0, "errorMsg": "Success"}
-    )
+def count_headers(page_count: int, read: int) -> dict[str, str]:
+    """Return the headers with the number of pages of a file, and of the pages that were read."""
+    return {"X-Page-Count": str(page_count), "X-Pages-Read": str(read)}
 
 
-def result_fields(read: FileResult) -> dict[str, Any]:
+def result_fields(results: Sequence[OCRResult], options: ResponseOptions) -> dict[str, Any]:
     """Build PaddleX's `result` object of a file."""
-    result: dict[str, Any] = {
-        "ocrResults": [_page_result(result, read) for result in read.results],
-        "dataInfo": data_info(read),
-    }
-    if warnings := list(warnings_of(read)):
-        result["warnings"] = warnings
-    return result
+    pages = [page_fields(result, options) for result in results]
+    return {"ocrResults": pages, **file_fields(summaries_of(results), options)}
 
 
-def _document(read: FileResult, row: DocumentFormat) -> Response:
-    content = "".join(formatted(read.results, row.name))
-    return Response(content.encode("utf-8", "backslashreplace"), media_type=row.media_type)
-
-
-def _pdf(read: FileResult) -> Response:
-    return Response(searchable_pdf(read.results, read.original), media_type=PDF)
-
-
-def _page_result(result: OCRResult, read: FileResult) -> dict[str, Any]:
+def file_fields(pages: Sequence[PageSummary], options: ResponseOptions) -> dict[str, Any]:
+    """Build the fields of `result` that follow the pages."""
+    warnings = list(warnings_of(pages, options.unknown_fields))
     return {
-        **page_fields(result, with_page_image=read.return_page_image, with_text=read.return_text),
-        **(_pictures(result, read.picture_max_side_px) if read.visualize and result.ok else {}),
+        "dataInfo": data_info(pages, is_pdf=options.is_pdf),
+        **({"warnings": warnings} if warnings else {}),
     }
 
 
-def page_fields(result: OCRResult, *, with_page_image: bool, with_text: bool) -> dict[str, Any]:
-    """Build the fields of a page without drawn pictures."""
+def page_fields(result: OCRResult, options: ResponseOptions) -> dict[str, Any]:
+    """Build the entry of a page in `ocrResults`."""
     return {
         "prunedResult": pruned(result.json["res"]),
-        **({"pageImage": _base64(result.page_picture())} if with_page_image and result.ok else {}),
-        **({"text": result.text} if with_text else {}),
+        **(_pictures(result, options.picture_max_side_px) if options.visualize and result.ok else {}),
+        **({"pageImage": _base64(result.page_picture())} if options.return_page_image and result.ok else {}),
+        **({"text": result.text} if options.return_text else {}),
     }
 
 
@@ -159,22 +163,22 @@ def _base64(content: bytes) -> str:
     return pybase64.b64encode_as_string(content)
 
 
-def data_info(read: FileResult) -> dict[str, Any]:
+def data_info(pages: Sequence[PageSummary], *, is_pdf: bool) -> dict[str, Any]:
     """Describe the file: an image, or a document with the number of its pages."""
-    pages = [{"width": result.page.width, "height": result.page.height} for result in read.results]
-    page_count = read.results[0].page_count
-    if not read.is_pdf and page_count == 1:
-        return {**pages[0], "type": "image"}
-    return {"numPages": page_count, "pages": pages, "type": "pdf" if read.is_pdf else "tiff"}
+    sizes = [{"width": page.size[0], "height": page.size[1]} for page in pages]
+    page_count = pages[0].page_count
+    if not is_pdf and page_count == 1:
+        return {**sizes[0], "type": "image"}
+    return {"numPages": page_count, "pages": sizes, "type": "pdf" if is_pdf else "tiff"}
 
 
-def warnings_of(read: FileResult) -> Iterator[str]:
+def warnings_of(pages: Sequence[PageSummary], unknown_fields: Sequence[str]) -> Iterator[str]:
     """Return what was left out of a result, one sentence each."""
-    yield from warnings_of_fields(read.unknown_fields)
-    if len(read.results) < read.results[0].page_count:
-        yield f"The file has {read.results[0].page_count} pages; {len(read.results)} of them were read."
-    for number, result in enumerate(read.results, 1):
-        yield from warnings_of_page(result, number)
+    yield from warnings_of_fields(unknown_fields)
+    if len(pages) < pages[0].page_count:
+        yield f"The file has {pages[0].page_count} pages; {len(pages)} of them were read."
+    for page in pages:
+        yield from page.messages
 
 
 def warnings_of_fields(unknown: Sequence[str]) -> Iterator[str]:

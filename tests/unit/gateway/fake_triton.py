@@ -55,6 +55,7 @@ def answer(pages: int = 1, page_count: int | None = None, preprocessed: bool = F
         "row_index": np.zeros(pages, np.int32),
         "block_index": np.zeros(pages, np.int32),
         "block_kind": np.array([b"paragraph"] * pages, np.object_),
+        "rec_sources": np.array([b"ocr"] * pages, np.object_),
         "word_line_index": np.zeros(0, np.int32),
         "word_texts": np.zeros(0, np.object_),
         "word_boxes": np.zeros((0, 4), np.int32),

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
+import time
 from typing import Any
 
+import httpx
 import numpy as np
+import pypdfium2
 import pytest
 from fake_triton import answer, picture
 
@@ -134,3 +138,46 @@ def test_a_correction_of_no_line_is_refused(serve: Any, corrections: Any, messag
 def test_corrections_are_not_dropped_in_silence(serve: Any) -> None:
     response = serve().post("/ocr", files={"file": picture()}, data=CORRECTION, headers=NDJSON)
     assert response.json()["errorMsg"] == "corrections applies to one file, and not to application/x-ndjson."
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/pdf", "text/plain", "text/csv"])
+def test_a_document_of_many_pages_is_whole(
+    serve: Any, triton: Any, accept: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    triton.tensors = answer(pages=40)
+    headers = {"accept": accept}
+    response = serve().post("/ocr", files={"file": b"II*\0"}, data={"visualize": "true"}, headers=headers)
+    assert response.status_code == 200, response.text
+    assert response.headers["x-pages-read"] == "40"
+    assert int(response.headers["content-length"]) == len(response.content)
+    if accept == "application/pdf":
+        assert len(pypdfium2.PdfDocument(response.content)) == 40
+    elif accept == "application/json":
+        assert [page["prunedResult"]["rec_texts"] for page in response.json()["result"]["ocrResults"]] == [
+            [f"line of page {number}"] for number in range(40)
+        ]
+    else:
+        assert "line of page 39" in response.text
+    assert not list(tmp_path.iterdir())
+
+
+def test_json_is_the_same_page_by_page(serve: Any, triton: Any) -> None:
+    triton.tensors = answer(pages=2, page_count=3)
+    headers = {"x-request-id": "7"}
+    data = {"visualize": "true", "returnText": "true", "unknown": "1"}
+    at_once, by_page = (
+        serve().post("/ocr", files={"file": file}, data=data, headers=headers)
+        for file in (picture(), b"II*\0")  # only a TIFF may have several pages
+    )
+    assert at_once.content == by_page.content
+
+
+def test_a_document_whose_client_leaves_is_cancelled(serve: Any, triton: Any) -> None:
+    triton.wait = True
+    with pytest.raises(httpx.ReadTimeout):
+        serve().post("/ocr", files={"file": b"%PDF-"}, headers={"accept": "text/plain"}, timeout=0.3)
+    deadline = time.monotonic() + 20
+    while not triton.cancelled and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert triton.cancelled == 1

@@ -24,7 +24,7 @@ from tritonocr_gateway.request_body import (
     unsupported_type,
     validated,
 )
-from tritonocr_gateway.responses import FileResult, data_info, pruned, warnings_of
+from tritonocr_gateway.responses import data_info, pruned, summaries_of, warnings_of
 from tritonocr_gateway.schemas import OCRRequest, schema_of
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import Service, ServiceDependency
@@ -49,18 +49,13 @@ async def layout_parsing(request: Request, service: ServiceDependency) -> dict[s
     content = await _content(service, fields.file)
     check_file_type(content, fields.file_type)
     results = await read_pages(request, service, content, fields.options())
-    read = FileResult(
-        results=results,
-        is_pdf=is_pdf(content),
-        log_id=log_id_of(request),
-        unknown_fields=tuple(fields.model_extra or ()),
-    )
+    summaries = summaries_of(results)
     result = {
         "layoutParsingResults": [layout_page(page) for page in results],
-        "dataInfo": data_info(read),
-        "warnings": list(warnings_of(read)),
+        "dataInfo": data_info(summaries, is_pdf=is_pdf(content)),
+        "warnings": list(warnings_of(summaries, tuple(fields.model_extra or ()))),
     }
-    return {"logId": read.log_id, "result": result, "errorCode": 0, "errorMsg": "Success"}
+    return {"logId": log_id_of(request), "result": result, "errorCode": 0, "errorMsg": "Success"}
 
 
 async def _content(service: Service, file: str) -> bytes:

@@ -13,9 +13,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 import tritonocr
-from tritonocr_common.file_formats import is_pdf
+from tritonocr_common.file_formats import is_pdf, is_tiff
 from tritonocr_gateway.adapters.protocol import Adapter
-from tritonocr_gateway.corrections import correct
+from tritonocr_gateway.corrections import corrected
 from tritonocr_gateway.disconnects import unless_disconnected
 from tritonocr_gateway.errors import (
     GatewayError,
@@ -25,6 +25,7 @@ from tritonocr_gateway.errors import (
     paddlex_error_body,
 )
 from tritonocr_gateway.files import check_file_type, from_base64, is_url
+from tritonocr_gateway.page_documents import PagesForThread, document_response, writer_of
 from tritonocr_gateway.request_body import (
     FORM_TYPE,
     JSON_TYPE,
@@ -44,10 +45,11 @@ from tritonocr_gateway.responses import (
     JSON,
     NDJSON,
     PDF,
-    FileResult,
+    SUCCESS,
+    ResponseOptions,
+    json_response,
     page_fields,
     preferred_type,
-    render,
     result_fields,
     warnings_of_fields,
     warnings_of_page,
@@ -173,25 +175,47 @@ def _text_fields(values: dict[str, Any]) -> OCRFields:
 async def _respond(
     service: Service, fields: OCRFields, file: bytes | str, request: Request, media_type: str
 ) -> Response:
-    read = await _read_file(service, fields, file, request, media_type)
-    return await asyncio.get_running_loop().run_in_executor(service.drawing, render, read, media_type)
+    content = await _content(service, file)
+    check_file_type(content, fields.file_type)
+    options = _response_options(service, fields, content, request, media_type)
+    if media_type == JSON and not (is_pdf(content) or is_tiff(content)):
+        results = list(
+            corrected(await _read_file(service, fields, content, request), fields.corrections or ())
+        )
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(service.drawing, json_response, results, options)
+    pages = PagesForThread(_responses(service, fields, content, request, media_type))
+    write = writer_of(media_type, options, content, service.drawing)
+    response = await document_response(
+        pages, lambda read, file: write(corrected(read, fields.corrections or ()), file), media_type
+    )
+    service.metrics.pages.inc(pages.read)
+    return response
 
 
 async def _respond_per_file(service: Service, ocr_input: OCRInput, request: Request) -> Response:
     """Read the files one after the other. A file that cannot be read has an error in its own result."""
     results = []
     for file in ocr_input.files:
-        entry: dict[str, Any] = {"fileName": file.name, "errorCode": 0, "errorMsg": "Success"}
+        entry: dict[str, Any] = {"fileName": file.name, **SUCCESS}
         try:
-            read = await _read_file(service, ocr_input.fields, file.content, request, JSON)
-            loop = asyncio.get_running_loop()
-            entry["result"] = await loop.run_in_executor(service.drawing, result_fields, read)
+            entry["result"] = await _file_fields(service, ocr_input.fields, file.content, request)
         except (GatewayError, tritonocr.TritonOCRError) as error:
             details = error_details(error, log_id_of(request))
             entry |= {"errorCode": details.status, "errorMsg": details.message}
         results.append(entry)
-    body = {"logId": log_id_of(request), "errorCode": 0, "errorMsg": "Success", "results": results}
-    return JSONResponse(body)
+    return JSONResponse({"logId": log_id_of(request), **SUCCESS, "results": results})
+
+
+async def _file_fields(
+    service: Service, fields: OCRFields, file: bytes | str, request: Request
+) -> dict[str, Any]:
+    content = await _content(service, file)
+    check_file_type(content, fields.file_type)
+    results = await _read_file(service, fields, content, request)
+    options = _response_options(service, fields, content, request, JSON)
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(service.drawing, result_fields, results, options)
 
 
 async def _stream(service: Service, ocr_input: OCRInput, request: Request) -> Response:
@@ -215,43 +239,24 @@ async def _page_lines(service: Service, ocr_input: OCRInput, request: Request) -
     with service.admission.permit():
         content = await _content(service, ocr_input.files[0].content)
         check_file_type(content, fields.file_type)
-        responses = service.client.responses(
-            content,
-            _streamed_options(fields, service.settings),
-            page_by_page=True,
-            input_path=None,
-            timeout_s=service.client.timeout_s,
-            retry="restarts",
-            request_id=log_id,
-            headers=trace_headers(request),
-        )
+        options = _response_options(service, fields, content, request, NDJSON)
         index = 0
-        async with aclosing(responses):
-            async for pages in responses:
-                for result in pages:
+        async with aclosing(_responses(service, fields, content, request, NDJSON)) as responses:
+            async for results in responses:
+                for result in results:
                     service.metrics.pages.inc()
-                    yield _line({"logId": log_id, **_streamed_page(result, index, fields)})
+                    yield _line({"logId": log_id, **_streamed_page(result, index, options)})
                     index += 1
 
 
-def _streamed_options(fields: OCRFields, settings: Settings) -> dict[str, Any]:
-    """Return the options of a stream, which `OCRFields` has checked."""
-    max_pages = _max_pages(fields.max_pages, settings)
-    return {
-        **fields.options(),
-        "return_page_images": bool(fields.return_page_image),
-        **({} if max_pages is None else {"max_pages": max_pages}),
-    }
-
-
-def _streamed_page(result: tritonocr.OCRResult, index: int, fields: OCRFields) -> dict[str, Any]:
+def _streamed_page(result: tritonocr.OCRResult, index: int, options: ResponseOptions) -> dict[str, Any]:
     """Build the line of a page. Warnings about the whole request are on the first line."""
-    about_request = () if index else warnings_of_fields(tuple(fields.model_extra or ()))
+    about_request = () if index else warnings_of_fields(options.unknown_fields)
     warnings = [*about_request, *warnings_of_page(result, index + 1)]
     return {
         "pageIndex": index,
         "pageCount": result.page_count,
-        **page_fields(result, with_page_image=bool(fields.return_page_image), with_text=True),
+        **page_fields(result, options),
         **({"warnings": warnings} if warnings else {}),
     }
 
@@ -261,36 +266,59 @@ def _line(value: Any) -> bytes:
 
 
 async def _read_file(
-    service: Service, fields: OCRFields, file: bytes | str, request: Request, media_type: str
-) -> FileResult:
-    log_id, content = log_id_of(request), await _content(service, file)
-    check_file_type(content, fields.file_type)
-    is_json = media_type == JSON
-    visualize = is_json and _or(fields.visualize, service.settings.visualize)
-    with_page_image = is_json and bool(fields.return_page_image)
+    service: Service, fields: OCRFields, content: bytes, request: Request
+) -> list[tritonocr.OCRResult]:
+    """Read all pages of a file for a response in JSON."""
     results = await service.client.ocr(
         content,
-        request_id=log_id,
+        request_id=log_id_of(request),
         headers=trace_headers(request),
         retry="restarts",
-        return_page_images=visualize or with_page_image or media_type == PDF,
-        **{
-            **_held_by(media_type),
-            **fields.options(),
-            "max_pages": _max_pages(fields.max_pages, service.settings),
-        },
+        **_client_options(service, fields, JSON),
     )
     service.metrics.pages.inc(len(results))
-    correct(results, fields.corrections or ())
-    return FileResult(
-        results=results,
+    return results
+
+
+def _responses(
+    service: Service, fields: OCRFields, content: bytes, request: Request, media_type: str
+) -> AsyncGenerator[list[tritonocr.OCRResult], None]:
+    """Read a file page by page."""
+    return service.client.responses(
+        content,
+        _client_options(service, fields, media_type),
+        page_by_page=True,
+        input_path=None,
+        timeout_s=service.client.timeout_s,
+        retry="restarts",
+        request_id=log_id_of(request),
+        headers=trace_headers(request),
+    )
+
+
+def _client_options(service: Service, fields: OCRFields, media_type: str) -> dict[str, Any]:
+    """Return the options of a request to the server, with those that make it return what a format holds."""
+    draws = media_type == JSON and _visualize(service, fields)
+    shows = media_type in (JSON, NDJSON) and bool(fields.return_page_image)
+    options = {
+        "return_page_images": draws or shows or media_type == PDF,
+        **_held_by(media_type),
+        **fields.options(),
+        "max_pages": _max_pages(fields.max_pages, service.settings),
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _response_options(
+    service: Service, fields: OCRFields, content: bytes, request: Request, media_type: str
+) -> ResponseOptions:
+    return ResponseOptions(
         is_pdf=is_pdf(content),
-        log_id=log_id,
-        original=content if media_type == PDF else None,
-        visualize=visualize,
+        log_id=log_id_of(request),
+        visualize=media_type == JSON and _visualize(service, fields),
         picture_max_side_px=service.settings.picture_max_side_px,
-        return_page_image=with_page_image,
-        return_text=bool(fields.return_text),
+        return_page_image=bool(fields.return_page_image),
+        return_text=media_type == NDJSON or bool(fields.return_text),
         unknown_fields=tuple(fields.model_extra or ()),
     )
 
@@ -298,18 +326,19 @@ async def _read_file(
 def _held_by(media_type: str) -> dict[str, Any]:
     """Return the options that make the server return what a format holds."""
     if media_type == PDF:
-        return {"return_word_box": True, "coordinates": "input"}
+        # The text lies on the pages as they were given, and only what a page lacks is added.
+        return {"return_word_box": True, "coordinates": "input", "pdf_text": "auto"}
     return {"return_word_box": True} if media_type in DOCUMENTS and DOCUMENTS[media_type].has_words else {}
+
+
+def _visualize(service: Service, fields: OCRFields) -> bool:
+    return service.settings.visualize if fields.visualize is None else fields.visualize
 
 
 async def _content(service: Service, file: bytes | str) -> bytes:
     if isinstance(file, bytes):
         return file
     return await service.fetcher.fetch(file) if is_url(file) else await run_parser(service, from_base64, file)
-
-
-def _or(given: bool | None, default: bool) -> bool:
-    return default if given is None else given
 
 
 def _max_pages(requested: int | None, settings: Settings) -> int | None:
