@@ -48,8 +48,8 @@ class RequestLogMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                # A logId can be in any script; a header value must be ASCII.
-                MutableHeaders(scope=message)[REQUEST_ID] = quote(state["log_id"], safe=_PRINTABLE)
+                # A logId can be in any script; a header value is ASCII, without blanks at its ends.
+                MutableHeaders(scope=message)[REQUEST_ID] = quote(state["log_id"], safe=_VISIBLE)
             await send(message)
 
         try:
@@ -68,7 +68,7 @@ class RequestLogMiddleware:
 
 
 _POLLED_ROUTES = frozenset({"/health", "/health/ready", "/metrics"})
-_PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 def trace_headers(request: Request) -> dict[str, str]:

@@ -44,10 +44,19 @@ def test_one_that_fits_no_header_or_log_is_replaced(serve: Any, bad: str) -> Non
     assert answer.headers["X-Request-ID"] == answer.json()["logId"]
 
 
-def test_an_id_of_any_script_is_spelt_out_in_the_header(serve: Any, body: dict[str, Any]) -> None:
-    answer = serve().post("/ocr", json={**body, "logId": "扫描 7"})
-    assert answer.json()["logId"] == "扫描 7"
-    assert answer.headers["X-Request-ID"] == "%E6%89%AB%E6%8F%8F 7"
+@pytest.mark.parametrize(
+    ("log_id", "in_header"),
+    [
+        pytest.param("扫描 7", "%E6%89%AB%E6%8F%8F%207", id="no ASCII"),
+        pytest.param(" scan ", "%20scan%20", id="h11 refuses headers with blanks at the ends"),
+    ],
+)
+def test_an_id_of_any_characters_is_spelt_out_in_the_header(
+    serve: Any, body: dict[str, Any], log_id: str, in_header: str
+) -> None:
+    answer = serve().post("/ocr", json={**body, "logId": log_id})
+    assert answer.json()["logId"] == log_id
+    assert answer.headers["X-Request-ID"] == in_header
 
 
 @pytest.mark.parametrize(
