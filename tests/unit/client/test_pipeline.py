@@ -89,8 +89,8 @@ def test_a_wrong_dict_is_not_named_after_a_file_of_ours() -> None:
     [
         ("nonsense", "^device: got 'nonsense', expected one of cpu, gpu, npu, "),
         ("", "^device: got '', expected one of cpu, gpu, npu, "),
-        ("cpu:1", "^device: got 'cpu:1', but CPUs are not numbered"),
-        ("gpu:0,0", "^device: got 'gpu:0,0', which names one of them twice"),
+        ("cpu:1", "^device: got 'cpu:1', but a CPU has no number"),
+        ("gpu:0,0", "^device: got 'gpu:0,0', which contains a number twice"),
     ],
 )
 def test_a_device_that_does_not_exist_is_the_callers_mistake(device: str, sentence: str) -> None:

@@ -48,7 +48,7 @@ class TestNames:
             pytest.param("GPU", "expected one of", id="in capitals"),
             pytest.param("", "expected one of", id="none"),
             pytest.param("cpu:0", "expected cpu", id="a numbered CPU"),
-            pytest.param("gpu:1,1", "one of them twice", id="one twice"),
+            pytest.param("gpu:1,1", "contains a number twice", id="one twice"),
         ],
     )
     def test_that_are_wrong_are_refused(self, name: str, message: str) -> None:
@@ -77,7 +77,7 @@ class TestEngines:
         with pytest.raises(ServerError) as error:
             engine_for(parse("mlu:0"), "openvino")
         assert str(error.value) == (
-            "device: got 'mlu:0' (Cambricon MLU), which openvino does not run on; engines that do: paddle"
+            "device: got 'mlu:0' (Cambricon MLU), which openvino does not support; expected one of the engines paddle"
         )
 
     @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ class TestEngines:
             pytest.param("gpu:0", "openvino", r"OpenVINO's GPU.*finds CPU", id="Intel's GPU"),
             pytest.param("dcu:0", "onnxruntime", r"MIGraphX.*onnxruntime-migraphx", id="ROCm"),
             pytest.param("dml:0", "onnxruntime", r"onnxruntime-directml.*Windows only", id="DirectML"),
-            pytest.param("xpu:0", "paddle", "put paddlepaddle-xpu in the place", id="Kunlunxin"),
+            pytest.param("xpu:0", "paddle", "replace paddlepaddle by paddlepaddle-xpu", id="Kunlunxin"),
             pytest.param("mlu:0", "paddle", "paddle-custom-mlu", id="Cambricon"),
         ],
     )
@@ -106,7 +106,9 @@ class TestEngines:
 
     def test_that_are_not_installed_say_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(availability, "find_spec", lambda name: None)
-        with pytest.raises(ServerError, match="needs the engine 'paddle': put paddlepaddle-xpu"):
+        with pytest.raises(
+            ServerError, match="needs the engine 'paddle': replace paddlepaddle by paddlepaddle-xpu"
+        ):
             availability.require(parse("xpu:0"), "paddle", 1)
 
     def test_a_cpu_is_always_there(self) -> None:
@@ -141,8 +143,13 @@ class TestNvidia:
     @pytest.mark.parametrize(
         ("device", "gpus", "message"),
         [
-            pytest.param("gpu:0", [], "no gpu:0; there is none", id="no GPU"),
-            pytest.param("gpu:0,2", [FREE, FREE], r"no gpu:2; there is gpu:0 \(H100\), gpu:1", id="too few"),
+            pytest.param("gpu:0", [], "gpu:0 does not exist; this machine has no NVIDIA GPU", id="no GPU"),
+            pytest.param(
+                "gpu:0,2",
+                [FREE, FREE],
+                r"gpu:2 does not exist; this machine has gpu:0 \(H100\), gpu:1",
+                id="too few",
+            ),
             pytest.param(
                 "gpu:0,1", [FREE, BUSY], r"gpu:1 \(T4\) has 1\.0 of 16\.0 GiB free.*at least 3\.0", id="full"
             ),

@@ -71,6 +71,7 @@ def test_the_limit_on_pages_bounds_the_default() -> None:
 
 
 def test_defaults_are_the_tutorials() -> None:
+    """An option that PaddleX does not have must change nothing by default, so each is listed too."""
     assert default_options() == {
         "use_doc_orientation_classify": True,
         "use_doc_unwarping": True,

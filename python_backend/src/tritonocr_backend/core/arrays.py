@@ -1,4 +1,4 @@
-"""Names for the array types that travel between stages."""
+"""Names of the array types that stages exchange."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ Quads: TypeAlias = NDArray[np.int32]
 """int32 [n, 4, 2]: corners in the order top left, top right, bottom right, bottom left; (x, y) in pixels."""
 
 Tensors: TypeAlias = Mapping[str, NDArray[Any]]
-"""Named tensors, as they cross a stage's boundary."""
+"""The input or output tensors of a stage, by name."""

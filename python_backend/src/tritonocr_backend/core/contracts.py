@@ -1,4 +1,4 @@
-"""Names of models, tensors and metrics: the one place that both sides of every hop take them from."""
+"""Names of models, tensors and metrics, and sizes of images, that models and their callers share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Role(str, Enum):
-    """What a network does in the pipeline; each role has one tensor contract."""
+    """The task of a network in the pipeline; each role has fixed input and output tensors."""
 
     DOC_ORIENTATION = "doc_orientation"
     DOC_UNWARPING = "doc_unwarping"
@@ -17,23 +17,23 @@ class Role(str, Enum):
 
 
 LINE_ROLES: Final = frozenset({Role.TEXTLINE_ORIENTATION, Role.TEXT_RECOGNITION})
-"""Networks that see one line at a time: many small images a page."""
+"""Roles whose networks process line images: many small images per page."""
 
 IMAGE: Final = "image"
 
-# PaddleX pads lines with 0 after normalisation, which no grey level gives (it is 127.5). So padding has a
-# colour of its own, which a recognition network takes as 0.
+# PaddleX pads lines with 0 after normalisation. No uint8 grey level has that value (it would be 127.5), so
+# padding has a special colour, which the recognition graph replaces by 0.
 PADDING_BGR: Final = (254, 1, 254)
 
 DOC_ORIENTATION_SIZE_PX: Final = (224, 224)
 LINE_ORIENTATION_SIZE_PX: Final = (80, 160)
 LINE_HEIGHT_PX: Final = 48
 WIDTH_STEP_PX: Final = 32
-"""Line images are padded to multiples of this width, which is also the smallest one."""
+"""Line images are padded to multiples of this width, which is also the smallest width."""
 MAX_WIDTH_PX: Final = 3200
-"""Recognition reads no wider line images."""
+"""Largest width of a line image for recognition."""
 
-# (height, width) in pixels of the image that a network of each role is given; None where it takes any.
+# (height, width) in pixels of the input image of each role; None: any size.
 IMAGE_SIZES: Final[dict[Role, tuple[int | None, int | None]]] = {
     Role.DOC_ORIENTATION: DOC_ORIENTATION_SIZE_PX,
     Role.DOC_UNWARPING: (None, None),
@@ -43,7 +43,7 @@ IMAGE_SIZES: Final[dict[Role, tuple[int | None, int | None]]] = {
 }
 
 STRIDE_PX: Final = 32
-"""Both sides of a detection network's image are multiples of this."""
+"""Both sides of the input image of detection are multiples of this."""
 
 MAX_MAP_PIXELS: Final = 4096 * 4096
 MAX_MAP_SIDE_PX: Final = 65_536
@@ -61,7 +61,7 @@ GRID_OUTPUTS: Final = ("grid",)
 """Outputs of an unwarping network that returns its sampling grid instead of the flat image."""
 
 GRID_INPUT_SIZE_PX: Final = (712, 488)
-"""(height, width) of the image of UVDoc, and of every grid network whose file does not state a size."""
+"""(height, width) of the input image of UVDoc, and of other grid networks whose file states no size."""
 
 LOAD_TIME_METRIC: Final = "tritonocr_load_time_seconds"
 
@@ -70,16 +70,16 @@ CROP: Final = "text_crop"
 DECODE: Final = "text_recognition_decode"
 
 PIPELINE_MODELS: Final = ("ocr", "ocr_stream", POSTPROCESS, CROP, DECODE)
-"""The Python models that every repository holds beside its networks."""
+"""The Python models in every repository, in addition to the networks."""
 
 SPAN_COLUMNS: Final = ("line_index", "texts", "spans", "scores")
-"""Columns of the decoder's words and characters."""
+"""Output columns of the decoder for words and characters."""
 
 ADAPTER_MODELS: Final = ("docling_ocr",)
-"""The pipeline under the tensors of other programs; served only if asked for."""
+"""Models with the tensors of other programs; served only with --adapter."""
 
 READING_MODELS: Final = frozenset({"ocr", "ocr_stream", *ADAPTER_MODELS})
-"""Models that take a file or picture and run the whole pipeline."""
+"""Models that take a file or image and run the whole pipeline."""
 
 STAGE_OUTPUTS: Final = {
     POSTPROCESS: ("polys", "scores", "max_candidates_reached"),

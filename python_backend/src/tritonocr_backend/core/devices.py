@@ -1,6 +1,6 @@
-"""What `--device` may name, and which engine reaches it by what: the one table of hardware.
+"""Define the device names of `--device` and the engines that support each kind of hardware.
 
-Names are PaddleX's: `cpu`, `gpu`, `gpu:0`, `gpu:0,1`, and so on for every other kind.
+The names are those of PaddleX: `cpu`, `gpu`, `gpu:0`, `gpu:0,1`, and so on for every other kind.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _INSTANCE = re.compile(r"-device-(\d+)(?:_\d+)*$")
 
 @dataclass(frozen=True)
 class Support:
-    """How an engine reaches a kind of hardware.
+    """The support of an engine for a kind of hardware.
 
     Attributes:
-        target: the engine's own name for it: ONNX Runtime's provider, OpenVINO's or Paddle's device.
-        remedy: what to install where this engine lacks it.
+        target: the engine's name of the hardware: ONNX Runtime's provider, OpenVINO's or Paddle's device.
+        remedy: what to install if the installed engine does not support the hardware.
     """
 
     target: str
@@ -30,20 +30,20 @@ class Support:
 
 @dataclass(frozen=True)
 class Hardware:
-    """A kind of hardware, and the engines that reach it, the one that `auto` takes first."""
+    """A kind of hardware, and the engines that support it. `auto` selects the first engine."""
 
     description: str
     engines: Mapping[str, Support]
 
 
 _ONNXRUNTIME_GPU = (
-    "put onnxruntime-gpu in the place of onnxruntime: pip uninstall -y onnxruntime; "
+    "replace onnxruntime by onnxruntime-gpu: pip uninstall -y onnxruntime; "
     "pip install 'onnxruntime-gpu[cuda,cudnn]'"
 )
 
 
-def _in_place(package: str, note: str = "") -> str:
-    return f"put {package} in the place of onnxruntime{note}"
+def _replacement(package: str, note: str = "") -> str:
+    return f"replace onnxruntime by {package}{note}"
 
 
 def _custom(kind: str) -> Support:
@@ -63,28 +63,28 @@ HARDWARE: Mapping[str, Hardware] = {
         "NVIDIA GPU; Intel GPU with openvino",
         {
             "onnxruntime": Support("CUDAExecutionProvider", _ONNXRUNTIME_GPU),
-            "paddle": Support("gpu", "put paddlepaddle-gpu in the place of paddlepaddle"),
+            "paddle": Support("gpu", "replace paddlepaddle by paddlepaddle-gpu"),
             "openvino": Support("GPU", "install Intel's GPU driver, intel-opencl-icd"),
         },
     ),
     "npu": Hardware(
         "Huawei Ascend NPU; Intel NPU with openvino",
         {
-            "onnxruntime": Support("CANNExecutionProvider", _in_place("onnxruntime-cann")),
+            "onnxruntime": Support("CANNExecutionProvider", _replacement("onnxruntime-cann")),
             "paddle": _custom("npu"),
             "openvino": Support("NPU", "install Intel's NPU driver, intel-level-zero-npu"),
         },
     ),
     "xpu": Hardware(
         "Kunlunxin XPU",
-        {"paddle": Support("xpu", "put paddlepaddle-xpu in the place of paddlepaddle")},
+        {"paddle": Support("xpu", "replace paddlepaddle by paddlepaddle-xpu")},
     ),
     "mlu": Hardware("Cambricon MLU", {"paddle": _custom("mlu")}),
     "dcu": Hardware(
         "Hygon DCU, AMD GPU (ROCm)",
         {
-            "paddle": Support("dcu", "put paddlepaddle-dcu in the place of paddlepaddle"),
-            "onnxruntime": Support("MIGraphXExecutionProvider", _in_place("onnxruntime-migraphx")),
+            "paddle": Support("dcu", "replace paddlepaddle by paddlepaddle-dcu"),
+            "onnxruntime": Support("MIGraphXExecutionProvider", _replacement("onnxruntime-migraphx")),
         },
     ),
     "gcu": Hardware("Enflame GCU", {"paddle": _custom("gcu")}),
@@ -93,7 +93,7 @@ HARDWARE: Mapping[str, Hardware] = {
         {
             "onnxruntime": Support(
                 "DmlExecutionProvider",
-                _in_place("onnxruntime-directml", ", which is for Windows only; tritonserver needs Linux"),
+                _replacement("onnxruntime-directml", ", which is for Windows only; tritonserver needs Linux"),
             )
         },
     ),
@@ -101,12 +101,12 @@ HARDWARE: Mapping[str, Hardware] = {
 
 
 class DeviceNameError(ServerError):
-    """No device is called so; one that is merely not there raises ServerError itself."""
+    """The text is not the name of a device. A missing device raises ServerError itself."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """What networks run on: a kind of HARDWARE, and which of them; CPUs are not numbered."""
+    """A kind of HARDWARE, and the numbers of the devices of this kind. A CPU has no number."""
 
     kind: str
     indices: tuple[int, ...] = ()
@@ -116,7 +116,7 @@ class Device:
 
     @property
     def index(self) -> int:
-        """The first one's number."""
+        """The number of the first device."""
         return self.indices[0] if self.indices else 0
 
 
@@ -124,7 +124,7 @@ def parse(name: str) -> Device:
     """Read PaddleX's device name; `gpu` alone is `gpu:0`.
 
     Raises:
-        DeviceNameError: there is no such kind, or an index is given twice or to a CPU.
+        DeviceNameError: the kind is unknown, a number is given twice, or a CPU has a number.
     """
     match = _NAME.fullmatch(name)
     if match is None or match[1] not in HARDWARE:
@@ -135,24 +135,24 @@ def parse(name: str) -> Device:
     kind, numbers = match[1], [int(number) for number in (match[2] or "0").split(",")]
     if kind == "cpu":
         if match[2]:
-            raise DeviceNameError(f"device: got {name!r}, but CPUs are not numbered: expected cpu")
+            raise DeviceNameError(f"device: got {name!r}, but a CPU has no number: expected cpu")
         return Device("cpu")
     if len(set(numbers)) < len(numbers):
-        raise DeviceNameError(f"device: got {name!r}, which names one of them twice")
+        raise DeviceNameError(f"device: got {name!r}, which contains a number twice")
     return Device(kind, tuple(numbers))
 
 
 def support(device: Device, engine: str) -> Support:
-    """How an engine reaches a device.
+    """Return the support of an engine for a device.
 
     Raises:
-        ServerError: it does not; the message names the engines that do.
+        ServerError: the engine does not support the device. The message names the engines that do.
     """
     hardware = HARDWARE[device.kind]
     if engine not in hardware.engines:
         raise ServerError(
-            f"device: got '{device}' ({hardware.description}), which {engine} does not run on; "
-            f"engines that do: {', '.join(hardware.engines)}"
+            f"device: got '{device}' ({hardware.description}), which {engine} does not support; "
+            f"expected one of the engines {', '.join(hardware.engines)}"
         )
     return hardware.engines[engine]
 
@@ -161,7 +161,7 @@ def engine_for(device: Device, engine: str) -> str:
     """Return the engine for a device; for `auto` the first that supports it, or `auto` itself on a CPU.
 
     Raises:
-        ServerError: the engine asked for does not reach it.
+        ServerError: the engine does not support the device.
     """
     if engine == "auto":
         return "auto" if device.kind == "cpu" else next(iter(HARDWARE[device.kind].engines))
@@ -173,11 +173,11 @@ def require_provider(device: Device, available: Sequence[str]) -> None:
     """Check that the installed ONNX Runtime has the provider of a device.
 
     Args:
-        device: what networks are to run on.
+        device: the device of the networks.
         available: `onnxruntime.get_available_providers()`.
 
     Raises:
-        ServerError: it has not; the message says which package does.
+        ServerError: the provider is missing. The message names the package that has the provider.
     """
     needed = support(device, "onnxruntime")
     if needed.target not in available:
@@ -188,7 +188,7 @@ def require_provider(device: Device, available: Sequence[str]) -> None:
 
 
 def is_cuda(device: Device, engine: str) -> bool:
-    """Whether this is an NVIDIA GPU, which Triton itself knows and numbers (OpenVINO's GPUs are Intel's)."""
+    """Return whether the device is an NVIDIA GPU, which Triton numbers. OpenVINO's GPUs are Intel's."""
     return device.kind == "gpu" and engine != "openvino"
 
 
@@ -201,9 +201,9 @@ def of_instance(name: str, arguments: Mapping[str, str]) -> Device:
     """Return the device of a model instance, one of the devices of its network.
 
     Args:
-        name: as in the network's card, `gpu:0,1` for example.
-        arguments: of Triton's `initialize`. Triton numbers NVIDIA GPUs itself; of anything else, each of
-            several devices has an instance group of its own that is named by `instance_group_name`.
+        name: the device in the metadata of the network, such as `gpu:0,1`.
+        arguments: the arguments of Triton's `initialize`. Triton numbers NVIDIA GPUs itself. Each of several
+            other devices has its own instance group, whose name `instance_group_name` returns.
     """
     device = parse(name)
     if arguments["model_instance_kind"] == "GPU":

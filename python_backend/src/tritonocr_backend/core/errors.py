@@ -1,7 +1,7 @@
 """Errors of the server side.
 
     TritonOcrError
-    ├── InvalidInputError      the request is at fault -> Triton INVALID_ARG
+    ├── InvalidInputError      the request is wrong    -> Triton INVALID_ARG
     │   └── InvalidOptionError  the same, for any file
     ├── OverloadedError        try again later         -> Triton UNAVAILABLE
     ├── StoppingError          ask another server      -> Triton UNAVAILABLE
@@ -18,17 +18,17 @@ from tritonocr_common.error_reasons import Reason
 
 
 class TritonOcrError(Exception):
-    """Base of every error that TritonOCR raises on purpose."""
+    """Base class of the errors of TritonOCR. Their messages are sent to the client."""
 
     reason: Reason = "internal"
 
 
 class InvalidInputError(TritonOcrError, ValueError):
-    """The request is at fault: the message names the input, what was got and what was expected.
+    """The request is wrong: the message states the input, the received value and the expected value.
 
     Args:
         message: one sentence.
-        reason: for metrics and log lines, which must not hold what a request holds.
+        reason: for metrics and log lines, which must not contain the content of a request.
     """
 
     def __init__(self, message: str, reason: Reason = "invalid_request") -> None:
@@ -37,7 +37,7 @@ class InvalidInputError(TritonOcrError, ValueError):
 
 
 class InvalidOptionError(InvalidInputError):
-    """An option is at fault, whatever the file.
+    """An option is wrong for every file.
 
     Args:
         message: one sentence that begins with the name of the option.
@@ -48,7 +48,7 @@ class InvalidOptionError(InvalidInputError):
 
 
 class OverloadedError(TritonOcrError, RuntimeError):
-    """A stage refused work because its queue is full."""
+    """A stage rejected the request because its queue is full."""
 
     reason: Reason = "overloaded"
 
@@ -60,7 +60,7 @@ class StoppingError(TritonOcrError, RuntimeError):
 
 
 class SharedMemoryFullError(TritonOcrError, RuntimeError):
-    """The server's shared memory is full, so that a page cannot be handed to the next model."""
+    """The shared memory of the server is full, so a page cannot be passed to the next model."""
 
     reason: Reason = "shared_memory_full"
 
@@ -72,13 +72,13 @@ class ProcessDiedError(TritonOcrError, RuntimeError):
 
 
 class AbandonedError(TritonOcrError, RuntimeError):
-    """The client has cancelled the request or closed its connection, so the work on it stops."""
+    """The client has cancelled the request or closed the connection."""
 
     reason: Reason = "cancelled"
 
 
 class StageError(TritonOcrError, RuntimeError):
-    """A stage failed for a reason that is not the request's."""
+    """A stage failed, and the request is not the cause."""
 
 
 class ServerError(TritonOcrError, RuntimeError):
@@ -86,5 +86,5 @@ class ServerError(TritonOcrError, RuntimeError):
 
 
 def reason_of(error: Exception) -> Reason:
-    """Why a request failed with this error; one that nobody raised on purpose is internal."""
+    """Return why a request failed with this error: `internal` for an error of another class."""
     return error.reason if isinstance(error, TritonOcrError) else "internal"

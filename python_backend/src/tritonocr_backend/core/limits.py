@@ -1,6 +1,6 @@
-"""What a request may cost the server: every limit, declared once with its range and help.
+"""Declare the limits of a request, each with its range and help.
 
-Their defaults stand in `settings.PipelineSettings`, of which they are attributes.
+Each limit is an attribute of `settings.PipelineSettings`, which has the default.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from tritonocr_backend.core.errors import ServerError
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit that someone may tune.
+    """A limit that the operator can set.
 
     Attributes:
         name: attribute of `PipelineSettings`.
         low: smallest value.
         high: largest value.
-        help: what is limited, and what happens beyond it.
+        help: the limited quantity, and the effect of exceeding the limit.
     """
 
     name: str
@@ -31,16 +31,26 @@ class Limit:
 LIMITS: Mapping[str, Limit] = {
     limit.name: limit
     for limit in (
-        Limit("max_file_bytes", 1, 1 << 31, "Bytes of a file; a larger one is refused."),
-        Limit("max_pixels", 1, 1 << 31, "Pixels of a page; a larger one is refused before it is decoded."),
-        Limit("max_pages", 1, 100_000, "The largest `max_pages` that a request may ask for."),
-        Limit("max_candidates", 1, 1_000_000, "Lines looked for on a page; an answer says if it has more."),
-        Limit("pages_in_flight", 1, 64, "Pages of one file that are read at the same time."),
-        Limit("max_seconds", 1, 86_400, "Seconds of reading a file; one that takes longer is refused."),
-        Limit("max_render_seconds", 1, 3600, "Seconds of computing that a page of a PDF may take to render."),
-        Limit("max_render_bytes", 1 << 26, 1 << 36, "Bytes of memory that it may take beyond its pixels."),
-        Limit("max_queue_size", 1, 100_000, "Requests that wait; one more is refused at once."),
-        Limit("max_queue_seconds", 1, 86_400, "Seconds that a request waits before it is refused."),
+        Limit("max_file_bytes", 1, 1 << 31, "Bytes per file; a larger file is rejected."),
+        Limit("max_pixels", 1, 1 << 31, "Pixels per page; a larger page is rejected before decoding."),
+        Limit("max_pages", 1, 100_000, "Largest `max_pages` of a request."),
+        Limit(
+            "max_candidates",
+            1,
+            1_000_000,
+            "Line candidates per page; the response reports excess.",
+        ),
+        Limit("pages_in_flight", 1, 64, "Pages of one file that are read in parallel."),
+        Limit("max_seconds", 1, 86_400, "Seconds for reading a file; longer files are rejected."),
+        Limit("max_render_seconds", 1, 3600, "CPU seconds for rendering a PDF page."),
+        Limit(
+            "max_render_bytes",
+            1 << 26,
+            1 << 36,
+            "Bytes for rendering a PDF page, without its image.",
+        ),
+        Limit("max_queue_size", 1, 100_000, "Waiting requests; more requests are rejected at once."),
+        Limit("max_queue_seconds", 1, 86_400, "Seconds that a request waits before it is rejected."),
     )
 }
 
@@ -49,7 +59,7 @@ def parse_limits(texts: Iterable[str]) -> dict[str, int]:
     """Read `name=value` texts.
 
     Raises:
-        ServerError: a name is unknown, or a value no whole number in its range.
+        ServerError: a name is unknown, or a value is not an integer in the range of the limit.
     """
     return dict(_parsed(text) for text in texts)
 

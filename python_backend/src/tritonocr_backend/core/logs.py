@@ -1,6 +1,6 @@
-"""The log of the models' processes: text, or a JSON object a line; and whether every request is told of.
+"""Configure the log of the model processes: text or one JSON object per line, and a line per request or none.
 
-The environment variables are inherited by the processes of the models.
+The model processes inherit the environment variables from tritonserver.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REQUESTS_VARIABLE: Final = LOG_REQUESTS
 
 LOGGERS: Final = ("tritonocr", "tritonocr_backend")
 REQUESTS: Final = logging.getLogger("tritonocr.requests")
-"""One line a request, which holds nothing of the document."""
+"""One line per request, without content of the document."""
 
 
 def environment(log_format: LogFormat, log_requests: bool) -> dict[str, str]:
@@ -32,7 +32,7 @@ def environment(log_format: LogFormat, log_requests: bool) -> dict[str, str]:
 
 
 def configure(environ: Mapping[str, str] = os.environ) -> None:
-    """Set up this process's log as an environment says."""
+    """Configure the log of this process from environment variables."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(json_formatter() if environ.get(FORMAT_VARIABLE) == "json" else TextFormatter())
     for name in LOGGERS:
@@ -42,7 +42,7 @@ def configure(environ: Mapping[str, str] = os.environ) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """Lines for people; a message of fields becomes `MESSAGE NAME=VALUE NAME=VALUE`."""
+    """Format a record as text; a message with fields becomes `MESSAGE NAME=VALUE NAME=VALUE`."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -51,13 +51,13 @@ class TextFormatter(logging.Formatter):
         """See logging."""
         fields: object = record.msg
         if isinstance(fields, dict):
-            record = copy(record)  # other handlers get it, too
+            record = copy(record)  # other handlers receive the same record
             values = (f"{name}={_value(value)}" for name, value in fields.items() if name != "message")
             record.msg = " ".join([fields["message"], *values])
         return super().format(record)
 
 
 def _value(value: object) -> str:
-    """Return a value as one word, since a client's text may contain line ends."""
+    """Return a value as one word, because the text of a client can contain line breaks."""
     text = str(value)
     return text if text.isascii() and text.isprintable() and " " not in text and text else json.dumps(value)

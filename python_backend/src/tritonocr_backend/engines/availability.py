@@ -106,8 +106,11 @@ def check_gpus(device: Device, gpus: Sequence[GpuMemory], needed_bytes: int) -> 
     """
     for index in device.indices:
         if index >= len(gpus):
-            there = ", ".join(f"gpu:{number} ({gpu.name})" for number, gpu in enumerate(gpus)) or "none"
-            raise ServerError(f"device: got '{device}', but there is no gpu:{index}; there is {there}")
+            there = ", ".join(f"gpu:{number} ({gpu.name})" for number, gpu in enumerate(gpus))
+            raise ServerError(
+                f"device: got '{device}', but gpu:{index} does not exist; "
+                f"this machine has {there or 'no NVIDIA GPU'}"
+            )
         gpu = gpus[index]
         if gpu.free_bytes < needed_bytes:
             raise ServerError(
@@ -130,8 +133,8 @@ def _check_openvino(device: Device, needed: Support) -> None:
     there = openvino.Core().available_devices  # GPU, or GPU.0 and GPU.1
     if needed.target not in {name.partition(".")[0] for name in there}:
         raise ServerError(
-            f"device: got '{device}', which is OpenVINO's {needed.target}; it finds {', '.join(there)} here: "
-            f"{needed.remedy}"
+            f"device: got '{device}', which needs OpenVINO's {needed.target}; "
+            f"OpenVINO finds {', '.join(there)}: {needed.remedy}"
         )
     if device.indices != (0,):
         raise ServerError(
@@ -152,7 +155,7 @@ def _check_paddle(device: Device, needed: Support) -> None:
     )
     if not is_there():
         raise ServerError(
-            f"device: got '{device}', which the installed Paddle does not know: {needed.remedy}"
+            f"device: got '{device}', which the installed Paddle does not support: {needed.remedy}"
         )
 
 

@@ -20,10 +20,10 @@ from tritonocr_backend.triton.errors import from_call_exception, from_response_e
 from tritonocr_backend.triton.tensors import from_response, to_triton
 
 ORIGIN: ContextVar[pb_utils.InferenceRequest] = ContextVar("ORIGIN")
-"""The request of the running task; calls to other models carry its id and belong to its trace."""
+"""The request of the current task; calls to other models have its id and belong to its trace."""
 
 CANCELLATION: ContextVar[CancellationCheck] = ContextVar("CANCELLATION")
-"""The check whether anybody waits for the request of the running task."""
+"""The check whether the request of the current task is cancelled."""
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class BlsCaller:
 
     def _execute(self, model: str, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
         try:
-            # Asked before the call: after a failed call another instance may have loaded the model already.
+            # Checked before the call: after a failed call another instance may have loaded the model already.
             was_ready = pb_utils.is_model_ready(model)
             response = request.exec()
             if not response.has_error() or (was_ready and pb_utils.is_model_ready(model)):

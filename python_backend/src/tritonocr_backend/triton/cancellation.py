@@ -9,14 +9,14 @@ import triton_python_backend_utils as pb_utils
 from tritonocr_backend.core.errors import AbandonedError
 
 ASK_EVERY_S = 0.2
-"""Triton is asked at most this often: the question goes to another process."""
+"""Minimum seconds between two queries, because a query is a call to another process."""
 
 
 class CancellationCheck:
-    """Raises an error during work on a request that nobody waits for any longer.
+    """Stop the work on a cancelled request by raising an error.
 
     Args:
-        request: the request that the work belongs to.
+        request: the request that is processed.
     """
 
     def __init__(self, request: pb_utils.InferenceRequest) -> None:
@@ -24,7 +24,7 @@ class CancellationCheck:
         self._asked_s = time.monotonic()
 
     def __call__(self) -> None:
-        """Ask Triton, unless it was asked a moment ago.
+        """Check whether the request is cancelled, at most every `ASK_EVERY_S` seconds.
 
         Raises:
             AbandonedError: the request is cancelled.

@@ -1,7 +1,7 @@
-"""The models' own Prometheus metrics, which Triton serves beside its own.
+"""Prometheus metrics of the models. Triton serves them together with its own metrics.
 
-Every instance of a model is a process of its own and declares the same families. Triton takes those of one
-name for one, and adds up what the instances count.
+Each model instance is a process and declares the same metric families. Triton merges families of one name and
+adds up the counters of the instances.
 """
 
 from __future__ import annotations
@@ -21,27 +21,25 @@ MEMORY_EVERY_S = 10.0
 
 
 class InstanceMetrics:
-    """What each instance of any model tells; to be made at the end of `initialize` and kept as long as it.
+    """The metrics of each instance of each model. Create the object at the end of `initialize` and keep it.
 
-    `tritonocr_load_time_seconds` is the time since the instance's process began, so that importing libraries
-    counts. `tritonocr_instance_memory_bytes` leaves out what processes share, such as libraries.
+    `tritonocr_load_time_seconds` is the time since the process of the instance started, which includes the
+    import of libraries. `tritonocr_instance_memory_bytes` excludes shared memory, such as libraries.
     """
 
     def __init__(self, args: Mapping[str, str]) -> None:
         self._process = psutil.Process()
         self._families = families = Families(instance_labels(args))
-        load_time = families.add(
-            "GAUGE", LOAD_TIME_METRIC, "How long a model instance took to load, in seconds"
-        )
+        load_time = families.add("GAUGE", LOAD_TIME_METRIC, "Load time of a model instance in seconds")
         memory = families.add(
-            "GAUGE", "tritonocr_instance_memory_bytes", "A model instance's own memory in use"
+            "GAUGE", "tritonocr_instance_memory_bytes", "Private memory of a model instance in bytes"
         )
         self._load_time, self._memory = load_time(), memory()
         self._load_time.set(time.time() - self._process.create_time())
         self._set_memory()
 
     def executed(self) -> None:
-        """Tell the memory again, now and then: it changes by executing, and not otherwise."""
+        """Update the memory metric at most every `MEMORY_EVERY_S` seconds; call this after each execution."""
         if time.monotonic() - self._memory_set_s > MEMORY_EVERY_S:
             self._set_memory()
 
@@ -52,14 +50,14 @@ class InstanceMetrics:
 
 
 class Families:
-    """Families of metrics, which live as long as this; `labels` are those of every metric."""
+    """Metric families, which exist as long as this object. Each metric has the given labels."""
 
     def __init__(self, labels: Mapping[str, str]) -> None:
         self._labels = labels
         self._families: list[Any] = []
 
     def add(self, kind: Kind, name: str, description: str) -> Callable[..., Any]:
-        """Declare a family; what comes back makes a metric of it, given more labels."""
+        """Declare a family, and return a function that creates a metric with additional labels."""
         kinds = pb_utils.MetricFamily
         family = kinds(name=name, description=description, kind=getattr(kinds, kind))
         self._families.append(family)
@@ -72,5 +70,5 @@ class Families:
 
 
 def instance_labels(args: Mapping[str, str]) -> dict[str, str]:
-    """Labels that tell one instance from the others, of what Triton hands to `initialize`."""
+    """Return the labels of an instance from the arguments of `initialize`."""
     return {"model": args["model_name"], "instance": args["model_instance_name"]}

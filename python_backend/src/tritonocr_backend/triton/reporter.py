@@ -1,4 +1,4 @@
-"""Reports to the metrics and the log what happens in `ocr`, without delaying the work."""
+"""Update the metrics and the log of `ocr` without delaying requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class Reporter:
-    """Count in a separate thread, because each count waits for a response of tritonserver.
+    """Count in a separate thread, because each update waits for tritonserver.
 
     Args:
         args: the arguments of `initialize`.
@@ -34,7 +34,7 @@ class Reporter:
 
     @contextmanager
     def page_in_flight(self) -> Iterator[None]:
-        """Count the page that is read within as in flight."""
+        """Count a page as in flight inside the block."""
         self._move(+1)
         try:
             yield
@@ -69,28 +69,26 @@ class Reporter:
 
 
 class _OcrMetrics:
-    """The metrics of `ocr` and `ocr_stream`; each exists from the start, as 0."""
+    """The metrics of `ocr` and `ocr_stream`. Each metric starts with the value 0."""
 
     def __init__(self, args: Mapping[str, str]) -> None:
         self._families = families = Families({"model": args["model_name"]})
         add = families.add
-        self._files = add("COUNTER", "tritonocr_files_total", "Requests answered, whatever the answer")()
+        self._files = add("COUNTER", "tritonocr_files_total", "Requests with a result or an error")()
         self._bytes = add("COUNTER", "tritonocr_received_bytes_total", "Bytes of files and pixels received")()
         self._pages = add("COUNTER", "tritonocr_pages_total", "Pages read")()
         self._lines = add("COUNTER", "tritonocr_lines_total", "Text lines read")()
-        rejected = add("COUNTER", "tritonocr_rejected_files_total", "Requests that got no full answer")
+        rejected = add("COUNTER", "tritonocr_rejected_files_total", "Requests that did not get a full result")
         self._rejected = {reason: rejected(reason=reason) for reason in get_args(Reason)}
-        stages = add("COUNTER", "tritonocr_stage_seconds_total", "Seconds that pages spent in each stage")
+        stages = add("COUNTER", "tritonocr_stage_seconds_total", "Seconds that pages took in each stage")
         self._stages = {stage: stages(stage=stage) for stage in TIMED_STEPS}
-        page_lines = add("HISTOGRAM", "tritonocr_page_lines", "Text lines of a page")
+        page_lines = add("HISTOGRAM", "tritonocr_page_lines", "Text lines per page")
         self._page_lines = page_lines(buckets=LINES_A_PAGE)
-        page_seconds = add(
-            "HISTOGRAM", "tritonocr_page_seconds", "Seconds to read a page, decoding it included"
-        )
+        page_seconds = add("HISTOGRAM", "tritonocr_page_seconds", "Seconds per page, including decoding")
         self._page_seconds = page_seconds(buckets=SECONDS_A_PAGE)
-        in_flight = add("GAUGE", "tritonocr_pages_in_flight", "Pages being read at this moment")
+        in_flight = add("GAUGE", "tritonocr_pages_in_flight", "Pages that are being read")
         self._in_flight = in_flight(**instance_labels(args))
-        self._in_flight.set(0)  # an instance that was killed left its last value
+        self._in_flight.set(0)  # a killed instance leaves its last value
 
     def count_page(self, page: PageRecord) -> None:
         """Count a page that was read."""

@@ -17,12 +17,12 @@ from tritonocr_backend.triton.tensors import decode_strings, read_inputs, respon
 
 
 class StageModel:
-    """Runs the stage that the model is named after, each request on its own: a bad one harms no other."""
+    """Run the stage of the model's name, each request alone: an invalid request affects no other."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """See Triton's Python backend."""
         logs.configure()
-        cv2.setNumThreads(1)  # instances are what runs in parallel
+        cv2.setNumThreads(1)  # instances run in parallel
         config = json.loads(args["model_config"])
         self._name = args["model_name"]
         self._strings = {i["name"] for i in config["input"] if i["data_type"] == "TYPE_STRING"}
@@ -41,5 +41,5 @@ class StageModel:
             inputs |= {name: decode_strings(inputs[name], name) for name in self._strings}
             outputs = run_stage(self._name, inputs, self._repository, CancellationCheck(request))
             return response(outputs, request.requested_output_names())
-        except Exception as error:  # becomes this request's answer
+        except Exception as error:  # becomes the response to this request
             return error_response(error, request.request_id())

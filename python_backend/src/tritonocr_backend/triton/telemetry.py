@@ -22,7 +22,7 @@ from tritonocr_backend.pipeline.line_reading import ModelCaller
 from tritonocr_common.error_reasons import Reason
 
 READ_FILE: Final = "file_decode"
-"""From bytes to pixels; the stages between are named after what is called."""
+"""Decoding the file to pixels. Other stages have the name of the role or of the model."""
 WRITE_ANSWER: Final = "answer_encode"
 TIMED_STEPS: Final = (
     READ_FILE,
@@ -36,17 +36,17 @@ TIMED_STEPS: Final = (
     contracts.DECODE,
     WRITE_ANSWER,
 )
-"""In the order of a page's way."""
+"""The stages in the order in which a page passes through them."""
 
 
 class StageClock:
-    """Seconds that each stage of a page took: from its first call's start to its last call's end.
+    """Measure the seconds of each stage of a page.
 
-    To be used from one event loop. Calls that overlap, such as those for lines of different widths, count
-    once, so that the stages' seconds add up to no more than the page's.
+    Use one clock from one event loop only. Calls that overlap, such as calls for lines of different widths,
+    count once: the stages together take at most the time of the page.
 
     Args:
-        stage_of: names of stages by the names of the models that run them, where they differ.
+        stage_of: name of the stage by the name of the model, if the names differ.
     """
 
     def __init__(self, stage_of: Mapping[str, str] | None = None) -> None:
@@ -58,12 +58,12 @@ class StageClock:
 
     @property
     def age_s(self) -> float:
-        """Seconds since it was made."""
+        """Seconds since the clock was created."""
         return time.monotonic() - self._started_s
 
     @contextmanager
     def running(self, model: str) -> Iterator[None]:
-        """Time what is done within as the stage of that model."""
+        """Count the time inside the block for the stage of the model."""
         stage = self._stage_of.get(model, model)
         if not self._in_flight[stage]:
             self._since_s[stage] = time.monotonic()
@@ -78,11 +78,11 @@ class StageClock:
 
 
 CLOCK: ContextVar[StageClock] = ContextVar("CLOCK")
-"""The clock of the page that the running task reads."""
+"""The clock of the page that the current task reads."""
 
 
 class TimedCaller:
-    """A ModelCaller that shows every call to the page's clock."""
+    """A ModelCaller that measures each call with the clock of the page."""
 
     def __init__(self, call: ModelCaller) -> None:
         self._call = call
@@ -95,7 +95,7 @@ class TimedCaller:
 
 @dataclass(frozen=True)
 class PageRecord:
-    """A page that was read: its lines, and the seconds it and each of its stages took."""
+    """A page that was read: the number of lines, its seconds, and the seconds of each stage."""
 
     lines: int
     seconds: float
@@ -107,11 +107,11 @@ class FileRecord:
     """A request: one file, or one image.
 
     Attributes:
-        request_id: as the client named it; may be empty.
-        received_bytes: of the file as it came, or of the pixels.
-        pages: those that were read.
-        clock: times the request, and what is done for the file as a whole.
-        reason: why there was no full answer.
+        request_id: the id that the client chose; can be empty.
+        received_bytes: size of the received file or pixels.
+        pages: the pages that were read.
+        clock: measures the request, and the steps that apply to the whole file.
+        reason: why the request failed; None if it did not.
     """
 
     request_id: str
@@ -139,7 +139,7 @@ class FileRecord:
 
 
 def received_bytes(inputs: Tensors) -> int:
-    """Size of a request's file or pixels."""
+    """Return the size of a request's file or pixels in bytes."""
     if "image" in inputs:
         return inputs["image"].nbytes
     return sum(map(len, inputs["file"].ravel())) if "file" in inputs else 0
