@@ -77,7 +77,8 @@ class TestEngines:
         with pytest.raises(ServerError) as error:
             engine_for(parse("mlu:0"), "openvino")
         assert str(error.value) == (
-            "device: got 'mlu:0' (Cambricon MLU), which openvino does not support; expected one of the engines paddle"
+            "device: got 'mlu:0' (Cambricon MLU), which openvino does not support; "
+            "expected one of the engines paddle"
         )
 
     @pytest.mark.parametrize(
