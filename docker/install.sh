@@ -26,8 +26,9 @@ fi
 what=$1 venv=$2
 checkout=$(dirname "$0")/..
 
-pip() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"; }
+pip() { "$venv/bin/python" -m pip install --disable-pip-version-check --no-input "$@"; }
 
+# On a terminal, pip shows each package with its size and a bar; else it shows what it downloads, line by line.
 install_what_is_allowed() {
   case $what in
     gateway) pip --editable "$checkout/client[gateway]" ;;
@@ -38,9 +39,9 @@ install_what_is_allowed() {
 
 install_what_is_locked() {
   # It names everything, down to the build tool of our own two.
-  pip --require-hashes --only-binary :all: --no-deps --requirement "$lock"
-  pip --no-deps --no-index --no-build-isolation "$checkout/client"
-  [ "$what" = gateway ] || pip --no-deps --no-index --no-build-isolation "$checkout"
+  pip --quiet --require-hashes --only-binary :all: --no-deps --requirement "$lock"
+  pip --quiet --no-deps --no-index --no-build-isolation "$checkout/client"
+  [ "$what" = gateway ] || pip --quiet --no-deps --no-index --no-build-isolation "$checkout"
 }
 
 case $what in

@@ -1,15 +1,40 @@
-"""Processor time and memory of a process and all that it started (Linux)."""
+"""Start a process in a group of its own, end the whole group, and measure it (Linux)."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 _STUB = re.compile(r"/([^/]+)/\d+/model\.py$")
+
+
+def start_group(command: Sequence[str], **settings: Any) -> subprocess.Popen[Any]:
+    """Start a process in a new process group: Ctrl-C reaches the benchmark alone, which ends the group."""
+    return subprocess.Popen(command, start_new_session=True, **settings)
+
+
+def end_group(process: subprocess.Popen[Any], grace_s: float = 0) -> None:
+    """End a process of `start_group` and the processes that it started.
+
+    Args:
+        process: the first process of the group; it may have ended already.
+        grace_s: seconds that the process has to end by itself before the group is killed.
+    """
+    if grace_s:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(grace_s)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 class ProcessTree:

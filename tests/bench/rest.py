@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import socket
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +15,12 @@ import requests
 
 from bench.load import Load
 from bench.measured import Pass, ReadLine
-from bench.processes import ProcessTree
+from bench.processes import ProcessTree, end_group, start_group
 from bench.worker import ENVIRONMENT
 from bench.workloads import Page, Workload
 
 START_TIMEOUT_S = 120
+STOP_TIMEOUT_S = 30
 REQUEST_TIMEOUT_S = 600
 
 
@@ -40,7 +40,7 @@ class RestSubject:
         port = free_port()
         self._url, self._log_file = f"http://127.0.0.1:{port}", log_file
         with log_file.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = start_group(
                 [part.replace("{port}", str(port)) for part in command],
                 stdout=log,
                 stderr=log,
@@ -52,17 +52,23 @@ class RestSubject:
         self._bodies: dict[tuple[str, str], bytes] = {}
 
     def __enter__(self) -> RestSubject:
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            end_group(self._process)
+            raise
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        end_group(self._process, grace_s=STOP_TIMEOUT_S)
+
+    def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 tail = self._log_file.read_text(errors="replace").splitlines()[-10:]
                 raise RestError("\n".join(["the server did not start:", *tail]))
             time.sleep(0.2)
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._process.terminate()
-        self._process.wait()
 
     def read(self, workload: Workload, pages: Sequence[Page], clients: int) -> Pass:
         """One pass over the pages."""

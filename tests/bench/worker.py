@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measured import Pass
-from bench.processes import ProcessTree
+from bench.processes import ProcessTree, end_group, start_group
 from bench.workloads import Page
 
 SCRIPTS = Path(__file__).parent / "workers"
@@ -35,7 +35,7 @@ class Worker:
     def __init__(self, interpreter: Path, script: str, configuration: dict[str, Any], log_file: Path) -> None:
         self._script, self._log_file = script, log_file
         with log_file.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = start_group(
                 [str(interpreter), str(SCRIPTS / script), json.dumps(configuration)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -46,12 +46,15 @@ class Worker:
         self.tree = ProcessTree(self._process.pid)
 
     def __enter__(self) -> Worker:
-        self._answer()  # that it is ready
+        try:
+            self._answer()  # that it is ready
+        except BaseException:
+            end_group(self._process)
+            raise
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self._process.kill()
-        self._process.communicate()
+        end_group(self._process)
 
     def read(self, pages: Sequence[Page]) -> Pass:
         """One pass over the pages."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import typer
 
-from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
+from tritonocr_backend.cli.reporting import exit_on_error, progress_bar, say
 from tritonocr_backend.zoo import programs
 from tritonocr_backend.zoo.programs import Program
 
 app = typer.Typer()
+
+SIGN_OF_LIFE_S = 10
 
 # perf_analyzer looks for these names; the wheel of tritonserver contains the libraries under longer names.
 _LIBRARIES = {"libb64.so.0d": "libb64-*.so.0d", "libcudart.so.12": "libcudart-*.so.12*"}
@@ -32,8 +36,20 @@ def perf_analyzer(context: typer.Context) -> None:
         binary = next(_fetch(programs.PERF_ANALYZER).rglob("perf_analyzer"))
         _link_libraries(Path(scratch), _fetch(programs.TRITONSERVER) / "nvidia_pytriton.libs")
         environment = {**os.environ, "LD_LIBRARY_PATH": scratch}
-        status = subprocess.run([str(binary), *context.args], env=environment, check=False).returncode
+        status = _run([str(binary), *context.args], environment)
     raise typer.Exit(status)
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run perf_analyzer, which prints nothing before its results, and say that it is still measuring."""
+    started_s = time.monotonic()
+    with subprocess.Popen(command, env=environment) as process:
+        while True:
+            try:
+                return process.wait(SIGN_OF_LIFE_S)
+            except subprocess.TimeoutExpired:
+                seconds = time.monotonic() - started_s
+                say(f"tritonocr: perf_analyzer is measuring, {seconds:.0f} s so far", err=True)
 
 
 def _fetch(program: Program) -> Path:
