@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import floor, frexp, inf
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 _HEIGHT_RATIO = 2.0
 _ROWS_PER_CELL = 32
+_PRUNED_FROM = 4  # ends; fewer are not searched for those that are too far to the left
 
 
 def chain_rows(boxes: NDArray[np.float64], max_gap: float = inf) -> list[list[int]]:
@@ -30,24 +30,15 @@ def chain_rows(boxes: NDArray[np.float64], max_gap: float = inf) -> list[list[in
         Indices into `boxes`, each exactly once. O(n log n): a grid finds the rows nearby.
     """
     rows: list[list[int]] = []
-    ends: dict[tuple[int, int], list[int]] = defaultdict(list)
+    ends = _RowEnds(max_gap)
     values = boxes.tolist()
     for index in np.lexsort((boxes[:, 1], boxes[:, 0])).tolist():
-        box = values[index]
-        cells = _cells_nearby(box)
-        nearby = [row for cell in cells if cell in ends for row in ends[cell][-_ROWS_PER_CELL:]]
-        row = min(
-            (row for row in nearby if _is_beside(values[rows[row][-1]], box, max_gap)),
-            key=lambda row: (abs(_center(values[rows[row][-1]]) - _center(box)), row),
-            default=None,
-        )
+        row = ends.take_nearest(values[index])
         if row is None:
             row = len(rows)
-            rows.append([index])
-        else:
-            ends[_cell(values[rows[row][-1]])].remove(row)
-            rows[row].append(index)
-        ends[_cell(box)].append(row)
+            rows.append([])
+        rows[row].append(index)
+        ends.add(values[index], row)
     if not rows:
         return []
     by_center = np.argsort(joint_boxes(boxes, rows)[:, [1, 3]].sum(axis=1), kind="stable")
@@ -77,36 +68,68 @@ def joint_boxes(
     )
 
 
-def _center(box: list[float]) -> float:
-    return (box[1] + box[3]) / 2
+_End = tuple[float, float, float, float, int]
+"""The last box of a row: its vertical centre, height, width and right edge; and the number of the row."""
 
 
-def _level(box: list[float]) -> int:
-    return frexp(box[3] - box[1])[1]
+class _RowEnds:
+    """The last boxes of rows, in a grid that finds those beside a box. Boxes come from left to right."""
 
+    def __init__(self, max_gap: float) -> None:
+        self._max_gap = max_gap
+        self._cells: dict[tuple[int, int], list[_End]] = {}
 
-def _cell(box: list[float]) -> tuple[int, int]:
-    """Cell of the grid: a power of two above the height, and the centre in units of it."""
-    level = _level(box)
-    return level, floor(_center(box) / 2.0**level)
+    def add(self, box: list[float], row: int) -> None:
+        """Add the last box of a row."""
+        left, top, right, bottom = box
+        height, center = bottom - top, (top + bottom) / 2
+        level = frexp(height)[1]
+        end = center, height, right - left, right, row
+        held = self._cells.setdefault((level, floor(center / 2.0**level)), [])
+        held.append(end)
+        del held[:-_ROWS_PER_CELL]
 
+    def take_nearest(self, box: list[float]) -> int | None:
+        """Remove the last box that stands beside a box and is nearest in height; return its row."""
+        left, top, right, bottom = box
+        height, center = bottom - top, (top + bottom) / 2
+        nearest: tuple[float, int] = inf, 0
+        found: tuple[list[_End], _End] | None = None
+        for held in self._near(center, height, left):
+            for end in held:
+                distance = abs(end[0] - center)
+                if (distance, end[4]) < nearest and self._is_beside(
+                    end, height, right - left, left, distance
+                ):
+                    nearest, found = (distance, end[4]), (held, end)
+        if found is None:
+            return None
+        found[0].remove(found[1])
+        return nearest[1]
 
-def _cells_nearby(box: list[float]) -> list[tuple[int, int]]:
-    """Cells of all boxes that could stand beside a box: at most twice as high, half a height away."""
-    half, center, level = (box[3] - box[1]) / 2, _center(box), _level(box)
-    return [
-        (size, cell)
-        for size in (level - 1, level, level + 1)
-        for cell in range(floor((center - half) / 2.0**size), floor((center + half) / 2.0**size) + 1)
-    ]
+    def _near(self, center: float, height: float, left: float) -> Iterator[list[_End]]:
+        """Yield the cells of all ends that could stand beside a box: at most twice as high, half a height up.
 
+        A cell is a power of two above the height, and the centre in units of it.
+        """
+        level, half = frexp(height)[1], height / 2
+        for size in (level - 1, level, level + 1):
+            unit = 2.0**size
+            for cell in range(floor((center - half) / unit), floor((center + half) / unit) + 1):
+                held = self._cells.get((size, cell))
+                if held is None:
+                    continue
+                if len(held) > _PRUNED_FROM and self._max_gap < inf:
+                    held[:] = [end for end in held if left - end[3] <= self._max_gap * end[1]]
+                yield held
 
-def _is_beside(end: list[float], box: list[float], max_gap: float) -> bool:
-    heights = end[3] - end[1], box[3] - box[1]
-    lower, gap = min(heights), box[0] - end[2]
-    return (
-        max(heights) <= _HEIGHT_RATIO * lower
-        and abs(_center(end) - _center(box)) < lower / 2
-        and -lower / 2 <= gap
-        and (gap <= 0 or gap <= max_gap * max(min(lower, end[2] - end[0], box[2] - box[0]), 1e-9))
-    )
+    def _is_beside(self, end: _End, height: float, width: float, left: float, distance: float) -> bool:
+        _, end_height, end_width, end_right, _ = end
+        lower, higher = (height, end_height) if height < end_height else (end_height, height)
+        gap = left - end_right
+        return (
+            distance < lower / 2
+            and higher <= _HEIGHT_RATIO * lower
+            and -lower / 2 <= gap
+            and (gap <= 0 or gap <= self._max_gap * max(min(lower, end_width, width), 1e-9))
+        )
