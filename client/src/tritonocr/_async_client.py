@@ -100,7 +100,7 @@ class AsyncOCRClient:
         return time.monotonic() - self._answered_s < seconds
 
     async def settings(self) -> dict[str, Any]:
-        """Return the default of each option, as the server states it; the server is asked once."""
+        """Return the server's default of each option; the client requests them once."""
         if self._server_settings is None:
             config = await self._transport.model_config(self.model_name)
             self._server_settings = settings_from_model_config(config)
@@ -219,7 +219,7 @@ class AsyncOCRClient:
         retry: Retry | None = None,
         progress: bool | None = None,
     ) -> AsyncPrediction:
-        """Prepare a call of `predict()`; None stands for the client's own value.
+        """Prepare a call of `predict()`; None selects the client's value.
 
         Args:
             options: checked options.

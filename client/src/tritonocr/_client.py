@@ -57,7 +57,7 @@ class OCRClient:
         return self._loop.run(self._client.health())
 
     def settings(self) -> dict[str, Any]:
-        """Return the default of each option, as the server states it; the server is asked once."""
+        """Return the server's default of each option; the client requests them once."""
         return self._loop.run(self._client.settings())
 
     def models(self) -> dict[str, list[str]]:

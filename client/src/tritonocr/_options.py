@@ -1,4 +1,4 @@
-"""The options of `predict()`: checking what a caller gives, and reading what a server tells.
+"""Check the options of a caller, and read the settings of a server.
 
 `tritonocr_common.options` has the table.
 """

@@ -23,7 +23,7 @@ _OTHER_KEYS = {
     *("pipeline_name", "text_type", "use_doc_preprocessor", "module_name", "model_name", "model_dir"),
     *KEYS_WITHOUT_EFFECT,
 }
-# Far more than any configuration has; a few aliases of aliases can stand for billions of values.
+# Far more than any configuration has; a few nested aliases can expand to billions of values.
 _MOST_VALUES = 10_000
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from tritonocr import AsyncOCRClient, OverloadedError, TritonOCRError
 
 READ_WITHIN_S = 60.0
-"""A page that was read in this time shows that the server reads pages; else a small page is read."""
+"""If a page was read within this time, the server is ready; else a small page is read."""
 TIMEOUT_S = 10.0
 
 

@@ -1,4 +1,4 @@
-"""Request ids, and one log line per request with its id. The log holds nothing of the document."""
+"""Request ids, and one log line per request with its id. The log contains no content of the document."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _given_id(scope: Scope) -> str | None:
 
 
 def route_of(scope: Scope) -> str:
-    """Return the route of a request, such as `/ocr`: the path itself could hold anything.
+    """Return the route of a request, such as `/ocr`: the path itself can contain any text.
 
     Static files have the path of their mount, such as `/static`.
     """

@@ -68,7 +68,7 @@ _NUMBERS = tuple(name for name in PipelineOptions.model_fields if OPTIONS[name].
 
 
 class Correction(_Model):
-    """The text that a person gives a line."""
+    """A line's text as corrected by a person."""
 
     page: int = Field(ge=0, description="Index of the page in the response, from 0.")
     line: int = Field(ge=0, description="Index of the line in `rec_texts`, from 0.")

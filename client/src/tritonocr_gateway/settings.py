@@ -18,7 +18,7 @@ _MIB = 1 << 20
 
 
 class Settings(BaseSettings):
-    """The gateway's settings. The command line comes first, then `TRITONOCR_REST_…`, then the default."""
+    """The gateway's settings. The command line overrides `TRITONOCR_REST_…`, which overrides the default."""
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True)
 

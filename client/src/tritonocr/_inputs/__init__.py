@@ -1,1 +1,1 @@
-"""The inputs of `predict()`: what an argument stands for, and how each file's content is read."""
+"""The inputs of `predict()`: find the files that an argument names, and read their content."""

@@ -33,7 +33,7 @@ def bgr_from_pil(image: Any) -> NDArray[np.uint8]:
         return np.ascontiguousarray(np.asarray(_rgb(_upright(image)))[:, :, ::-1])
     except InvalidInputError:
         raise
-    except Exception as error:  # whatever PIL raises is the fault of this one image
+    except Exception as error:  # any exception of PIL concerns only this image
         mode = getattr(image, "mode", "unknown")
         raise InvalidInputError(f"The PIL image (mode {mode}) cannot be read: {error}.") from error
 

@@ -115,7 +115,7 @@ def _read_open_file(file: Any) -> bytes:
     if isinstance(content, (bytes, bytearray, memoryview)):
         return bytes(content)
     if hasattr(content, "close"):
-        content.close()  # a coroutine: nobody will await it
+        content.close()  # a coroutine: it will not be awaited
     raise InvalidInputError(f"The open file's read() returned {type(content).__name__}; expected bytes.")
 
 

@@ -227,7 +227,7 @@ def _width(character: str) -> int:
 def _spaced_words(
     text: str, pieces: Sequence[PlacedText], characters: Sequence[PlacedText]
 ) -> Iterator[TextWord]:
-    """Join the pieces of a line that no space parts, such as a word and its comma."""
+    """Join the pieces of a line that no space separates, such as a word and its comma."""
     waiting = list(characters)
     for group, end in _groups(text, pieces):
         joined = "".join(piece.text for piece in group)

@@ -110,7 +110,7 @@ def _local_file(path: str | None) -> Path | None:
 
 @dataclass(frozen=True)
 class _SpooledPage:
-    """What a page in the spool is for.
+    """The purpose of a page in the spool.
 
     Attributes:
         index: the page of the document that it belongs to.

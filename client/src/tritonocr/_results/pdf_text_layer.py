@@ -1,4 +1,4 @@
-"""The invisible text of a PDF page: where each word stands, and the font that it is written in."""
+"""The invisible text of a PDF page: the position and the font of each word."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FONT_NAME = "/TritonOCRText"
 _ADVANCE_EM = 0.5
 _DESCENT_EM = 0.2
 _MOST_MAPPINGS = 100  # Adobe Technical Note 5411: entries per bfchar block
-_LEVEL_DEG = 0.5  # a line that is tilted by less is level
+_LEVEL_DEG = 0.5  # a line with a smaller tilt is written horizontally
 _STEEP_DEG = 6.0
 _SIZE_OF_STEEP = 0.3  # of a steep line's height: larger words run into those of the lines above and below
 _SAME_SIZE = 0.2  # lines of a block whose heights differ by less get one font size
@@ -227,7 +227,7 @@ def _shown(
 
 
 def _direction(quad: Points) -> tuple[Points, float]:
-    """Return the axis that a line runs along, as a unit vector, and the angle between both in degrees."""
+    """Return the axis of a line as a unit vector, and the angle between the line and the axis in degrees."""
     along = quad[1] - quad[0] + quad[2] - quad[3]
     angle = float(np.degrees(np.arctan2(along[1], along[0])))
     nearest = 90 * round(angle / 90)

@@ -64,7 +64,7 @@ def reading_quad(poly: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def reads_right_to_left(text: str) -> bool:
-    """Whether the first character with a direction goes right to left (Unicode Annex 9, rule P2)."""
+    """Return whether the first character with a direction is right-to-left (Unicode Annex 9, rule P2)."""
     directions = (unicodedata.bidirectional(character) for character in text)
     strong = (direction for direction in directions if direction in ("L", "R", "AL"))
     return next(strong, "L") != "L"

@@ -135,7 +135,7 @@ def encoded_picture(picture: Image, suffix: str) -> bytes:
 
 
 def picture_suffix(input_path: str | None, size_px: tuple[int, int]) -> str:
-    """Return the input's own suffix if its format can hold a picture of this size, else `.png`."""
+    """Return the input's suffix if its format allows a picture of this size, else `.png`."""
     suffix = input_name(input_path).suffix if input_path else ""
     return suffix if max(size_px) <= _MAX_SIDE_PX.get(suffix.lower(), 0) else ".png"
 

@@ -1,1 +1,1 @@
-"""Connections to Triton servers; `connect` alone knows all kinds of them."""
+"""Connections to Triton servers; only `connect` imports all kinds of them."""

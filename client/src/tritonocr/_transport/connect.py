@@ -1,4 +1,4 @@
-"""Make the connection for an address; only this module knows every kind of transport."""
+"""Make the connection for an address; only this module imports every kind of transport."""
 
 from __future__ import annotations
 

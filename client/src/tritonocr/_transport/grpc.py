@@ -42,7 +42,7 @@ _CHANNEL_OPTIONS = {
 }
 # Without this header Triton sends the errors of a stream as messages, which have no status.
 _STATUS_IN_STREAMS = ("triton_grpc_error", "true")
-# Our own timer ends a call that gRPC does not end; gRPC's deadline comes first.
+# gRPC's deadline normally ends a call; this margin later, our timer ends a call that gRPC does not end.
 _GRACE_S = 1.0
 
 _T = TypeVar("_T")
@@ -96,7 +96,7 @@ class GrpcTransport:
         return loaded_models(answer.get("model_stats", ()))
 
     async def health(self, model_name: str) -> Health:
-        """Ask whether the server and the model are ready."""
+        """Return whether the server and the model are ready."""
         questions = {
             "live": self._ask("ServerLive", service_pb2.ServerLiveRequest()),
             "ready": self._ask("ServerReady", service_pb2.ServerReadyRequest()),
@@ -164,7 +164,9 @@ async def _within(answer: Awaitable[_T], timeout_s: float | None, grace_s: float
         asyncio.TimeoutError: the time is over.
     """
     task = asyncio.ensure_future(answer)
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else may look
+    task.add_done_callback(
+        lambda done: done.cancelled() or done.exception()
+    )  # otherwise asyncio warns of an exception that nothing retrieves
     try:
         await asyncio.wait({task}, timeout=None if timeout_s is None else max(timeout_s, 0) + grace_s)
         if not task.done():

@@ -84,7 +84,7 @@ class HttpTransport:
         return loaded_models(json.loads(content)["model_stats"])
 
     async def health(self, model_name: str) -> Health:
-        """Ask whether the server and the model are ready."""
+        """Return whether the server and the model are ready."""
         paths = ("v2/health/live", "v2/health/ready", f"v2/models/{model_name}/ready")
         return Health(*await asyncio.gather(*map(self._is_ok, paths)))
 

@@ -61,7 +61,7 @@ class LoopThread:
         except CancelledError as error:
             raise RequestCancelledError("The request was cancelled.") from error
         except BaseException:
-            future.cancel()  # the caller was interrupted: nobody needs the result
+            future.cancel()  # the caller was interrupted and does not need the result
             raise
 
     def close(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:

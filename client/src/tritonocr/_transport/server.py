@@ -20,7 +20,7 @@ _logger = logging.getLogger("tritonocr")
 # Attempts in which a server may have started to read the file, before the file is given up: a file that stops
 # servers must not stop all of them.
 MAX_BEGUN = 3
-# Pauses before a failed server is asked again: doubled each time, and shortened at random so that clients do
+# Pauses between checks of a failed server: doubled each time, and shortened at random so that clients do
 # not return together.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 PROBE_EVERY_S = 2.0

@@ -1,4 +1,4 @@
-"""One transport over several servers: a request goes to the least busy one, and to another if that one fails.
+"""One transport over several servers: it sends each request to the least busy server, and retries on others.
 
 gRPC's own round-robin distributes requests by number. It does not know how long a request takes, and pages
 differ by a factor of a hundred; nor does it know that a server is draining. Here the number of unanswered

@@ -108,7 +108,7 @@ def show(output: str, page: OCRResult, *, with_names: bool) -> None:
 
 
 def check_printable(output: str, job_count: int) -> None:
-    """Check that standard output can hold the results.
+    """Check that standard output can take the results.
 
     Raises:
         InvalidInputError: several documents of a format that cannot follow each other in one stream, or a PDF

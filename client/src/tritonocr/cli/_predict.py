@@ -144,7 +144,7 @@ def _predict(
         client = stack.enter_context(_pipeline(pipeline, preset, url, device, timeout_s, reached_by))
         prediction = Prediction(
             client,
-            options=_with_what_the_format_holds(options, output, save_path),
+            options=_with_format_options(options, output, save_path),
             raises=False,
             jobs=jobs_in_flight,
             timeout_s=timeout_s,
@@ -177,13 +177,13 @@ def _check_before_start(
         raise typer.Exit(int(ExitCode.FILES_FAILED))
 
 
-def _with_what_the_format_holds(
+def _with_format_options(
     options: Mapping[str, OptionValue], output: str, save_path: Path | None
 ) -> dict[str, OptionValue]:
-    """Add the options that make the server return the pictures and the words that the format holds."""
+    """Add the options that make the server return the pictures and words that the format needs."""
     held: dict[str, OptionValue] = {"return_word_box": True} if has_words(output) else {}
     if output in PDFS:
-        # The text lies on the pages as they were given, and only what a page lacks is added.
+        # The text is placed on the original pages, and only missing text is added.
         held |= {"coordinates": "input", "pdf_text": "auto"}
     return {**held, **options, "return_page_images": needs_pictures(output, save_path)}
 

@@ -42,7 +42,7 @@ ENDS_THE_RUN = (
     ModelNotFoundError,
     ServerUnavailableError,
 )
-# Attempts again for a file that failed through the server's fault.
+# Further attempts for a file if the server failed on it.
 RETRIES = 2
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 _logger = logging.getLogger("tritonocr")

@@ -297,7 +297,7 @@ def _responses(
 
 
 def _client_options(service: Service, fields: OCRFields, media_type: str) -> dict[str, Any]:
-    """Return the options of a request to the server, with those that make it return what a format holds."""
+    """Return the options of a request to the server, with the options that the format needs."""
     draws = media_type == JSON and _visualize(service, fields)
     shows = media_type in (JSON, NDJSON) and bool(fields.return_page_image)
     options = {
@@ -324,9 +324,9 @@ def _response_options(
 
 
 def _held_by(media_type: str) -> dict[str, Any]:
-    """Return the options that make the server return what a format holds."""
+    """Return the options that make the server return the content of a format."""
     if media_type == PDF:
-        # The text lies on the pages as they were given, and only what a page lacks is added.
+        # The text is placed on the original pages, and only missing text is added.
         return {"return_word_box": True, "coordinates": "input", "pdf_text": "auto"}
     return {"return_word_box": True} if media_type in DOCUMENTS and DOCUMENTS[media_type].has_words else {}
 

@@ -20,7 +20,7 @@ from tritonocr_gateway.metrics import Metrics
 _log = logging.getLogger(__name__)
 
 MAX_INTERRUPTIONS: Final = 5  # without a page in between: the document itself then stops the server
-_POLL_S: Final = 5.0  # between two looks for jobs that other gateways have left
+_POLL_S: Final = 5.0  # between two searches for jobs that other gateways have left
 _RETRY_S: Final = 5.0  # before a job is tried again, or an unavailable server or database
 
 Ready = Callable[[], Awaitable[bool]]
@@ -118,7 +118,7 @@ class JobRunner:
         finally:
             del self._reading[job.id]
             renewal.cancel()
-            if not task.done():  # the gateway stops: the job goes on after the restart
+            if not task.done():  # the gateway stops: the job continues after the restart
                 task.cancel()
                 await asyncio.wait({task})
                 with contextlib.suppress(LostClaimError, NotReadyError):

@@ -20,7 +20,7 @@ app = typer.Typer()
 
 SIGN_OF_LIFE_S = 10
 
-# perf_analyzer looks for these names; the wheel of tritonserver contains the libraries under longer names.
+# perf_analyzer loads these names; the wheel of tritonserver has the libraries under longer names.
 _LIBRARIES = {"libb64.so.0d": "libb64-*.so.0d", "libcudart.so.12": "libcudart-*.so.12*"}
 
 

@@ -1,4 +1,4 @@
-"""`tritonocr serve`: the server in the foreground, until it is told to stop."""
+"""`tritonocr serve`: run the server in the foreground until SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def read_jpeg(image: PIL.Image.Image, data: bytes, reduction_of: ReductionOf) ->
     orientation = exif_orientation(image)
     if image.mode in SIMPLEJPEG_MODES:
         height, width = (-(-side // reduction) for side in size) if reduction > 1 else (0, 0)
-        with suppress(ValueError):  # damaged: OpenCV decodes what is there
+        with suppress(ValueError):  # damaged: OpenCV decodes the undamaged part
             pixels = simplejpeg.decode_jpeg(data, "BGR", min_height=height, min_width=width)
             upright = np.ascontiguousarray(UPRIGHT[orientation](pixels))
             is_transposed = orientation >= FIRST_TRANSPOSED_ORIENTATION

@@ -21,7 +21,7 @@ MIN_PICTURE_SIDE_PX = 16
 MIN_PICTURE_AREA = 0.002  # of the page; smaller pictures are icons
 GLYPH_SEGMENTS = 6  # a filled path of at least so many segments may be the outline of a character
 GLYPH_HEIGHT_POINTS = (2.0, 72.0)
-MIN_GLYPHS = 20  # so many outlines on a page are text that was converted to paths
+MIN_GLYPHS = 20  # a page with this number of outlines contains text that was converted to paths
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class PageContent:
 
 
 def read_content(page: Any) -> PageContent:
-    """Look through the objects of a page and of its forms, up to `MAX_OBJECTS`."""
+    """Read the objects of a page and of its forms, at most `MAX_OBJECTS`."""
     pictures: list[Picture] = []
     glyphs: list[tuple[float, float, float, float]] = []
     for _, (item, kind, matrix) in zip(range(MAX_OBJECTS), _objects(page), strict=False):

@@ -22,7 +22,7 @@ from tritonocr_backend.core.errors import InvalidInputError
 _PIPE_BYTES = 1 << 20
 _MAX_IDLE_WORKERS = 2
 _MAX_RESTARTS = 3  # per document: a page that breaks the worker costs up to `RenderLimits.seconds`
-_BYTES_PER_PIXEL = 16  # PDFium's bitmap of the page and the bitmaps it blends into that one
+_BYTES_PER_PIXEL = 16  # PDFium's bitmap of the page, and the bitmaps that it blends into this bitmap
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ class PdfDocument:
         if worker is None:
             return
         if not self._busy.acquire(blocking=False):
-            worker.end()  # nobody waits for the page any more
+            worker.end()  # the page is not needed any more
             return
         with suppress(_WorkerEndedError):
             worker.request("close", seconds=self._limits.seconds, memory_bytes=self._limits.memory_bytes)

@@ -81,7 +81,7 @@ def _page_errors(index: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Placement:
-    """How a page becomes pixels: its (height, width) in px, px per unit of page space, and the warnings."""
+    """The rendering of a page: (height, width) in px, px per unit of page space, and warnings."""
 
     size: tuple[int, int]
     scale: float

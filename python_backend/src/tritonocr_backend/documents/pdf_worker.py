@@ -1,4 +1,4 @@
-"""The worker process that reads PDFs for an `ocr` instance, so that a hostile PDF cannot harm the instance.
+"""The worker process that reads PDFs for an `ocr` instance: a hostile PDF cannot crash the instance.
 
 A page of a few hundred bytes can request hours of drawing or gigabytes of memory. PDFium has no limits of
 its own and cannot be interrupted. The kernel limits this process, and the instance starts another one.
@@ -74,7 +74,7 @@ def _start_form_filling(pdf: pypdfium2.PdfDocument) -> None:
 
 
 class _Reader:
-    """Holds one open PDF at a time, and one open page of it."""
+    """The worker's open PDF and its open page."""
 
     def __init__(self) -> None:
         self._pdf: Any = None

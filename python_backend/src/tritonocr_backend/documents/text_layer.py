@@ -1,4 +1,4 @@
-"""The text layer of a page: text that the file itself states, with its place on the rendered page."""
+"""The text layer of a page: text in the file, with its position on the rendered page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How detection sees a page: scaled as a whole, or, if the page is a long strip, in tiles.
+"""Scale a page for detection: as a whole, or in tiles if the page is a long strip.
 
 PaddleX shrinks the longest side of a page to `limit_side_len`. The text of a long screenshot or of one very
 wide line is then too small to be found. Such a strip is scaled by its shortest side instead. The network sees
@@ -100,7 +100,7 @@ def detection_view(
 
 
 def strip_scale(size: tuple[int, int], limit_side_len: int, limit_type: LimitType) -> float | None:
-    """Return the scale at which detection sees a strip in tiles; None for a page that it sees as a whole.
+    """Return the scale of the tiles of a strip; None for a page that is scaled as a whole.
 
     Args:
         size: (height, width) of the page in pixels.
@@ -120,7 +120,7 @@ def strip_scale(size: tuple[int, int], limit_side_len: int, limit_type: LimitTyp
 
 
 def page_scale(size: tuple[int, int], limit_side_len: int, limit_type: LimitType) -> float:
-    """Return the scale at which detection sees a page of (height, width) px, in tiles or as a whole."""
+    """Return the scale of a page of (height, width) px for detection, in tiles or as a whole."""
     scale = strip_scale(size, limit_side_len, limit_type)
     return limit_ratio(*size, limit_side_len, limit_type) if scale is None else scale
 

@@ -1,4 +1,4 @@
-"""Document preprocessing around its networks: which way up a page is, and turning it."""
+"""Find the orientation of a page and rotate the page."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def _middle(page: Image) -> Image:
 
 
 def doc_angle(probabilities: Floats) -> int:
-    """Degrees (0, 90, 180 or 270) that a page must be turned counter-clockwise, from float32 [4]."""
+    """Return the degrees (0, 90, 180 or 270) of the counter-clockwise rotation, from float32 [4]."""
     return 90 * int(np.argmax(probabilities))
 
 
 def rotate(page: Page, angle: int) -> Page:
-    """Turn a page counter-clockwise by a multiple of 90 degrees; its pixels stay contiguous."""
+    """Rotate a page counter-clockwise by a multiple of 90 degrees; the pixels stay contiguous."""
     pixels = np.ascontiguousarray(np.rot90(page.pixels, k=angle // 90 % 4))
     return replace(page, pixels=pixels, size=page.size[::-1] if angle % 180 else page.size)

@@ -96,7 +96,7 @@ def flatten(page: Page, grid: Floats, *, exact: bool) -> tuple[Page, Floats | No
 
 
 def is_flat(grid: Floats, size: tuple[int, int]) -> bool:
-    """Return whether lines of text on a page are straight, as far as the network's grid tells.
+    """Return whether the lines of text on a page are straight, according to the network's grid.
 
     Perspective, tilt and cut margins leave a line straight; so does a page that is bent around a horizontal
     axis. docs/unwarping.md has the measurements that the two limits come from.
@@ -200,7 +200,7 @@ def sample(page: Image, grid: Floats, size: tuple[int, int], *, exact: bool = Fa
 
 
 def _places(grid: Floats, page: Image) -> Lattice:
-    """Return a grid's places in pixels of a page, 0 at the centre of its first pixel."""
+    """Return the positions of a grid in pixels of a page; the centre of the first pixel is 0."""
     scale = (np.array(page.shape[1::-1]) - 1) / 2
     return (grid.astype(np.float64) + 1) * scale[:, np.newaxis, np.newaxis]
 
@@ -222,7 +222,7 @@ def _tiles(lattice_row: NDArray[np.intp], width: int) -> Iterator[tuple[slice, s
 
 
 def _sample_tile(page: Image, x: Floats, y: Floats, target: Image, *, exact: bool) -> None:
-    """Sample the places (x, y) of a page into `target`, from the part of the page that they lie in."""
+    """Sample a page at the positions (x, y) into `target`, from the part of the page that contains them."""
     top, bottom = _span(y, page.shape[0])
     left, right = _span(x, page.shape[1])
     if max(bottom - top, right - left) > MAX_REMAP_SIDE_PX and x.size > 1:

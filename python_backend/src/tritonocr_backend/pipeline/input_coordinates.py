@@ -1,4 +1,4 @@
-"""The result of a page in coordinates of the page as the caller sent it."""
+"""Map the result of a page to the coordinates of the page as the caller sent it."""
 
 from __future__ import annotations
 

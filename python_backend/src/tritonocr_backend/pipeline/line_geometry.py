@@ -14,7 +14,7 @@ from tritonocr_backend.core.geometry import TALL_RATIO, min_area_quad, upright_s
 
 @dataclass(frozen=True)
 class LineRectangle:
-    """The rectangle around a line, in the line's own directions.
+    """The rectangle around a line, along the direction of the line.
 
     Attributes:
         corners: float32 [4, 2] in pixels: the line's top left, top right, bottom right and bottom left. The

@@ -1,4 +1,4 @@
-"""Read the lines of a page: cut them out, turn those that are upside down, recognise and decode them.
+"""Read the lines of a page: cut, rotate upside-down lines, recognise and decode.
 
 The lines of a page are read in chunks, each of which the crop stage bounds in bytes. The memory of a page
 therefore does not grow with its number of lines.
@@ -117,7 +117,7 @@ class LineReader:
         )
 
     async def _turn(self, cut: CutLines) -> NDArray[np.bool_] | None:
-        """Turn the images that are upside down; return which, or None if that is not asked for."""
+        """Rotate the upside-down images, and return which these are; None if line orientation is off."""
         if not self.settings.options["use_textline_orientation"] or not cut.images:
             return None
         outputs = await self._in_chunks(Role.TEXTLINE_ORIENTATION, cut.orientation_images)

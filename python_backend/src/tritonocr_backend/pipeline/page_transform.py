@@ -17,7 +17,7 @@ from tritonocr_backend.core.arrays import Floats
 
 @dataclass(frozen=True)
 class PageTransform:
-    """How a page was turned and flattened before it was read.
+    """The rotation and the unwarping of a page before detection.
 
     Attributes:
         input_size: (height, width) in pixels of the page as given.

@@ -1,4 +1,4 @@
-"""What the pipeline takes and returns: the settings of a page, and the page's lines, words and characters."""
+"""Records of the pipeline: the settings of a page, and its lines, words and characters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LineSource = Literal["ocr", "pdf"]
 
 @dataclass(frozen=True)
 class PageSettings:
-    """How a page is read.
+    """The settings for reading a page.
 
     Attributes:
         networks: the network of each role.

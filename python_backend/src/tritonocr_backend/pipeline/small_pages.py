@@ -1,4 +1,4 @@
-"""Pages that are cut tightly around a line or two, such as the crops of a form's fields.
+"""Handle pages that are tight crops of one or two lines, such as the fields of a form.
 
 Detection and recognition are trained on text with space around it, and the networks for whole documents fail
 on crops: document orientation turns 34 of 58 upright crops of receipts. Crops therefore keep their
@@ -20,19 +20,19 @@ from tritonocr_backend.pipeline.records import Line, PlacedText
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
 
 MIN_DOCUMENT_SIDE_PX = 192
-"""A page with a shorter side than this is a crop and not a document."""
+"""A page with a side below this number of pixels is a crop, not a document."""
 
 MARGIN_RATIO = 0.5
 """Width of the margin over the shorter side of the page."""
 
 
 def is_crop(page: Page) -> bool:
-    """Return whether a page is so small that it shows a line or two, and not a document."""
+    """Return whether a page is a crop of one or two lines, not a document."""
     return min(page.size) < MIN_DOCUMENT_SIDE_PX
 
 
 def margin_of(page: Page) -> int:
-    """Return the width in pixels of the margin with which a page is read; 0 for a document."""
+    """Return the width in pixels of the margin that is added to a page; 0 for a document."""
     return round(MARGIN_RATIO * min(page.size)) if is_crop(page) and page.reduction == 1 else 0
 
 

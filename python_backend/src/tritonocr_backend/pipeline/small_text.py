@@ -16,10 +16,10 @@ SMALL_BOX_PX = 13
 """Text is too small if the median short side of the boxes in the map is below this."""
 
 SUSPICIOUS_SCALE = 0.25
-"""A page without text is looked at again if detection saw it at less than this scale."""
+"""If no text is found at a scale below this value, detection runs again."""
 
 FINER = 2.5
-"""How much finer detection looks again."""
+"""Ratio of the scales of the second and the first detection."""
 
 
 def is_too_small(quads: Quads, scale: float) -> bool:

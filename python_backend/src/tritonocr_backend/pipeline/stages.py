@@ -24,9 +24,9 @@ from tritonocr_common.options import OPTIONS, OptionValueError
 
 MAX_CANDIDATES = 1_000_000
 MAX_CUT_BYTES = 1 << 25
-"""Bytes of line images that one call of the crop stage returns, apart from its last line."""
+"""Maximum bytes of line images per call of the crop stage, not counting its last line."""
 MAX_SAMPLED_PIXELS = 1 << 27
-"""Pixels of the page inside the lines that one call cuts; PaddleX's way copies all of them."""
+"""Maximum page pixels inside the lines that one call cuts; `exact` copies all of them."""
 MAX_CUT_BOXES = 4096
 MAX_DECODED_COLUMNS = MAX_WIDTH_PX // 4  # of the widest line; PP-OCR's networks have one per 8 px
 MAX_DECODED_LINES = MAX_CUT_BOXES * text_crop.MAX_PARTS

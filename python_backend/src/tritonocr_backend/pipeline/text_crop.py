@@ -1,4 +1,4 @@
-"""Cut the lines out of a page: upright line images at the recognition network's height, packed by width.
+"""Cut the lines of a page: upright line images of the height for recognition, packed by width.
 
 By default, one warp takes a line straight from the page to its final size. `exact` cuts in PaddleX's two
 steps: a warp to the line's own size, then a resize to PaddleX's width.
@@ -36,7 +36,7 @@ MIN_SPLIT_HEIGHT_PX = 12
 """A lower line has no letters that would be lost when it is squeezed; page rules are such lines."""
 
 MAX_PARTS = 4
-"""A line that is longer than this many parts of MAX_WIDTH_PX is squeezed into them."""
+"""Maximum number of parts of a line; a longer line is compressed to this number of parts."""
 
 PART_WIDTH_PX = 2400
 """Width at which a line that exceeds MAX_WIDTH_PX is split."""
@@ -198,7 +198,7 @@ def crop_line(page: Image, line: LineRectangle) -> Image:
         uint8 [h, w, 3].
     """
     corners, width, height = line.corners, line.width, line.height
-    if line.is_tall:  # PaddleX warps the box as it stands, and turns the pixels
+    if line.is_tall:  # PaddleX warps the box as it is, then rotates the pixels
         corners, width, height = np.roll(corners, 1, axis=0), height, width
     if hypot(*page.shape[:2]) > MAX_WARP_SIDE_PX:
         page, corners, scale = _cut_around(page, corners)
@@ -227,7 +227,7 @@ def _cut_around(page: Image, corners: Floats) -> tuple[Image, Floats, float]:
 
 
 def line_width(height: int, width: int) -> tuple[int, int]:
-    """Return how wide a line of this size is at 48 px height: its own width, up to a multiple of 32 px.
+    """Return the width of a line at 48 px height, rounded up to a multiple of 32 px.
 
     Returns:
         The content's width and the padded width, both in pixels.

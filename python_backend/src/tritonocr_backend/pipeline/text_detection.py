@@ -25,7 +25,7 @@ MAX_SIDE_LIMIT_PX = 4000
 MIN_SIDE_PX = 3
 MIN_EXPANDED_SIDE_PX = MIN_SIDE_PX + 2
 MAX_SCORED_PIXELS = 1 << 30
-"""Map pixels inside the bounding boxes of all candidates of a page."""
+"""Maximum number of map pixels inside the bounding boxes of all candidates of a page."""
 MAX_CONTOURS = 1 << 18
 """Contours that are found on a map; OpenCV and Python need about 2 KB for each."""
 
@@ -74,7 +74,7 @@ def resize_for_detection(
 
 
 def limit_ratio(height: int, width: int, limit_side_len: int, limit_type: LimitType) -> float:
-    """Return the scale at which PaddleX shows a page of this size in pixels to the network."""
+    """Return the scale at which PaddleX sends a page of this size in pixels to the network."""
     longest, shortest = max(height, width), min(height, width)
     ratio = 1.0
     if limit_type == "max" and longest > limit_side_len:
@@ -156,7 +156,7 @@ def db_postprocess(
 
 
 def clear_excess(mask: NDArray[np.uint8]) -> bool:
-    """Clear the upper rows of a mask with more than MAX_CONTOURS contours; return whether it had more.
+    """Clear the upper rows of a mask that has more than MAX_CONTOURS contours; return whether it had.
 
     Each contour has a row in which a run of pixels starts at it, and runs are counted fast. OpenCV returns
     the lowest contours first, so the upper ones are those that `max_candidates` leaves out.

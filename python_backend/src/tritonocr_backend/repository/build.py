@@ -240,7 +240,7 @@ def _write_weights(
             model_dir / layout.ONNX,
             config,
             version / ONNX_FILE,
-            # OpenVINO chooses what it computes in float16 itself.
+            # OpenVINO itself selects the layers that it computes in float16.
             half=network.precision == "f16" and network.engine == "onnxruntime",
             cast_first=uses_tensorrt(config.role, serving),
         )

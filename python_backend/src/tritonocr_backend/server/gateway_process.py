@@ -87,7 +87,7 @@ class GatewayProcess:
 
     def _launch(self) -> None:
         fd = self._listener.fileno()
-        # A session of its own: Ctrl-C at the terminal reaches only this process, which stops the gateway.
+        # A separate session: Ctrl-C at the terminal reaches only this process, which stops the gateway.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tritonocr", "gateway", "--fd", str(fd), *self._arguments],
             env={**os.environ, **restart_variables(self._restarts)},

@@ -93,7 +93,7 @@ def _from_any(original: Any) -> Any:
         if type(content) is not bytes:
             return original(value, *arguments)
         array = ctypes.py_object(_array_of_bytes(content))
-        ctypes.pythonapi.Py_IncRef(array)  # the caller receives a reference of its own
+        ctypes.pythonapi.Py_IncRef(array)  # the caller owns this reference
         return _Pointer.from_buffer(array).value
 
     return function

@@ -183,7 +183,7 @@ class Ocr:
         return await self._with_page_images(request, index, decoder, page, result)
 
     async def _text_layer(self, request: OcrRequest, index: int, decoder: PageDecoder) -> TextLayer | None:
-        """Return the page's own text if the request wants it and it can be used."""
+        """Return the text layer of the page if the request selects it and it is usable."""
         wanted = request.options["pdf_text"]
         layer = None if wanted == "ocr" else await decoder.text_layer(index)
         return layer if layer and (layer.is_sound or wanted == "only") else None
@@ -251,7 +251,7 @@ def _with_images(index: int, page: Page, result: PageResult, settings: PageSetti
 
 
 def _preprocessed(page: Page, result: PageResult, *, exact: bool) -> Image:
-    """Return all pixels of a page as it was read: turned and flattened."""
+    """Return all pixels of a page after rotation and unwarping."""
     if result.transform is None:
         return result.page.pixels
     turned = rotate(page, result.transform.angle).pixels

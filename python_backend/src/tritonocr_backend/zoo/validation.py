@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 
 def describe(error: ValidationError) -> str:
-    """Return the first problem: the dotted path of the value, the value, and what is expected."""
+    """Return the first problem: the dotted path of the value, the value, and the expected value."""
     problem = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in problem["loc"]) or "the file"
     if problem["type"] == "missing":

@@ -1,4 +1,4 @@
-"""Blocks: the rows of a region in paragraphs, headings and tables; and what stands in the page's margins."""
+"""Group the rows of a region, and the lines in the margins, into blocks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BlockKind(str, Enum):
 
 
 Row = list[int]
-"""Segments that stand side by side, in reading order."""
+"""Segments side by side, in reading order."""
 
 _HEADING_RATIO = 1.2  # of the height of body text
 _MOST_HEADING_ROWS = 4

@@ -92,7 +92,7 @@ def is_perpendicular(segments: Segments, members: Indices) -> bool:
 
 
 def are_parallel_lists(segments: Segments, left: Sequence[Indices], right: Sequence[Indices]) -> bool:
-    """Return whether two price lists stand side by side, such as the two halves of a menu.
+    """Return whether two price lists are side by side, such as the two halves of a menu.
 
     Args:
         segments: all segments of the page.
@@ -138,12 +138,14 @@ def _distances(segments: Segments, left: Indices, right: Indices) -> NDArray[np.
 
 
 def _is_running_text(segments: Segments, side: Indices) -> bool:
-    """Whether lines continue each other: prose that mostly fills its column and goes on in lower case."""
+    """Return whether the lines are prose: they mostly fill the column and continue in lower case."""
     traits, boxes = segments.traits, segments.boxes[side]
     if traits.is_prose[side].mean() < _LEAST_PROSE:
         return False
     widths = boxes[:, 2] - boxes[:, 0]
-    fill = float(np.median(widths) / np.percentile(widths, _FULL_LINE))  # the side may hold several columns
+    fill = float(
+        np.median(widths) / np.percentile(widths, _FULL_LINE)
+    )  # the side can contain several columns
     cased = side[traits.has_case[side]]
     if 2 * len(cased) >= len(side):
         return fill >= _LEAST_FILL and bool(traits.starts_lower[cased].mean() >= _LEAST_LOWER)

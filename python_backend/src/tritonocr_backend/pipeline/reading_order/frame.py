@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TALL_RATIO = 2.0
-"""A line over this many times as high as wide is vertical."""
+"""A line is vertical if its height exceeds its width by this factor."""
 
 
 @dataclass(frozen=True)

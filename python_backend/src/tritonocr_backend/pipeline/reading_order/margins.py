@@ -1,4 +1,4 @@
-"""Margins of a page: running headers, footers and page numbers; and footnotes."""
+"""Find the running headers, footers, page numbers and footnotes of a page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FOOTNOTE_TOP = 0.5  # of the page's height
 def split_margins(
     segments: Segments, bands: Sequence[Indices], page_y: tuple[float, float], texts: Sequence[str] | None
 ) -> tuple[list[Block], list[Indices], list[Block]]:
-    """Take the header and the footer off a page.
+    """Separate the header and the footer from a page.
 
     A header or footer is a single row in the page's margin, further from the text than the text's lines are
     from each other, and no larger than body text.

@@ -1,4 +1,4 @@
-"""Recursive XY-cut: from lines on a page to regions of one column each, in reading order.
+"""Divide the lines of a page into regions of one column each, in reading order (recursive XY-cut).
 
 Nagy and Seth's XY-cut (1984) on boxes (Ha, Haralick and Phillips, 1995), with three changes:
 
@@ -55,7 +55,7 @@ def regions(segments: Segments, members: Indices, depth: int = 0) -> list[Indice
     if len(members) < 2 or depth > _MAX_DEPTH:
         return [members] if len(members) else []
     found: list[Indices] = []
-    is_open = False  # whether the last region goes on
+    is_open = False  # whether the last region continues
     for group, gutters in _groups(segments, members):
         parts = _parts(segments, group, gutters)
         if len(parts) < 2:
@@ -68,7 +68,7 @@ def regions(segments: Segments, members: Indices, depth: int = 0) -> list[Indice
 
 
 def _parts(segments: Segments, group: Indices, gutters: list[Interval]) -> list[Indices]:
-    """Cut a group into columns, or into what stands above and below its sections; or not at all."""
+    """Divide a group into columns, or into the parts above and below a section; or not at all."""
     columns = _columns(segments, group, gutters)
     if len(columns) > 1:
         return columns
@@ -130,7 +130,7 @@ class _Group:
         return _Group(self.first, below.end, _intersection(self.white, below.white, least), extent)
 
     def is_continued(self, below: _Group, joined: _Group) -> bool:
-        """Return whether a common gutter goes on below, or neither has one.
+        """Return whether a common gutter continues below, or neither group has a gutter.
 
         Text in a gutter ends it, and a heading across one of several.
         """

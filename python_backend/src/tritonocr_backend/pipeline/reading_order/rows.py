@@ -1,4 +1,4 @@
-"""Rows: lines that stand side by side."""
+"""Group lines that are side by side into rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PRUNED_FROM = 4  # ends; fewer are not searched for those that are too far to t
 
 
 def chain_rows(boxes: NDArray[np.float64], max_gap: float = inf) -> list[list[int]]:
-    """Group boxes that stand side by side into rows, from top to bottom, each from left to right.
+    """Group boxes that are side by side into rows, from top to bottom, each row from left to right.
 
     Rows grow from left to right, so that a row may slope and bend: a box extends the row whose last box it
     stands beside. If it stands beside several, it extends the row whose last box is nearest in height. Two

@@ -43,7 +43,7 @@ class TextTraits:
 
 
 def text_traits(texts: Sequence[str] | None, boxes: NDArray[np.float64]) -> TextTraits:
-    """Return the traits of texts; without texts, lengths stand in for them.
+    """Return the traits of texts; without texts, of the lengths of the lines.
 
     Args:
         texts: n texts in logical order.
