@@ -43,9 +43,24 @@ def test_threads_are_bounded(name: str) -> None:
     assert SERVICES[name]["pids_limit"] >= 512
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_ports_are_published_on_this_machine_alone(name: str) -> None:
-    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name]["ports"])
+def test_ports_are_published_on_this_machine_alone() -> None:
+    override: dict[str, Any] = YAML(typ="safe").load(DOCKER / "compose.triton-ports.yaml")
+    services = [*SERVICES.values(), *override["services"].values()]
+    ports = [port for service in services for port in service.get("ports", ())]
+    assert len(ports) == 3 + 6
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_triton_is_reached_by_the_gateway_and_prometheus_alone(name: str) -> None:
+    """A single request to Triton's ports can crash Triton."""
+    assert "ports" not in SERVICES[name]
+    assert set(SERVICES[name]["networks"]) == {"triton"}
+    assert {other for other, service in SERVICES.items() if "triton" in service.get("networks", ())} == {
+        *SERVERS,
+        "gateway",
+        "prometheus",
+    }
 
 
 @pytest.mark.parametrize(
@@ -68,7 +83,7 @@ def test_it_is_built_from_its_dockerfile(name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_server_is_found_under_the_name_that_others_use(name: str) -> None:
-    assert SERVICES[name]["networks"]["default"]["aliases"] == ["server"]
+    assert SERVICES[name]["networks"]["triton"]["aliases"] == ["server"]
     assert SERVICES["gateway"]["environment"]["TRITONOCR_REST_URL"] == "server:8001"
     assert SERVICES["gateway"]["depends_on"][name] == {"condition": "service_healthy", "required": False}
 

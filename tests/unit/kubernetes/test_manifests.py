@@ -142,6 +142,30 @@ def test_pods_are_confined(built: dict[str, list[Manifest]], overlay: str) -> No
         assert "memory" in container["resources"]["limits"]
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_only_labelled_pods_reach_triton_and_only_by_grpc(
+    built: dict[str, list[Manifest]], overlay: str
+) -> None:
+    """A single request to Triton's ports can crash Triton, above all over HTTP."""
+    manifests = built[overlay]
+    rules = only(manifests, "NetworkPolicy", SERVER)["spec"]["ingress"]
+    ports = {
+        source["podSelector"]["matchLabels"].get("tritonocr-client", "prometheus"): rule["ports"]
+        for rule in rules
+        for source in rule["from"]
+    }
+    assert ports == {"true": [{"port": "grpc"}], "prometheus": [{"port": "metrics"}]}
+    services = [m["spec"] for m in manifests if m["kind"] == "Service" and m["metadata"]["name"] != GATEWAY]
+    assert [port["port"] for service in services for port in service["ports"]] == [8001, 8001]
+    assert not any(service.get("type", "ClusterIP") != "ClusterIP" for service in services)
+    labelled = [
+        m["metadata"]["name"]
+        for m in manifests
+        if m["kind"] == "Deployment" and "tritonocr-client" in m["spec"]["template"]["metadata"]["labels"]
+    ]
+    assert labelled == [GATEWAY]
+
+
 def _gibibytes(quantity: str) -> float:
     return float(quantity.removesuffix("Gi"))
 
