@@ -25,6 +25,10 @@ from tritonocr_backend.pipeline.records import Line, PageSettings, PlacedText
 
 MAX_LINES_PER_CALL = 64
 NOT_CLASSIFIED = -1
+MAX_CROP_PIXELS = 1 << 25
+"""The crop stage gets a larger page in parts, since /dev/shm keeps the size of the largest message."""
+CROP_MARGIN_PX = 64
+"""Pixels of the page around the quads of a part: a line's rectangle can exceed its quad."""
 
 _Outputs = dict[str, NDArray[Any]]
 
@@ -67,6 +71,21 @@ class CutLines:
 
 
 @dataclass(frozen=True)
+class PageView:
+    """A part of a page for the crop stage.
+
+    Attributes:
+        pixels: uint8 [h, w, 3].
+        quads: int32 [n, 4, 2] in the part.
+        origin: float32 [2], x and y of the part on the page, in pixels of the page as given.
+    """
+
+    pixels: Image
+    quads: Quads
+    origin: Floats
+
+
+@dataclass(frozen=True)
 class LineReader:
     """Reads the lines of one page by calling models."""
 
@@ -97,9 +116,10 @@ class LineReader:
         return lines, angles
 
     async def _cut(self, quads: Quads) -> CutLines:
+        view = self._view(quads)
         inputs: Tensors = {
-            "image": self.page.pixels,
-            "polys": quads,
+            "image": view.pixels,
+            "polys": view.quads,
             "reduction": np.array([self.page.reduction], dtype=np.int32),
             "exact": np.array([self.settings.exact]),
             "orientation_images": np.array([self.settings.options["use_textline_orientation"]]),
@@ -111,10 +131,29 @@ class LineReader:
             box_index=cut["line_index"],
             part_index=cut["part_index"],
             starts_word=cut["starts_word"],
-            quads=cut["line_quads"],
+            quads=cut["line_quads"] + view.origin,
             orientation_images=cut["orientation_images"],
             box_count=int(cut["polys_done"][0]),
         )
+
+    def _view(self, quads: Quads) -> PageView:
+        """Return the page with all quads; or the part of a large page around as many quads as fit.
+
+        `exact` takes the whole page, as PaddleX does.
+        """
+        pixels, reduction = self.page.pixels, self.page.reduction
+        if self.settings.exact or pixels.shape[0] * pixels.shape[1] <= MAX_CROP_PIXELS:
+            return PageView(pixels, quads, np.zeros(2, np.float32))
+        size = np.array(pixels.shape[1::-1])
+        starts = np.minimum.accumulate(quads.min(axis=1)) // reduction - CROP_MARGIN_PX
+        ends = np.maximum.accumulate(quads.max(axis=1)) // reduction + CROP_MARGIN_PX
+        starts, ends = np.clip(starts, 0, size), np.clip(ends, 0, size)
+        fitting = np.count_nonzero((ends - starts).prod(axis=1, dtype=np.int64) <= MAX_CROP_PIXELS)
+        count = max(1, int(fitting))
+        (left, top), (right, bottom) = starts[count - 1], ends[count - 1]
+        origin = starts[count - 1] * reduction
+        moved = (quads[:count] - origin).astype(np.int32)
+        return PageView(pixels[top:bottom, left:right], moved, origin.astype(np.float32))
 
     async def _turn(self, cut: CutLines) -> NDArray[np.bool_] | None:
         """Rotate the upside-down images, and return which these are; None if line orientation is off."""
