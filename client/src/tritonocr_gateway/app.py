@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 import tritonocr
+from tritonocr_common.memory import MemoryTrimmer
 from tritonocr_gateway.adapters import adapters
 from tritonocr_gateway.adapters.protocol import Adapter
 from tritonocr_gateway.admission import Admission, RequestRate
@@ -24,6 +26,8 @@ from tritonocr_gateway.service import Connect, Service, connect
 from tritonocr_gateway.settings import Settings
 from tritonocr_gateway.unread_bodies import UnreadBodyMiddleware
 from tritonocr_gateway.uploads import UploadLimiter
+
+_TRIM_EVERY_S = 5.0
 
 
 def create_app(settings: Settings | None = None, connect: Connect = connect) -> FastAPI:
@@ -93,9 +97,23 @@ def _lifespan(
                     metrics=metrics,
                 )
                 async with AsyncExitStack() as stack:
+                    stack.push_async_callback(_cancelled, asyncio.create_task(_return_memory()))
                     for adapter in enabled:
                         if adapter.lifespan:
                             await stack.enter_async_context(adapter.lifespan(app))
                     yield
 
     return lifespan
+
+
+async def _return_memory() -> None:
+    """Return the memory of large requests to the system every few seconds."""
+    trimmer = MemoryTrimmer()
+    while True:
+        await asyncio.sleep(_TRIM_EVERY_S)
+        await asyncio.to_thread(trimmer.trim)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -20,6 +20,10 @@ from tritonocr_backend.engines.batching import joined, split_batch
 BATCH_SIZES = {Role.TEXT_RECOGNITION: (8, 4, 1), Role.TEXTLINE_ORIENTATION: (8, 1)}
 
 
+RELEASE_ABOVE_BYTES = 1 << 24
+"""Images above this size leave up to 1 GB of intermediate results in the network, which is then released."""
+
+
 class OpenVinoEngine:
     """Run the contract graph with OpenVINO."""
 
@@ -35,6 +39,9 @@ class OpenVinoEngine:
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot load {network.directory / ONNX_FILE}: {error}") from error
         self.streams = streams_of(network)
+        self._compiled = compiled
+        # With one stream no other request is running meanwhile.
+        self._can_release = self.streams == 1 and network.options.device == "cpu"
         self.batch_sizes = BATCH_SIZES.get(network.role, (1,))
         self._requests: SimpleQueue[openvino.InferRequest] = SimpleQueue()
         for _ in range(self.streams):
@@ -52,6 +59,8 @@ class OpenVinoEngine:
         try:
             return joined([self._infer(request, part) for part in split_batch(image, self.batch_sizes)])
         finally:
+            if image.nbytes > RELEASE_ABOVE_BYTES and self._can_release:
+                self._compiled.release_memory()
             self._requests.put(request)
 
     def _infer(self, request: openvino.InferRequest, image: Image) -> list[NDArray[Any]]:

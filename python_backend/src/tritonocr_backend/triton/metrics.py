@@ -14,6 +14,7 @@ import psutil
 import triton_python_backend_utils as pb_utils
 
 from tritonocr_backend.core.contracts import LOAD_TIME_METRIC
+from tritonocr_common.memory import MemoryTrimmer
 
 Kind = Literal["COUNTER", "GAUGE", "HISTOGRAM"]
 
@@ -37,9 +38,14 @@ class InstanceMetrics:
         self._load_time, self._memory = load_time(), memory()
         self._load_time.set(time.time() - self._process.create_time())
         self._set_memory()
+        self._trimmer = MemoryTrimmer()
 
     def executed(self) -> None:
-        """Update the memory metric at most every `MEMORY_EVERY_S` seconds; call this after each execution."""
+        """Return freed memory, and update the memory metric at most every `MEMORY_EVERY_S` seconds.
+
+        Call this after each execution.
+        """
+        self._trimmer.trim()
         if time.monotonic() - self._memory_set_s > MEMORY_EVERY_S:
             self._set_memory()
 
