@@ -45,6 +45,9 @@ _STATUS_IN_STREAMS = ("triton_grpc_error", "true")
 # gRPC's deadline normally ends a call; this margin later, our timer ends a call that gRPC does not end.
 _GRACE_S = 1.0
 
+_SERVICE = "/inference.GRPCInferenceService"
+_SMALL_REQUEST_BYTES = 1 << 22
+
 _T = TypeVar("_T")
 
 # The process that uses gRPC. gRPC's threads do not exist in a forked child, where each call would hang.
@@ -62,21 +65,29 @@ class GrpcTransport:
         self._metadata = _metadata(headers or {})
         self._channel = _channel(address, tls)
         self._service = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        # Without a serializer: `_encoded` serializes large requests outside the event loop.
+        self._infer = self._channel.unary_unary(
+            f"{_SERVICE}/ModelInfer", response_deserializer=service_pb2.ModelInferResponse.FromString
+        )
+        self._stream_infer = self._channel.stream_stream(
+            f"{_SERVICE}/ModelStreamInfer",
+            response_deserializer=service_pb2.ModelStreamInferResponse.FromString,
+        )
 
     async def responses(self, request: Request, timeout_s: float | None) -> AsyncGenerator[Tensors, None]:
         """Send one request and yield its response, or each response of a decoupled model."""
         _check_process()
-        message = _message(request)
+        message = await _encoded(request)
         metadata = [*self._metadata, *_metadata(request.headers)]
         with self._translating(timeout_s):
             if not request.is_streamed:
-                call = self._service.ModelInfer(message, timeout=timeout_s, metadata=metadata)
+                call = self._infer(message, timeout=timeout_s, metadata=metadata)
                 answer = await _within(call, timeout_s)
                 yield named_tensors(InferResult(answer), request)
                 return
             # gRPC's own deadline would also count the time in which the caller works on a page.
             metadata.append(_STATUS_IN_STREAMS)
-            call = self._service.ModelStreamInfer(iter([message]), metadata=metadata)
+            call = self._stream_infer(iter([message]), metadata=metadata)
             allowance = Allowance(timeout_s)
             try:
                 while (answer := await _next_of(call, allowance)) is not grpc.aio.EOF:
@@ -197,14 +208,26 @@ def _metadata(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(name.lower(), value) for name, value in headers.items()]
 
 
-def _message(request: Request) -> Any:
+async def _encoded(request: Request) -> bytes:
+    """Serialize a request; a large one in a thread, since 100 MB block the event loop for 0.3 s."""
+    if sum(map(_size, request.inputs)) <= _SMALL_REQUEST_BYTES:
+        return _serialized(request)
+    return await asyncio.to_thread(_serialized, request)
+
+
+def _size(tensor: Tensor) -> int:
+    return sum(map(len, tensor.array.ravel())) if tensor.datatype == "BYTES" else tensor.array.nbytes
+
+
+def _serialized(request: Request) -> bytes:
     message = service_pb2.ModelInferRequest(model_name=request.model_name, id=request.request_id)
     for tensor in request.inputs:
         message.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.array.shape)
         message.raw_input_contents.append(_content(tensor))
     for name in request.outputs:
         message.outputs.add(name=name)
-    return message
+    content: bytes = message.SerializeToString()
+    return content
 
 
 def _content(tensor: Tensor) -> bytes:
