@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import tritonclient.grpc
@@ -275,3 +276,32 @@ def test_with_tls_the_doors_in_clear_text_stay_on_loopback(
             if connection.status == psutil.CONN_LISTEN and not is_loopback(connection.laddr.ip)
         }
         assert everywhere == {server.grpc_port}
+
+
+INFERENCE_KEY = "triton-grpc-protocol-tritonocr-key"
+RESTRICTED = (
+    "--grpc-restricted-protocol=inference:tritonocr-key=secret-of-the-gateway",
+    f"--http-restricted-api=inference:{INFERENCE_KEY}=secret-of-the-gateway",
+)
+
+
+def test_a_restricted_inference_api_stops_requests_that_crash_triton(tmp_path: Path) -> None:
+    """docs/security.md: a tensor of 2^62 rows without bytes, and JSON of 50 000 levels, crash Triton 2.51."""
+    small = tritonclient.grpc.InferInput("x", [3], "UINT8").set_data_from_numpy(np.ones(3, np.uint8))
+    huge = tritonclient.grpc.InferInput("x", [1 << 62], "UINT8")
+    huge._raw_content = b""
+    nested = b'{"inputs":[{"name":"x","shape":[1],"datatype":"UINT8","data":' + b"[" * 50_000
+    with small_server(tmp_path, extra_arguments=RESTRICTED) as server:
+        before = server.pid
+        with Grpc(server.grpc_url) as client:
+            for tensor in (small, huge):
+                with pytest.raises(InferenceServerException, match="protocol is restricted"):
+                    client.infer("echo", [tensor])
+            headers = {INFERENCE_KEY: "secret-of-the-gateway"}
+            assert client.infer("echo", [small], headers=headers).as_numpy("y").tolist() == [1, 1, 1]
+        request = urllib.request.Request(f"http://{server.http_url}/v2/models/echo/infer", nested)
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(request)
+        error.value.close()
+        assert error.value.code == 403
+        assert server.pid == before

@@ -42,8 +42,20 @@ def connect(settings: Settings) -> AsyncOCRClient:
     files = (settings.triton_ca, settings.triton_certificate, settings.triton_key)
     tls = TLS(*files) if any(files) else None
     return AsyncOCRClient(
-        settings.url, timeout_s=settings.timeout_s, restart_wait_s=settings.restart_wait_s, tls=tls
+        settings.url,
+        timeout_s=settings.timeout_s,
+        restart_wait_s=settings.restart_wait_s,
+        headers=triton_headers(settings),
+        tls=tls,
     )
+
+
+def triton_headers(settings: Settings) -> dict[str, str]:
+    """Return the headers of the gateway's requests to Triton."""
+    if settings.triton_header is None:
+        return {}
+    name, _, value = settings.triton_header.get_secret_value().partition(":")
+    return {name.strip(): value.strip()}
 
 
 def service_of(request: Request) -> Service:

@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     triton_key: FilePath | None = Field(
         default=None, description="PEM file with the private key of `triton_certificate`."
     )
+    triton_header: SecretStr | None = Field(
+        default=None,
+        description="Header `NAME: VALUE` of the gateway's requests to Triton, such as the key of a Triton "
+        "whose inference API is restricted.",
+    )
     max_body_bytes: int = Field(
         default=100 * _MIB, ge=1024, le=2048 * _MIB, description="Largest request body, in bytes."
     )
@@ -228,6 +233,13 @@ class Settings(BaseSettings):
     def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value:
             secret_bytes(value.get_secret_value())
+        return value
+
+    @field_validator("triton_header")
+    @classmethod
+    def _check_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not all(part.strip() for part in value.get_secret_value().partition(":")):
+            raise ValueError("expected NAME: VALUE")
         return value
 
     @field_validator("api_keys", mode="before")

@@ -19,6 +19,7 @@ from tritonocr_gateway import Settings
 from tritonocr_gateway.cli import gateway
 from tritonocr_gateway.errors import ERROR_MAPPINGS
 from tritonocr_gateway.schemas import OCRRequest, OCRResults, PageResult
+from tritonocr_gateway.service import triton_headers
 from tritonocr_gateway.settings import ENV_PREFIX
 
 DOCS = (Path(__file__).parents[3] / "docs" / "rest.md").read_text(encoding="utf-8")
@@ -120,3 +121,14 @@ def test_the_command_serves_with_its_options() -> None:
     finally:
         process.terminate()
         process.communicate(timeout=30)
+
+
+def test_the_gateway_sends_a_header_to_triton() -> None:
+    assert triton_headers(Settings(triton_header="tritonocr-key: a secret")) == {"tritonocr-key": "a secret"}
+    assert triton_headers(Settings()) == {}
+
+
+@pytest.mark.parametrize("header", ["name", "name:", ": value"])
+def test_a_header_needs_a_name_and_a_value(header: str) -> None:
+    with pytest.raises(ValueError, match="expected NAME: VALUE"):
+        Settings(triton_header=header)
