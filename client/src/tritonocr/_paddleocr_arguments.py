@@ -10,6 +10,7 @@ from typing import Any
 
 from tritonocr_common.languages import MODELS
 from tritonocr_common.options import OPTIONS
+from tritonocr_common.quoting import quoted
 
 from ._exceptions import InvalidInputError
 from ._options import known_language
@@ -113,7 +114,9 @@ def choose_models(
         InvalidInputError: the language or generation is unknown, or no model has both.
     """
     if ocr_version not in (None, *OCR_VERSIONS):
-        raise InvalidInputError(f"ocr_version is {ocr_version!r}; expected one of {', '.join(OCR_VERSIONS)}.")
+        raise InvalidInputError(
+            f"ocr_version is {quoted(ocr_version)}; expected one of {', '.join(OCR_VERSIONS)}."
+        )
     code = None if lang is None else known_language(lang)
     prefixes = ("text_detection_model", "text_recognition_model")
     if any(given[f"{prefix}_{end}"] is not None for prefix in prefixes for end in ("name", "dir")):
@@ -152,7 +155,7 @@ def model_names(code: str, ocr_version: str | None) -> tuple[str, str]:
     if version == "PP-OCRv3":
         return "PP-OCRv3_mobile_det", f"{'' if code == 'ch' else f'{code}_'}PP-OCRv3_mobile_rec"
     raise InvalidInputError(
-        f"No model of {version} reads lang={code!r}; leave out ocr_version, or name a model such as "
+        f"No model of {version} reads lang={quoted(code)}; leave out ocr_version, or name a model such as "
         f"text_recognition_model_name={MODELS[code]!r}."
     )
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 from tritonocr_common.nesting import expanded_size
 from tritonocr_common.paddlex_keys import KEYS_WITHOUT_EFFECT
 from tritonocr_common.presets import PresetError, preset_file
+from tritonocr_common.quoting import quoted
 
 from ._exceptions import InvalidInputError, missing_extra
 from ._options import OPTIONS, OCROptions, checked_options
@@ -75,7 +76,7 @@ def pipeline_config(pipeline: str | Path, config: Mapping[str, Any] | None) -> d
     for given in (name, None if is_file else str(pipeline)):
         if given not in (None, PIPELINE_NAME):
             raise InvalidInputError(
-                f"The pipeline is {given!r}; expected {PIPELINE_NAME!r} or the path of a YAML file."
+                f"The pipeline is {quoted(given)}; expected {PIPELINE_NAME!r} or the path of a YAML file."
             )
     return content
 
@@ -88,7 +89,7 @@ def preset_path(preset: str, pipeline: str | Path, config: Mapping[str, Any] | N
     """
     if config is not None or str(pipeline) != PIPELINE_NAME:
         given = "a config" if config is not None else f"the pipeline {str(pipeline)!r}"
-        raise InvalidInputError(f"The preset {preset!r} and {given} both choose the models; use one.")
+        raise InvalidInputError(f"The preset {quoted(preset)} and {given} both choose the models; use one.")
     try:
         return preset_file(preset)
     except PresetError as error:

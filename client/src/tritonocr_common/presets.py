@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
+from tritonocr_common.quoting import quoted
+
 Preset = Literal["paddlex", "fast", "accurate"]
 
 PRESETS: Final[Mapping[Preset, str]] = {
@@ -32,5 +34,5 @@ def preset_file(name: str) -> Path:
         PresetError: no preset has this name.
     """
     if name not in PRESETS:
-        raise PresetError(f"got {name!r}, expected one of {', '.join(PRESETS)}")
+        raise PresetError(f"got {quoted(name)}, expected one of {', '.join(PRESETS)}")
     return Path(__file__).parent / "pipelines" / f"{name}.yaml"

@@ -12,6 +12,7 @@ import uvicorn
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from tritonocr_common.quoting import quoted
 from tritonocr_gateway.app import create_app
 from tritonocr_gateway.connections import BACKLOG, bounded_protocol
 from tritonocr_gateway.request_log import log_config
@@ -136,7 +137,7 @@ def _sentence(error: ValidationError) -> str:
     name, message = str(first["loc"][0]), first["msg"].removeprefix("Value error, ")
     if "SecretStr" in str(Settings.model_fields[name].annotation):
         return f"{name} is invalid: {message}."
-    return f"{name} is {first['input']!r}: {message}."
+    return f"{name} is {quoted(first['input'])}: {message}."
 
 
 # typer reads a command's options from its signature. Settings declares these options.

@@ -10,9 +10,12 @@ import urllib.request
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from tritonocr_common.quoting import quoted
+
 from .._exceptions import FetchError
 
 MAX_URL_BYTES = 1 << 30
+_MAX_SHOWN_CHARACTERS = 200  # of a URL in an error
 URL_TIMEOUT_S = 60.0  # of the connection, and of each read
 URL_TOTAL_TIMEOUT_S = 600.0
 _CHUNK_BYTES = 1 << 20
@@ -34,25 +37,25 @@ def fetch(url: str) -> bytes:
         FetchError: the scheme is not http(s), also after a redirect; the connection fails or breaks; the
             status is not 200; or the file is larger than `MAX_URL_BYTES`.
     """
-    shown = _without_password(url)
+    shown = quoted(_without_password(url), _MAX_SHOWN_CHARACTERS)
     if not url.lower().startswith(("http://", "https://")):
-        raise FetchError(f"Cannot fetch {shown!r}: expected an http:// or https:// URL.")
+        raise FetchError(f"Cannot fetch {shown}: expected an http:// or https:// URL.")
     try:
         with _http_only_opener().open(_request(url), timeout=URL_TIMEOUT_S) as response:
             return _content(response)
     except _BrokenTransferError as error:
-        raise FetchError(f"Cannot fetch {shown!r}: {error}.") from error
+        raise FetchError(f"Cannot fetch {shown}: {error}.") from error
     except urllib.error.HTTPError as error:
         error.close()
         reason = next(iter(str(error.reason).splitlines()), "").rstrip(".")
         answer = f"{error.code} {reason}".rstrip()
-        raise FetchError(f"Cannot fetch {shown!r}: the server answered {answer}.") from error
+        raise FetchError(f"Cannot fetch {shown}: the server answered {answer}.") from error
     except http.client.IncompleteRead as error:
-        raise FetchError(f"Cannot fetch {shown!r}: the connection broke during the transfer.") from error
+        raise FetchError(f"Cannot fetch {shown}: the connection broke during the transfer.") from error
     except http.client.HTTPException as error:
-        raise FetchError(f"Cannot fetch {shown!r}: the server's response is not valid HTTP.") from error
+        raise FetchError(f"Cannot fetch {shown}: the server's response is not valid HTTP.") from error
     except (OSError, ValueError) as error:
-        raise FetchError(f"Cannot fetch {shown!r}: {getattr(error, 'reason', error)}.") from error
+        raise FetchError(f"Cannot fetch {shown}: {getattr(error, 'reason', error)}.") from error
 
 
 class _BrokenTransferError(Exception):

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
+from tritonocr_common.quoting import quoted
+
 from .._exceptions import InvalidInputError
 from .failure import OCRFailure
 from .formats import FORMATS, document_format, formatted
@@ -39,7 +41,9 @@ def save_document(
         TritonOCRError: the input was not read; no file is written then.
     """
     if format not in (*FORMATS, *PDFS):
-        raise InvalidInputError(f"The format is {format!r}; expected one of {', '.join((*FORMATS, *PDFS))}.")
+        raise InvalidInputError(
+            f"The format is {quoted(format)}; expected one of {', '.join((*FORMATS, *PDFS))}."
+        )
     ending = PDF_ENDING if format in PDFS else document_format(format).ending
     pages = (_read_page(result) for result in results)
     first = next(pages, None)

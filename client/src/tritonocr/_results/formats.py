@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from tritonocr_common.quoting import quoted
+
 from .._exceptions import InvalidInputError
 from .page_text import PageText, ResultOfPage, page_text
 from .writers import alto, csv, hocr, json, markdown, ndjson, page_xml, text, tsv
@@ -70,7 +72,7 @@ def document_format(name: str) -> DocumentFormat:
         InvalidInputError: no format has this name.
     """
     if name not in FORMATS:
-        raise InvalidInputError(f"The format is {name!r}; expected one of {', '.join(FORMATS)}.")
+        raise InvalidInputError(f"The format is {quoted(name)}; expected one of {', '.join(FORMATS)}.")
     return FORMATS[name]
 
 

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from tritonocr_common.file_formats import JPEG_MAX_SIDE_PX, JPEG_QUALITY
+from tritonocr_common.quoting import quoted
 
 from .._exceptions import InvalidInputError
 
@@ -125,7 +126,9 @@ def encoded_picture(picture: Image, suffix: str) -> bytes:
 
     file_format = PILImage.registered_extensions().get(suffix.lower())
     if file_format not in PILImage.SAVE:
-        raise InvalidInputError(f"Cannot write a picture as {suffix!r}; expected a suffix like .png or .jpg.")
+        raise InvalidInputError(
+            f"Cannot write a picture as {quoted(suffix)}; expected a suffix like .png or .jpg."
+        )
     output = io.BytesIO()
     try:
         picture.save(output, file_format, quality=JPEG_QUALITY)

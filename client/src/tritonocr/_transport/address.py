@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from tritonocr_common.quoting import quoted
+
 from .._exceptions import InvalidInputError, unreachable
 
 Urls: TypeAlias = "str | Iterable[str]"
@@ -40,11 +42,11 @@ class Address:
         parts = urlsplit(url if "://" in url else f"grpc://{url}")
         if parts.scheme not in _SCHEMES or not parts.hostname:
             raise InvalidInputError(
-                f"The server address is {url!r}; expected host:port, grpc://, grpcs://, http:// or https://."
+                f"The server address is {quoted(url)}; expected host:port, grpc://, grpcs://, http:// or https://."
             )
         address = cls(parts.scheme, parts.netloc)
         if address.is_name_of_several and ":" not in parts.netloc.rpartition("]")[2]:
-            raise InvalidInputError(f"The server address is {url!r}; expected a port after the name.")
+            raise InvalidInputError(f"The server address is {quoted(url)}; expected a port after the name.")
         path = parts.path.rstrip("/") if address.is_http else ""
         return cls(parts.scheme, parts.netloc + path)
 
@@ -103,6 +105,6 @@ def split_urls(urls: Urls) -> list[str]:
     found = list(dict.fromkeys(filter(None, parts)))
     if not found:
         raise InvalidInputError(
-            f"The server address is {urls!r}; expected host:port, or several with commas between them."
+            f"The server address is {quoted(urls)}; expected host:port, or several with commas between them."
         )
     return found

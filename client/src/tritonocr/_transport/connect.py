@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tritonocr_common.quoting import quoted
+
 from .._exceptions import InvalidInputError
 from .address import Address, Urls, split_urls
 from .base import Transport
@@ -40,7 +42,7 @@ def checked_addresses(urls: Urls | None, tls: TLS | None) -> list[Address]:
 def _checked(url: str, tls: TLS | None) -> Address:
     address = Address.parse(url)
     if tls and not address.is_encrypted:
-        raise InvalidInputError(f"tls is given, but {url!r} is not a grpcs:// or https:// address.")
+        raise InvalidInputError(f"tls is given, but {quoted(url)} is not a grpcs:// or https:// address.")
     return address
 
 

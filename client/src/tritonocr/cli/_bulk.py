@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from tritonocr_common.options import OptionValueError
+from tritonocr_common.quoting import quoted
 
 from .._arguments import DEFAULT_TIMEOUT_S
 from .._bulk_defaults import FILES_IN_FLIGHT, FILES_PER_PART, PATIENCE_S
@@ -110,7 +111,7 @@ def parsed_option(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or name not in OPTIONS:
         raise InvalidInputError(
-            f"--option is {text!r}; expected NAME=VALUE with one of {', '.join(OPTIONS)}."
+            f"--option is {quoted(text)}; expected NAME=VALUE with one of {', '.join(OPTIONS)}."
         )
     try:
         return name, OPTIONS[name].parse(value)

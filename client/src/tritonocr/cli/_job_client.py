@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from tritonocr_common.quoting import quoted
+
 from .._exceptions import InvalidInputError, ProtocolError, ServerUnavailableError, error_from_status
 
 if TYPE_CHECKING:
@@ -60,7 +62,9 @@ class JobClient:
 
     def __init__(self, url: str, key: str | None = None, ca: Path | None = None) -> None:
         if not url.lower().startswith(("http://", "https://")):
-            raise InvalidInputError(f"--gateway: got {url!r}, expected a URL such as http://localhost:8080.")
+            raise InvalidInputError(
+                f"--gateway: got {quoted(url)}, expected a URL such as http://localhost:8080."
+            )
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         verify: Any = httpx.create_ssl_context(verify=str(ca)) if ca else True
         self._url = url

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from tritonocr_common import environment
+from tritonocr_common.quoting import quoted
 
 from .._exceptions import DeadlineExceededError, InvalidInputError, ServerUnavailableError, missing_extra
 from ._errors import ExitCode, say
@@ -118,7 +119,7 @@ def submit(
 def _field(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not name or not separator:
-        raise InvalidInputError(f"--option: got {text!r}, expected NAME=VALUE.")
+        raise InvalidInputError(f"--option: got {quoted(text)}, expected NAME=VALUE.")
     try:
         return name, json.loads(value)
     except ValueError:

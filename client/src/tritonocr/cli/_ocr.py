@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from tritonocr_common.options import OPTIONS
+from tritonocr_common.quoting import quoted
 
 from .._exceptions import InvalidInputError
 from .._paddleocr import PaddleOCR
@@ -67,14 +68,14 @@ def value(name: str, text: Any) -> Any:
         return text
     if new_name in OPTIONS and OPTIONS[new_name].kind is bool:
         if text.lower() not in _TRUE + _FALSE:
-            raise InvalidInputError(f"--{name} is {text!r}; expected True or False.")
+            raise InvalidInputError(f"--{name} is {quoted(text)}; expected True or False.")
         return text.lower() in _TRUE
     kind = int if new_name.endswith("batch_size") else OPTIONS[new_name].kind if new_name in OPTIONS else str
     try:
         return kind(text)
     except ValueError:
         expected = "an integer" if kind is int else "a number"
-        raise InvalidInputError(f"--{name} is {text!r}; expected {expected}.") from None
+        raise InvalidInputError(f"--{name} is {quoted(text)}; expected {expected}.") from None
 
 
 def _ocr(

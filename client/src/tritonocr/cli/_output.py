@@ -12,6 +12,8 @@ from typing import Any
 
 import typer
 
+from tritonocr_common.quoting import quoted
+
 from .._exceptions import InvalidInputError
 from .._results import documents
 from .._results.documents import PDF_A, PDF_ENDING, PDFS
@@ -31,7 +33,7 @@ def known_output(name: str) -> str:
         typer.BadParameter: no format has this name.
     """
     if name not in OUTPUTS:
-        raise typer.BadParameter(f"got {name!r}, expected one of {', '.join(OUTPUTS)}")
+        raise typer.BadParameter(f"got {quoted(name)}, expected one of {', '.join(OUTPUTS)}")
     return name
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import ray
 import ray.data
 
+from tritonocr_common.quoting import quoted
+
 from .. import _exceptions
 from .._arguments import DEFAULT_TIMEOUT_S
 from .._bulk_defaults import FILES_IN_FLIGHT, FILES_PER_PART, PATIENCE_S, READERS_PER_SERVER
@@ -110,7 +112,7 @@ def read_files(
         ModelNotFoundError: the servers do not serve the model.
     """
     if file_format not in FORMATS:
-        raise InvalidInputError(f"file_format is {file_format!r}; expected {' or '.join(FORMATS)}.")
+        raise InvalidInputError(f"file_format is {quoted(file_format)}; expected {' or '.join(FORMATS)}.")
     checked_addresses(urls or None, tls)
     given = checked_options(options)
     directory = Directory(output)

@@ -18,6 +18,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, field_validator
 
 from tritonocr import OCRResult
+from tritonocr_common.quoting import quoted
 from tritonocr_gateway.adapters.layout_parsing import layout_page
 from tritonocr_gateway.adapters.protocol import Adapter
 from tritonocr_gateway.errors import ErrorDetails, InvalidRequestError, NotFoundError
@@ -183,7 +184,7 @@ def _pages(page_ranges: str) -> tuple[int, int]:
     first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
     if not 1 <= first <= last:
         raise InvalidRequestError(
-            f"pageRanges: got {page_ranges[:100]!r}, expected one range such as 3 or 2-20, from page 1 on."
+            f"pageRanges: got {quoted(page_ranges)}, expected one range such as 3 or 2-20, from page 1 on."
         )
     return first, last
 

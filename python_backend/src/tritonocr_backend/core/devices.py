@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tritonocr_backend.core.errors import ServerError
+from tritonocr_common.quoting import quoted
 
 _NAME = re.compile(r"([a-z]+)(?::(\d+(?:,\d+)*))?")
 _INSTANCE = re.compile(r"-device-(\d+)(?:_\d+)*$")
@@ -129,16 +130,16 @@ def parse(name: str) -> Device:
     match = _NAME.fullmatch(name)
     if match is None or match[1] not in HARDWARE:
         raise DeviceNameError(
-            f"device: got {name!r}, expected one of {', '.join(HARDWARE)}, "
+            f"device: got {quoted(name)}, expected one of {', '.join(HARDWARE)}, "
             "optionally with device numbers, as in gpu:0 or gpu:0,1"
         )
     kind, numbers = match[1], [int(number) for number in (match[2] or "0").split(",")]
     if kind == "cpu":
         if match[2]:
-            raise DeviceNameError(f"device: got {name!r}, but a CPU has no number: expected cpu")
+            raise DeviceNameError(f"device: got {quoted(name)}, but a CPU has no number: expected cpu")
         return Device("cpu")
     if len(set(numbers)) < len(numbers):
-        raise DeviceNameError(f"device: got {name!r}, which contains a number twice")
+        raise DeviceNameError(f"device: got {quoted(name)}, which contains a number twice")
     return Device(kind, tuple(numbers))
 
 

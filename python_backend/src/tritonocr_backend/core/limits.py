@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tritonocr_backend.core.errors import ServerError
+from tritonocr_common.quoting import quoted
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def _parsed(text: str) -> tuple[str, int]:
     name, _, value = text.partition("=")
     limit = LIMITS.get(name)
     if limit is None:
-        raise ServerError(f"limit: got {text!r}, expected name=value with one of {', '.join(LIMITS)}")
+        raise ServerError(f"limit: got {quoted(text)}, expected name=value with one of {', '.join(LIMITS)}")
     if not (value.isascii() and value.isdecimal() and limit.low <= int(value[:20]) <= limit.high):
-        raise ServerError(f"limit {name}: got {value!r}, expected {limit.low} to {limit.high}")
+        raise ServerError(f"limit {name}: got {quoted(value)}, expected {limit.low} to {limit.high}")
     return name, int(value)
