@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from default_pipeline import Serve, written
+from hostile import Service, gateway_of, reads_on
 
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
@@ -70,4 +71,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
     directory = tmp_path_factory.mktemp("server")
     options = ServerOptions(log_level="info", log_file=directory / "server.log")
     with EmbeddedServer(written(directory), options) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def service(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The server with the default settings, and a gateway; both have read a page."""
+    with gateway_of(server, tmp_path_factory.mktemp("gateway")) as running:
+        assert reads_on(running)
         yield running
