@@ -1,4 +1,4 @@
-"""Drawn pages of text, flat and as photographs of bent paper, with the lines that are on them."""
+"""Draw pages of text, flat and as photographs of bent paper, with their lines."""
 
 from dataclasses import dataclass
 from pathlib import Path

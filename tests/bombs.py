@@ -1,4 +1,4 @@
-"""Small files that ask for much: computing, memory, pages, or another decoding."""
+"""Small files that need much computing, memory, many pages, or a second decoding."""
 
 from __future__ import annotations
 

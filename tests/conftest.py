@@ -1,4 +1,4 @@
-"""What every test needs: Ctrl-C as commands know it, and the real images."""
+"""Fixtures of all tests: Ctrl-C for child processes, and the real images."""
 
 import os
 import signal

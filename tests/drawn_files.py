@@ -1,4 +1,4 @@
-"""Files that the tests draw themselves: one picture in every format, mode and orientation, and small PDFs."""
+"""Draw test files: one picture in every format, mode and orientation, and small PDFs."""
 
 from __future__ import annotations
 

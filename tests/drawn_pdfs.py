@@ -1,4 +1,4 @@
-"""PDFs that the tests draw themselves: forms, annotations, pictures and text layers."""
+"""Draw test PDFs: forms, annotations, pictures and text layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ModelCaller whose networks answer from a script; the stages behind it are the real ones."""
+"""A ModelCaller with scripted networks and the real stages."""
 
 import asyncio
 from collections.abc import Sequence

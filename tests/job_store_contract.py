@@ -1,4 +1,4 @@
-"""What the job store promises, on any database. Tests derive from `JobStoreContract`."""
+"""Tests of the job store for any database. Test classes derive from `JobStoreContract`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What our code uses of `triton_python_backend_utils`, which is whole only inside Triton's processes."""
+"""A replacement of `triton_python_backend_utils`, which exists completely only in Triton's processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmark: TritonOCR, its peers and the networks alone, by turns on one machine.
+"""The benchmark: it measures TritonOCR, its peers and the networks alone, alternately on one machine.
 
 `python -m bench --help`, with `tests` on the path; `make bench` does that.
 """

@@ -121,7 +121,7 @@ def _measure(bench: Bench, workload: Workload, rounds: int) -> dict[str, Any]:
     found = measure(workload, asked, readers, rounds, _tell)
     for family, cores in found.idle_cores.items():
         if cores > MAX_IDLE_CORES:
-            _tell(f"{family} takes {cores:.2f} cores while nobody asks it anything: it disturbs the others")
+            _tell(f"{family} uses {cores:.2f} cores without requests, which disturbs the other subjects")
     figures = {**report.summary(found, asked), "models": asdict(workload.models)}
     console.print(report.speed_table(workload.name, figures))
     for row in figures["subjects"].values():

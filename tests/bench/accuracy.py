@@ -1,4 +1,4 @@
-"""How well pages were read, by the corpus's own scorer, wherever the ground truth is known."""
+"""Measure accuracy with the scorer of the corpus, for pages whose ground truth is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages drawn for the purpose, with as many lines and pixels as wanted; their text is known."""
+"""Draw pages with a given number of lines and pixels, and known text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmark's arithmetic: spread, percentiles, ratios between subjects, straight lines."""
+"""The arithmetic of the benchmark: spread, percentiles, ratios between subjects, linear fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How busy the GPU is, where there is one."""
+"""Measure the utilisation of the GPU, if there is one."""
 
 from __future__ import annotations
 

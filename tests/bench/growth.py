@@ -1,4 +1,4 @@
-"""Does cost grow with the work alone? Time and memory against lines a page, and against its pixels."""
+"""Measure how time and memory grow with the number of lines and the number of pixels of a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A closed-loop load generator: so many clients, each sending its next request when its last is answered."""
+"""A closed-loop load generator: each client sends its next request after the response to its last one."""
 
 from __future__ import annotations
 

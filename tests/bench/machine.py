@@ -1,4 +1,4 @@
-"""What the figures were measured on, and with which releases."""
+"""Describe the machine and the versions of a measurement."""
 
 from __future__ import annotations
 

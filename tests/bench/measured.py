@@ -1,4 +1,4 @@
-"""What is measured of a subject: passes over a workload's pages."""
+"""The measurements of a subject: passes over the pages of a workload."""
 
 from __future__ import annotations
 

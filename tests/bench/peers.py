@@ -1,4 +1,4 @@
-"""The peers' environments, and the same weights in the shape that each peer wants them in.
+"""Make the environments of the peers, and the same weights in the format of each peer.
 
 `python -m bench.peers` makes the environments (`make bench-peers`).
 """
@@ -79,7 +79,7 @@ def make_environments() -> None:
 
 
 def configuration(models: Models, file_format: FileFormat, scratch: Path, **more: Any) -> dict[str, Any]:
-    """What a peer's worker is told: weights and settings.
+    """The weights and settings of a peer's worker.
 
     Args:
         models: the networks and thresholds.

@@ -1,4 +1,4 @@
-"""The same load by Triton's own perf_analyzer: its figures must agree with ours."""
+"""Measure the same load with Triton's perf_analyzer; its figures must agree with ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results as pictures: throughput against clients, latency, and where a page's time goes."""
+"""Draw the results: throughput and latency against clients, and the time of a page by model."""
 
 from __future__ import annotations
 

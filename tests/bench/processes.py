@@ -1,4 +1,4 @@
-"""Start a process in a group of its own, end the whole group, and measure it (Linux)."""
+"""Start a process in its own process group, stop the whole group, and measure it (Linux)."""
 
 from __future__ import annotations
 

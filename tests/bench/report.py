@@ -33,7 +33,7 @@ def _row(found: Measurements, subject: Subject) -> dict[str, Any]:
         "clients": subject.clients,
         "pages_per_s": asdict(found.pages_per_s(name)),
         "reference_ratio": asdict(found.reference_ratio(name)),
-        # perf_analyzer tells percentiles alone
+        # perf_analyzer reports only percentiles
         "latency_s": {
             f"p{percent}": found.latency_s(name, percent) or details.get(f"p{percent}_s")
             for percent in PERCENTS

@@ -1,4 +1,4 @@
-"""Subjects behind `POST /ocr`: PaddleX's basic server, and our gateway."""
+"""Subjects with `POST /ocr`: PaddleX's basic server and the gateway."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rounds: every subject reads the same pages, beside the reference: a noisy machine disturbs both alike."""
+"""Rounds: each subject reads the same pages as the reference, so that noise affects both alike."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Measurements:
         passes: by subject name; the reference has more than the others.
         ratios: by subject name, for each of its passes: how many times as fast the reference was beside it.
         warm_ups: by family, the pass over all pages that is not counted.
-        idle_cores: by family, processor time a second while nobody asked anything.
+        idle_cores: CPU seconds per second of each subject while it gets no request.
     """
 
     workload: Workload
@@ -134,7 +134,7 @@ def pages_of_round(pages: Sequence[Page], number: int, clients: int) -> list[Pag
 
 
 def idle_cores(readers: Mapping[str, Reader]) -> dict[str, float]:
-    """Cores' worth of processor time that each family takes while nobody asks it anything."""
+    """Return the CPU cores that each subject uses while it gets no request."""
     before = {name: reader.tree.cpu_s() for name, reader in readers.items()}
     time.sleep(IDLE_S)
     return {name: (reader.tree.cpu_s() - before[name]) / IDLE_S for name, reader in readers.items()}

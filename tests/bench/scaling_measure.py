@@ -1,4 +1,4 @@
-"""Measures what the scaling model needs: demand by stage, throughput by clients, the gateway's share."""
+"""Measure the inputs of the scaling model: demand per stage, throughput per clients, the gateway's share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A queueing model of the server, and what it says of machines that are not here.
+"""A queueing model of the server, and its predictions for other machines.
 
 A page needs so many seconds of processor time (its demand), spread over so many cores as it can use alone,
 and some time on no core: hops between processes, waits for a batch. The cores are one station that pages

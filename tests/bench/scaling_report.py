@@ -1,4 +1,4 @@
-"""The tables and the picture of docs/scaling.md, from what was measured."""
+"""Write the tables and the picture of docs/scaling.md from the measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long `tritonocr serve` takes until it is ready."""
+"""Measure the time until `tritonocr serve` is ready."""
 
 from __future__ import annotations
 

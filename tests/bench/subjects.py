@@ -1,4 +1,4 @@
-"""Who reads the pages: TritonOCR in its forms, the floor, and the peers."""
+"""The measured programs: TritonOCR in several forms, the floor, and the peers."""
 
 from __future__ import annotations
 

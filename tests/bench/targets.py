@@ -1,4 +1,4 @@
-"""What the benchmark must show, held against what it measured."""
+"""The targets of the benchmark, compared with the measurements."""
 
 from __future__ import annotations
 

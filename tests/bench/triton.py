@@ -1,4 +1,4 @@
-"""Our server, asked with requests encoded beforehand, and what Triton's statistics say of a pass."""
+"""Measure a TritonOCR server with requests encoded before the measurement, and with Triton's statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A subject that is a process of its own, asked over standard input and output (see workers/protocol.py)."""
+"""A subject in its own process, driven over standard input and output (see workers/protocol.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read: pages with their ground truth, and the settings that every subject reads them with."""
+"""The workloads: pages with their ground truth, and the settings that all subjects use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What bulk reading is tried on: a real server, and pages that say which one they are.
+"""Fixtures for bulk reading: a real server, and pages whose text contains their number.
 
 Not part of `make test`, since it wants Ray: `make test-ray` installs that and runs these.
 """

@@ -1,4 +1,4 @@
-"""Bulk reading with processes killed midway: every file is there exactly once, none is read for nothing."""
+"""Bulk reading with processes killed midway: each file appears once, and no finished file is read again."""
 
 import re
 import subprocess

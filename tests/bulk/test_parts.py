@@ -1,4 +1,4 @@
-"""What bulk reading is made of, without Ray: storage, plan, rows, patience."""
+"""The parts of bulk reading, without Ray: storage, plan, rows, patience."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Bulk reading as a command: servers of its own, files that cannot be read, no server at all."""
+"""Bulk reading as a command: with its own servers, with unreadable files, without any server."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Faults, each tried on a real tritonserver: `make chaos`. docs/reliability.md tells what happens.
+"""Fault tests on real tritonservers: `make chaos`. docs/reliability.md states the effects.
 
 Not part of `make test`: several take tens of seconds, and they want the machine for themselves.
 """

@@ -1,4 +1,4 @@
-"""What the faults have in common: a server's processes and what they hold, and clients that keep asking."""
+"""Helpers for fault tests: the processes and files of a server, and clients that send requests in a loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What harms one request, and must not harm its neighbours."""
+"""Inputs that make one request fail must not affect other requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small files that ask for much, against a server: refused by name in bounded memory, others unharmed."""
+"""Files that need too much are rejected with a reason and bounded memory; other requests are not affected."""
 
 import threading
 import time

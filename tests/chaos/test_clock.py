@@ -1,4 +1,4 @@
-"""A clock that jumps: nothing times out, nothing hangs."""
+"""The wall clock jumps: no request times out and no process hangs."""
 
 from __future__ import annotations
 

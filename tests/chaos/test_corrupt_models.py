@@ -1,4 +1,4 @@
-"""Model files that are not what they should be: refused by name, the other models go on."""
+"""Corrupt model files are rejected with the model's name; other models continue."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def empty(path: Path) -> None:
 
 
 def without_role(path: Path) -> None:
-    card = json.loads(path.read_text())
-    del card["role"]
-    path.write_text(json.dumps(card))
+    metadata = json.loads(path.read_text())
+    del metadata["role"]
+    path.write_text(json.dumps(metadata))
 
 
 def of_another_role(path: Path) -> None:
@@ -74,8 +74,8 @@ def sentence(message: str, place: Path) -> str:
         pytest.param(WEIGHTS, Path.unlink, id="no weights"),
         pytest.param(METADATA_FILE, garbage, id="garbage for a card"),
         pytest.param(METADATA_FILE, Path.unlink, id="no card"),
-        pytest.param(METADATA_FILE, without_role, id="a card without a role"),
-        pytest.param(METADATA_FILE, of_another_role, id="a card of another role"),
+        pytest.param(METADATA_FILE, without_role, id="metadata without a role"),
+        pytest.param(METADATA_FILE, of_another_role, id="metadata of another role"),
     ],
 )
 def test_a_corrupt_model_is_refused_by_name_and_the_others_go_on(

@@ -1,4 +1,4 @@
-"""Disks without room: where models are fetched to, where the log goes, where results go."""
+"""Full disks: the model cache, the log, and the results."""
 
 from __future__ import annotations
 

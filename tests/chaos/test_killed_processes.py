@@ -1,4 +1,4 @@
-"""Processes that are killed while clients are being served."""
+"""Processes are killed while clients send requests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tritonocr_backend.server.embedded import EmbeddedServer
 
 RECOVERY_LIMIT_S = 15.0
 PATIENCE_S = 90.0
-"""Longer than the limit, so that a slow recovery is told in figures."""
+"""Longer than the limit, so that the failure states the time of a slow recovery."""
 
 
 @contextmanager
@@ -166,7 +166,7 @@ def test_what_a_killed_machine_leaves_is_cleared_at_the_next_start(
             process.kill()
         psutil.wait_procs(family, timeout=20)
         until(lambda: not any(one.is_running() for one in family[1:]), 20, "all are gone")
-        assert [path.name for path in left if not path.exists()] == [], "nobody was there to clear up"
+        assert [path.name for path in left if not path.exists()] == [], "files of the killed server remain"
         size = sum(path.stat().st_size for path in left)
         theirs = regions(server.pid)
         shared_memory.claim().release()  # the first thing that a server does

@@ -1,4 +1,4 @@
-"""Too little of /dev/shm, tried on a small one in a mount namespace of its own."""
+"""/dev/shm is too small, tested with a small one in a separate mount namespace."""
 
 from __future__ import annotations
 

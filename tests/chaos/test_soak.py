@@ -1,4 +1,4 @@
-"""Good and bad requests for a long time: what the server holds stays level, and so do its answers."""
+"""Good and bad requests for a long time: memory, files and responses stay the same."""
 
 from __future__ import annotations
 

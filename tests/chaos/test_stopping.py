@@ -1,4 +1,4 @@
-"""The server is told to stop while it works, and clients leave in the middle."""
+"""The server is stopped while it works, and clients disconnect during a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands: the client knows the server's, installed or not, and each shows how it is used."""
+"""The client lists the server's commands, installed or not, and each command shows its usage."""
 
 from collections.abc import Iterator
 from importlib.metadata import distribution

@@ -1,4 +1,4 @@
-"""config.pbtxt is code: every model parses, is wired to its neighbours, and says what its code does."""
+"""Every config.pbtxt parses, fits the calls of the other models, and describes its code's tensors."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""compose.yaml: valid, hardened, and in step with the images and with how the servers stop."""
+"""compose.yaml is valid and hardened, and agrees with the images and with the shutdown of the servers."""
 
 import json
 from pathlib import Path

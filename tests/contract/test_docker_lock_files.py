@@ -1,4 +1,4 @@
-"""The images' lock files, against what the two pyproject.toml ask for."""
+"""The lock files of the images satisfy both pyproject.toml files."""
 
 import re
 from collections.abc import Iterator

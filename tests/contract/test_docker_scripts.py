@@ -1,4 +1,4 @@
-"""The shell scripts: what a linter says of them, and what the shared install script hands to pip."""
+"""The shell scripts pass a linter, and install.sh calls pip with the expected arguments."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Every error that may cross into Triton has a code, and no two of a kind are told apart by order."""
+"""Every error has a Triton code, and the code or the reason identifies the error."""
 
 from collections.abc import Iterator
 

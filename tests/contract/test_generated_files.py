@@ -1,4 +1,4 @@
-"""The generated files in git are what the table of options makes of them."""
+"""The generated files in git agree with the table of options."""
 
 import pytest
 from generated_files import FILES, ROOT

@@ -1,4 +1,4 @@
-"""Which folder may import which. Every instance of a model is a process, and its imports cost memory."""
+"""Which folder may import which. Each model instance is a process, so imports cost memory."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""Fuzzing with atheris (libFuzzer): `make fuzz`. What it finds becomes a row of the target's own tests.
+"""Fuzzing with atheris (libFuzzer): `make fuzz`. Each finding becomes a row of the tests of the target.
 
 Each target takes bytes and may raise nothing but the errors that its callers are told about. They run one
 after the other, each in a process of its own, for some seconds.

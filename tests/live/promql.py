@@ -1,4 +1,4 @@
-"""Which series the dashboard and the alerts ask Prometheus for."""
+"""Find the series that the dashboard and the alerts request from Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The default setting against ground truth: no worse than PaddleX with the same weights."""
+"""The default settings against ground truth: accuracy is not lower than PaddleX's with the same weights."""
 
 import json
 from collections.abc import Mapping

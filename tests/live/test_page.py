@@ -1,4 +1,4 @@
-"""The page in a real browser, over a real server; screenshots are kept in output/."""
+"""The web page in a real browser with a real server; screenshots are stored in output/."""
 
 from __future__ import annotations
 

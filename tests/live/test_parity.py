@@ -1,4 +1,4 @@
-"""PaddleX's own answers, on real images: same boxes, no more of them, same texts, same scores.
+"""PaddleX's recorded results on real images: the same boxes, texts and scores.
 
 The reference was recorded with PaddleX 3.7.2 on the same weights. What it does otherwise than 3.0.0rc0, which
 TritonOCR follows, is undone or named here: it turns pages and lines by a warp that is off by one pixel, where

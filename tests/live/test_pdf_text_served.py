@@ -1,4 +1,4 @@
-"""The option `pdf_text` on a real server: the text, where it comes from, and how fast it is."""
+"""The option `pdf_text` on a real server: the text, its source, and the speed."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`tritonocr predict` on a real server: many files, some broken, killed and resumed."""
+"""`tritonocr predict` on a real server: many files, broken files, a killed and a resumed run."""
 
 import json
 import signal

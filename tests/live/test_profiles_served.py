@@ -1,4 +1,4 @@
-"""The repositories for GPUs, served on a CPU: everything that does not need the device, for real.
+"""The GPU repositories served on a CPU: everything that needs no GPU.
 
 The networks' configs are those that `tritonocr repository build` writes; only what names a GPU is put out of
 the way, and our ONNX Runtime engine takes the place of Triton's. So the artefacts, names, types, shapes,
@@ -54,8 +54,10 @@ def put_on_cpu(repository: Path) -> None:
         path.write_text(text_format.MessageToString(config))
         version = repository / name / "1"
         (version / "model.py").write_text(SHIM)
-        card = replace(read_network_metadata(version), device="cpu", backend="python", tensorrt_options={})
-        card.write(version)
+        metadata = replace(
+            read_network_metadata(version), device="cpu", backend="python", tensorrt_options={}
+        )
+        metadata.write(version)
 
 
 @pytest.fixture(scope="module")

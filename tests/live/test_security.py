@@ -1,4 +1,4 @@
-"""What a stranger may not do at Triton's ports, and what the administrator may; TLS."""
+"""What clients without the admin key cannot do at Triton's ports, what the administrator can do, and TLS."""
 
 import ipaddress
 import json
@@ -124,18 +124,20 @@ def assert_restricted(server: EmbeddedServer, call: GrpcCall, headers: dict[str,
     assert "restricted" in refusal.value.message()
 
 
-STRANGERS = [{}, {ADMIN_HEADER: ""}, {ADMIN_HEADER: "a-guess-of-a-stranger"}, {"authorization": KEY}]
+WITHOUT_KEY = [{}, {ADMIN_HEADER: ""}, {ADMIN_HEADER: "a-guessed-key"}, {"authorization": KEY}]
 
 
 @pytest.mark.parametrize("name", SHARED_MEMORY_AND_SETTINGS)
-def test_a_stranger_shares_no_memory_and_sets_nothing(server: EmbeddedServer, name: str) -> None:
-    for headers in STRANGERS:
+def test_a_client_without_the_key_cannot_share_memory_or_change_settings(
+    server: EmbeddedServer, name: str
+) -> None:
+    for headers in WITHOUT_KEY:
         assert_restricted(server, SHARED_MEMORY_AND_SETTINGS[name], headers)
 
 
 @pytest.mark.parametrize("call", HTTP_CALLS, ids=lambda call: f"{call[0]} {call[1]}")
 def test_nor_over_http(server: EmbeddedServer, call: tuple[str, str, Any]) -> None:
-    for headers in STRANGERS:
+    for headers in WITHOUT_KEY:
         assert http_status(server, call, "ocr", **headers) == 403
 
 
@@ -149,17 +151,17 @@ def test_nobody_loads_models_where_that_is_off(server: EmbeddedServer, name: str
 
 class TestModelControl:
     @pytest.mark.parametrize("name", MODEL_CONTROL)
-    def test_is_refused_to_strangers(self, administered: EmbeddedServer, name: str) -> None:
-        for headers in STRANGERS:
+    def test_is_rejected_without_the_key(self, administered: EmbeddedServer, name: str) -> None:
+        for headers in WITHOUT_KEY:
             assert_restricted(administered, MODEL_CONTROL[name], headers)
         with Grpc(administered.grpc_url) as client:
             assert client.is_model_ready("echo")
 
     @pytest.mark.parametrize("call", HTTP_MODEL_CONTROL, ids=lambda call: call[1])
-    def test_is_refused_to_strangers_over_http(
+    def test_is_rejected_over_http_without_the_key(
         self, administered: EmbeddedServer, call: tuple[str, str, Any]
     ) -> None:
-        for headers in STRANGERS:
+        for headers in WITHOUT_KEY:
             assert http_status(administered, call, "echo", **headers) == 403
 
     def test_is_the_administrators(self, administered: EmbeddedServer) -> None:
@@ -223,15 +225,15 @@ class Certificates:
     ca: Path
     server: Path
     client: Path
-    stranger_ca: Path
-    stranger: Path
+    other_ca: Path
+    untrusted: Path
 
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     directory = tmp_path_factory.mktemp("certificates")
     found: dict[str, Path] = {}
-    for ca, names in {"ca": ("server", "client"), "stranger_ca": ("stranger",)}.items():
+    for ca, names in {"ca": ("server", "client"), "other_ca": ("untrusted",)}.items():
         authority = trustme.CA()
         found[ca] = directory / f"{ca}.pem"
         authority.cert_pem.write_to_path(str(found[ca]))
@@ -251,7 +253,7 @@ def test_grpc_with_tls(tmp_path: Path, certificates: Certificates) -> None:
     files = TlsFiles(certificates.server, certificates.server)
     with small_server(tmp_path, tls=files) as server:
         assert is_live(server, "grpcs://{}", TLS(certificates.ca))
-        assert not is_live(server, "grpcs://{}", TLS(certificates.stranger_ca)), "another authority's"
+        assert not is_live(server, "grpcs://{}", TLS(certificates.other_ca)), "another authority's"
         assert not is_live(server, "grpcs://{}", None), "an authority that the system does not know"
         assert not is_live(server, "{}", None), "clear text"
 
@@ -261,8 +263,8 @@ def test_grpc_with_certificates_of_both_sides(tmp_path: Path, certificates: Cert
     with small_server(tmp_path, tls=files) as server:
         assert is_live(server, "grpcs://{}", TLS(certificates.ca, certificates.client, certificates.client))
         assert not is_live(server, "grpcs://{}", TLS(certificates.ca)), "a client without a certificate"
-        stranger = TLS(certificates.ca, certificates.stranger, certificates.stranger)
-        assert not is_live(server, "grpcs://{}", stranger)
+        untrusted = TLS(certificates.ca, certificates.untrusted, certificates.untrusted)
+        assert not is_live(server, "grpcs://{}", untrusted)
 
 
 def test_with_tls_the_doors_in_clear_text_stay_on_loopback(

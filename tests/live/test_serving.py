@@ -1,4 +1,4 @@
-"""What a server must hold while it serves: the same answers under load, no growth, a clean end."""
+"""A server under load: equal results, no growth, a clean shutdown."""
 
 import os
 import re
@@ -84,9 +84,9 @@ def test_every_engine_reads_the_demo_page(tmp_path: Path, engine: str) -> None:
     with started(tmp_path, engine=engine) as server, OCRClient(server.grpc_url) as client:
         [page] = client.ocr(demo_page())
     assert sorted(page["rec_texts"]) == sorted(line.text for line in DEMO_LINES)
-    cards = [path.read_text() for path in tmp_path.glob("repository/PP-OCR*/1/network.json")]
-    assert len(cards) == 2
-    assert all(f'"engine": "{engine}"' in card for card in cards)
+    metadata = [path.read_text() for path in tmp_path.glob("repository/PP-OCR*/1/network.json")]
+    assert len(metadata) == 2
+    assert all(f'"engine": "{engine}"' in text for text in metadata)
 
 
 def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Three servers behind one client: one is killed and one drained under load; each page is answered once."""
+"""One client with three servers: one is killed and one drained under load; each page is returned once."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Requests as Triton's own clients send them: what `ocr` refuses, and what each protocol may do."""
+"""Requests of Triton's own clients: rejected requests, and the features of each protocol."""
 
 import base64
 import json

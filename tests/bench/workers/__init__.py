@@ -1,1 +1,1 @@
-"""Scripts that run as processes of their own, some of them in a peer's environment."""
+"""Scripts that run as separate processes, some of them in the environment of a peer."""

@@ -1,4 +1,4 @@
-"""The floor: what a page's arithmetic, decoding and cropping need of the hardware, and nothing else.
+"""The floor: the time for the networks, decoding and cropping of a page, without any other work.
 
 The networks are called back to back with exactly the tensors that the pipeline gives them, once with one
 stream over all cores and once by a single-threaded process for each core; the faster of the two counts.

@@ -49,11 +49,11 @@ class InProcessCaller:
         """The engine of a network, loaded when first asked for."""
         if name not in self._engines:
             directory = self._directory / name / "1"
-            card = read_network_metadata(directory)
-            threads = card.threads if self._threads is None else self._threads
-            options = EngineOptions(card.device, card.precision, threads)
-            network = Network(directory, card.role, card.outputs, card.normalisation, options)
-            self._engines[name] = create_engine(card.engine, network)
+            metadata = read_network_metadata(directory)
+            threads = metadata.threads if self._threads is None else self._threads
+            options = EngineOptions(metadata.device, metadata.precision, threads)
+            network = Network(directory, metadata.role, metadata.outputs, metadata.normalisation, options)
+            self._engines[name] = create_engine(metadata.engine, network)
         return self._engines[name]
 
 

@@ -1,4 +1,4 @@
-"""The other end of a worker: JSON lines on standard input and output.
+"""The worker's side of the protocol: JSON lines on standard input and output.
 
 Workers run in environments of their own, so this needs nothing beyond the standard library and numpy.
 A question is {"pages": [path, ...]}; the answer {"wall_s", "latencies_s", "lines", "details"}, where lines

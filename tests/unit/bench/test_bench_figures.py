@@ -1,4 +1,4 @@
-"""The benchmark's arithmetic, on numbers whose answers are known."""
+"""The arithmetic of the benchmark, on numbers with known results."""
 
 import pytest
 from hypothesis import given

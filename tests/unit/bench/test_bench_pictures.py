@@ -1,4 +1,4 @@
-"""The benchmark's pictures hold every subject that it knows."""
+"""The pictures of the benchmark contain every subject."""
 
 from pathlib import Path
 from typing import Any

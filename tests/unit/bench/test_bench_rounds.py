@@ -1,4 +1,4 @@
-"""Rounds: who reads what when, and what becomes of the figures in tables and targets."""
+"""Rounds: the order of the subjects, and the figures in tables and targets."""
 
 import io
 from collections.abc import Sequence

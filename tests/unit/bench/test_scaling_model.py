@@ -1,4 +1,4 @@
-"""The scaling model against what queueing theory says in closed form, and where its figures go."""
+"""The scaling model against closed forms of queueing theory, and its figures in the report."""
 
 import json
 import math

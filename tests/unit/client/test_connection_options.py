@@ -1,4 +1,4 @@
-"""The options by which the commands reach servers that want TLS or a key."""
+"""The options of the commands for servers with TLS or a key."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The tree of errors, and the one table that makes them of statuses."""
+"""The exception classes, and the table from statuses and reasons to classes."""
 
 import re
 from http import HTTPStatus
@@ -51,7 +51,7 @@ def test_the_docstring_draws_the_tree_as_it_is() -> None:
         ("StatusCode.NOT_FOUND", "'ocr' has no available versions", tritonocr.ServerUnavailableError),
         ("StatusCode.INVALID_ARGUMENT", "file: server not ready", tritonocr.InvalidInputError),
         ("StatusCode.NOT_FOUND", "unknown model 'ocr'", tritonocr.ModelNotFoundError),
-        ("599", "a status that nobody knows", tritonocr.ServerError),
+        ("599", "an unknown status", tritonocr.ServerError),
         (None, "no status at all", tritonocr.ServerError),
     ],
 )

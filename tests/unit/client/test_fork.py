@@ -1,4 +1,4 @@
-"""A client in a forked process: each use ends at once with an error that says what to do instead."""
+"""A client in a forked process: each use fails at once with an error that names the remedy."""
 
 import subprocess
 import sys

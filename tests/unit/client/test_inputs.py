@@ -1,4 +1,4 @@
-"""What predict() takes."""
+"""The inputs that predict() accepts."""
 
 import io
 import threading

@@ -1,4 +1,4 @@
-"""Which files a command line means, and resuming."""
+"""The files that a command line names, and resuming a run."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Telling networks from the other models of a server."""
+"""Distinguish networks from the other models of a server."""
 
 import pytest
 

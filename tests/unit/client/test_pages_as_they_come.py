@@ -1,4 +1,4 @@
-"""Pages of a long file: they come one by one, as they would at once, and are never all here together."""
+"""Pages of a long file arrive one by one, equal those of one response, and are never all in memory."""
 
 import asyncio
 import threading

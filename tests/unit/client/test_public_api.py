@@ -1,4 +1,4 @@
-"""What the package shows, and what it needs to be imported."""
+"""The public names of the package, and the modules that importing the package loads."""
 
 import subprocess
 import sys

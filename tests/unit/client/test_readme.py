@@ -1,4 +1,4 @@
-"""The client's README says what is so."""
+"""The tables of the client's README agree with the code."""
 
 import re
 from pathlib import Path

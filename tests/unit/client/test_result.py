@@ -1,4 +1,4 @@
-"""OCRResult against what PaddleX itself answered, and its files."""
+"""OCRResult against PaddleX's own results, and its files."""
 
 import hashlib
 import io

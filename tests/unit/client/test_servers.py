@@ -1,4 +1,4 @@
-"""One client over several servers: who is asked, what is tried elsewhere, what is said when none is left."""
+"""One client with several servers: selection, retries on other servers, and the error if none is left."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Certificates: files that cannot be used are refused by name, and https:// is checked against them."""
+"""Certificates: unusable files are rejected with their name, and https:// connections are verified."""
 
 import ssl
 import threading

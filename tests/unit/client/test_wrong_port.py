@@ -1,4 +1,4 @@
-"""Errors of a wrong address: they say what answers there."""
+"""Errors of a wrong address state what responds at the address."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`--device`: names, the engines behind them, and what is said where one is missing or full."""
+"""`--device`: names, engines, and the errors for a missing or full device."""
 
 import sys
 from types import SimpleNamespace
@@ -118,7 +118,7 @@ class TestEngines:
 
 class TestInstances:
     @pytest.mark.parametrize(
-        ("card", "kind", "number", "name", "device"),
+        ("named", "kind", "number", "name", "device"),
         [
             pytest.param("cpu", "CPU", "0", "PP-OCRv4_mobile_rec_0_1", "cpu", id="a CPU"),
             pytest.param("gpu:0,1", "GPU", "1", "rec_0_gpu1", "gpu:1", id="Triton numbers NVIDIA's"),
@@ -131,13 +131,13 @@ class TestInstances:
             ),
         ],
     )
-    def test_take_a_device_each(self, card: str, kind: str, number: str, name: str, device: str) -> None:
+    def test_take_a_device_each(self, named: str, kind: str, number: str, name: str, device: str) -> None:
         arguments = {
             "model_instance_kind": kind,
             "model_instance_device_id": number,
             "model_instance_name": name,
         }
-        assert str(of_instance(card, arguments)) == device
+        assert str(of_instance(named, arguments)) == device
 
 
 class TestNvidia:

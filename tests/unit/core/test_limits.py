@@ -1,4 +1,4 @@
-"""Limits: declared once, with a default that lies in their range, in the docs, and kept."""
+"""Limits: declared once, with a default in their range and in the docs, and enforced."""
 
 from dataclasses import fields, replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Log lines: text or JSON, one line a record whatever a client put into it, and only as asked for."""
+"""Log lines: text or JSON, one line per record for any text of a client, and only if configured."""
 
 import json
 import logging

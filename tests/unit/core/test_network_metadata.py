@@ -1,4 +1,4 @@
-"""network.json: what is written beside a network's weights reads back the same."""
+"""network.json: the written metadata is read back unchanged."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ NORMALISATION = Normalisation(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.2
 
 
 @pytest.mark.parametrize(
-    "card",
+    "metadata",
     [
         pytest.param(NetworkMetadata("det", Role.TEXT_DETECTION, NORMALISATION), id="defaults"),
         pytest.param(
@@ -42,9 +42,9 @@ NORMALISATION = Normalisation(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.2
         ),
     ],
 )
-def test_comes_back_as_it_was_written(card: NetworkMetadata, tmp_path: Path) -> None:
-    card.write(tmp_path)
-    assert read_network_metadata(tmp_path) == card
+def test_comes_back_as_it_was_written(metadata: NetworkMetadata, tmp_path: Path) -> None:
+    metadata.write(tmp_path)
+    assert read_network_metadata(tmp_path) == metadata
 
 
 def test_is_json_that_a_person_can_read(tmp_path: Path) -> None:

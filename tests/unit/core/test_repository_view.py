@@ -1,4 +1,4 @@
-"""What a repository serves, seen while models come and go."""
+"""The networks of a repository while networks are added and removed."""
 
 import json
 import os
@@ -46,11 +46,11 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_networks_are_what_has_a_card(repository: Path) -> None:
+def test_networks_are_the_folders_with_metadata(repository: Path) -> None:
     assert set(RepositoryView(repository).networks()) == {"ch_rec", "en_rec", "japan_rec", "det"}
 
 
-@pytest.mark.parametrize("text", ["", "\0\1", "[]", '"card"', "{}", '{"name": "broken", "role": "nobody"}'])
+@pytest.mark.parametrize("text", ["", "\0\1", "[]", '"text"', "{}", '{"name": "broken", "role": "nobody"}'])
 def test_a_broken_card_costs_nobody_else(
     repository: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:

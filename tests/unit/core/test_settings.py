@@ -1,4 +1,4 @@
-"""The settings of a pipeline: which value is in force, and the file that holds them."""
+"""The settings of a pipeline: the values in force, and the file of the settings."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Small files that ask for much, against the limits that stop them."""
+"""Small files that need too much, and the limits that stop them."""
 
 import multiprocessing
 import struct

@@ -1,4 +1,4 @@
-"""Reading files: whatever encodes one picture reads like its plain twin, and what is no file is refused."""
+"""Reading files: equal pictures in any encoding give equal pixels, and other data is rejected."""
 
 import base64
 import io
@@ -295,7 +295,7 @@ def jpeg_with_thumbnail() -> tuple[bytes, int]:
 
 
 class TestDamagedJpegs:
-    """Scanners write JPEGs that lack their last bytes; nobody may be given half a page as a whole one."""
+    """Scanners write JPEGs that lack their last bytes; half a page must not be returned as a whole page."""
 
     WHOLE = read(JPEG)
 

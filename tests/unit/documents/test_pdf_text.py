@@ -1,4 +1,4 @@
-"""The text layer of PDF pages: what it says, where, and when it can be trusted."""
+"""The text layer of PDF pages: its text, its positions, and whether it is sound."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Many requests' images through one engine: each gets its own answer, and lines of one width meet."""
+"""Images of many requests in one engine: each request gets its own result, and equal widths share a batch."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""The engines on the default networks: the same image gives the same answer whichever runs it."""
+"""The engines on the default networks: all engines give the same result for the same image."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,15 +28,15 @@ F32 = EngineOptions(precision="f32")
 PLAIN = Normalisation(1.0, (0, 0, 0), (1, 1, 1), "BGR")
 
 
-NO_CCACHE = "ignore:No ccache found"  # Paddle, on import, of a compiler that nobody asked for
+NO_CCACHE = "ignore:No ccache found"  # Paddle's import warns of a missing compiler
 TOLERANCES = {Role.TEXT_DETECTION: 2e-3}
 
 
 def engine_of(repository: Path, role: Role, engine: str) -> Engine:
     directory = repository / DEFAULT_NETWORKS[role] / "1"
-    card = read_network_metadata(directory)
+    metadata = read_network_metadata(directory)
     return create_engine(
-        engine, Network(directory, role, card.outputs, card.normalisation, F32, card.own_size)
+        engine, Network(directory, role, metadata.outputs, metadata.normalisation, F32, metadata.own_size)
     )
 
 

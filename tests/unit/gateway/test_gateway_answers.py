@@ -1,4 +1,4 @@
-"""What is answered: PaddleX's fields, pictures, text, PDF."""
+"""The responses: PaddleX's fields, pictures, text, PDF."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_visualize_is_the_request_s_or_else_the_gateway_s(
 ) -> None:
     found = serve(visualize=setting).post("/ocr", json={**body, "visualize": field}).json()
     assert ("ocrImage" in found["result"]["ocrResults"][0]) is drawn
-    assert triton.sent()["return_page_images"] == drawn, "pictures that nobody wants cost time"
+    assert triton.sent()["return_page_images"] == drawn, "unrequested pictures cost time"
 
 
 def test_the_page_that_coordinates_refer_to(serve: Any, triton: Any, body: dict[str, Any]) -> None:

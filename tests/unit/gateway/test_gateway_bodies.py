@@ -1,4 +1,4 @@
-"""What `POST /ocr` takes: JSON and forms, with PaddleX's fields."""
+"""The bodies that `POST /ocr` accepts: JSON and forms, with PaddleX's fields."""
 
 from __future__ import annotations
 

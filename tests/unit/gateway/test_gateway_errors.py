@@ -1,4 +1,4 @@
-"""Every error has its HTTP status and PaddleX's body, and tells the client what is the client's business."""
+"""Every error has its HTTP status and PaddleX's body, without internal details."""
 
 from __future__ import annotations
 

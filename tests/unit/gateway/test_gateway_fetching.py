@@ -1,4 +1,4 @@
-"""Fetching URLs: from public addresses only, whatever name or redirect leads there, and not without end."""
+"""Fetching URLs: only from public addresses, for any name or redirect, with limits."""
 
 from __future__ import annotations
 
@@ -275,7 +275,7 @@ def test_an_error_is_not_read_as_a_file(site: Site) -> None:
 
 
 def test_a_refusal_looks_like_an_absent_server(site: Site) -> None:
-    """So that nobody can ask the gateway which addresses of the inside are in use."""
+    """A client must not learn which internal addresses are in use."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         with pytest.raises(FetchError) as absent:

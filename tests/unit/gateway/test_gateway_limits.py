@@ -1,4 +1,4 @@
-"""Limits: size, time, places, keys; and a client that goes away."""
+"""Limits: size, time, concurrency, keys; and a client that disconnects."""
 
 from __future__ import annotations
 

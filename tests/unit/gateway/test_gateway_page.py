@@ -1,4 +1,4 @@
-"""What the page is made of: nothing from elsewhere, and no more rights than it needs."""
+"""The files of the web page: no other hosts, and only the needed permissions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_no_html_has_scripts_or_styles_in_it(path: Any) -> None:
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".js"], ids=lambda path: path.name)
 def test_no_script_makes_html_or_code_of_text(path: Any) -> None:
-    """What was read of a page, and the name of its file, are a stranger's."""
+    """The text of a page and the name of its file come from an untrusted person."""
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", text)
 

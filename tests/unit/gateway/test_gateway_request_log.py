@@ -1,4 +1,4 @@
-"""Every request has one id: in its answer, in Triton's request, and in its log line."""
+"""Every request has one id: in the response, in the request to Triton, and in the log line."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What browsers are told, how often a caller may ask, HTTPS, and text that pretends to be a file."""
+"""Headers for browsers, request rates, HTTPS, and text in place of a file."""
 
 from __future__ import annotations
 

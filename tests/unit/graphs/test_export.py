@@ -174,7 +174,7 @@ class TestOtherPeoplesFiles:
         [
             ({"input_name": "image"}, "PaddleX's own UVDoc calls its input image"),
             ({"inner_name": "image"}, "a tensor inside called like our input"),
-            ({"inner_name": "tritonocr_0_0"}, "a tensor inside called like one of ours"),
+            ({"inner_name": "tritonocr_0_0"}, "a tensor with a name that export uses"),
             ({"output_name": "output"}, "an output called like our own"),
         ],
         ids=lambda value: value if isinstance(value, str) else "",

@@ -1,4 +1,4 @@
-"""The manifests as a cluster would get them, and what they are validated with."""
+"""The manifests as a cluster receives them, and the schemas that validate them."""
 
 import shutil
 import subprocess

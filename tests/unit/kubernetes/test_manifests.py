@@ -1,4 +1,4 @@
-"""The manifests: valid by their schemas, and consistent with each other and with what they start."""
+"""The manifests are valid, and consistent with each other and with the programs that they start."""
 
 import copy
 import re

@@ -1,4 +1,4 @@
-"""Each stage can be called directly: its work and memory are bounded, and it stops when nobody waits."""
+"""Direct calls of each stage: work and memory are bounded, and a cancelled call stops."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Document orientation around its network: what it sees of a page, and turning the page back."""
+"""Document orientation: the image for the network, and the rotation of the page."""
 
 import tracemalloc
 

@@ -1,4 +1,4 @@
-"""Flattening pages: which pages count as flat, what is kept of their margins, and the sampling itself."""
+"""Flattening pages: which pages count as flat, their margins, and the sampling."""
 
 import tracemalloc
 

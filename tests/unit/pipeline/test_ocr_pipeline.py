@@ -1,4 +1,4 @@
-"""The pipeline over scripted networks: what is called, in which order, and what becomes of the answers."""
+"""The pipeline over scripted networks: the calls, their order, and the use of their outputs."""
 
 from typing import Any
 

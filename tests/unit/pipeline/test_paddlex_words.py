@@ -38,9 +38,9 @@ class InProcess:
             return run_stage(model, inputs, RepositoryView(self._repository))
         if model not in self._engines:
             directory = self._repository / model / "1"
-            card = read_network_metadata(directory)
+            metadata = read_network_metadata(directory)
             options = EngineOptions(precision="f32")
-            network = Network(directory, card.role, tuple(outputs), card.normalisation, options)
+            network = Network(directory, metadata.role, tuple(outputs), metadata.normalisation, options)
             self._engines[model] = create_engine("openvino", network)
         return dict(zip(outputs, self._engines[model].infer(inputs[IMAGE]), strict=True))
 

@@ -1,4 +1,4 @@
-"""The stages as their Triton models run them: named tensors in, named tensors out, and what they refuse."""
+"""The stages as their Triton models call them: named tensors in, named tensors out, rejected tensors."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Detection around the network: the page's size for it, and boxes from its probability map."""
+"""Detection without the network: the size of the page, and boxes from the probability map."""
 
 import cv2
 import numpy as np

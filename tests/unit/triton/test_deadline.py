@@ -1,4 +1,4 @@
-"""The time limit of a file, whose fault it is, and how many decoded pages are held."""
+"""The time limit of a file, when the file is the cause, and the number of decoded pages in memory."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Ending a server: what is in is finished, nothing new comes in."""
+"""Stopping a server: requests in flight finish, new requests are rejected."""
 
 import threading
 import time

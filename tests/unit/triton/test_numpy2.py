@@ -1,4 +1,4 @@
-"""NumPy 2's arrays as a stub makes and reads them whose pybind11 knows only NumPy 1's structs."""
+"""Arrays of NumPy 2 in a stub whose pybind11 was built for NumPy 1."""
 
 import ctypes
 import gc

@@ -1,4 +1,4 @@
-"""A request's tensors: what is taken, what is refused, and which settings win."""
+"""The tensors of a request: accepted and rejected values, and the settings in force."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -34,10 +34,10 @@ Parse = Callable[..., OcrRequest]
 @pytest.fixture
 def parse(tmp_path: Path) -> Parse:
     """Parses a request of a file and these options, as they arrive from Triton."""
-    for card in NETWORKS:
-        version = tmp_path / card.name / "1"
+    for metadata in NETWORKS:
+        version = tmp_path / metadata.name / "1"
         version.mkdir(parents=True)
-        card.write(version)
+        metadata.write(version)
 
     def parse_(
         inputs: dict[str, NDArray[Any]] | None = None,

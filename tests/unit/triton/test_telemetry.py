@@ -1,4 +1,4 @@
-"""What is told of a request: seconds that add up, and nothing of the document."""
+"""The telemetry of a request: seconds that add up, and no content of the document."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Errors and tensors where they cross into Triton and back."""
+"""Conversion of errors and tensors to Triton and back."""
 
 import logging
 from typing import Any

@@ -1,4 +1,4 @@
-"""The Triton models on requests of a stand-in: a bad one harms no other, and each answer is its own."""
+"""The Triton models without Triton: an invalid request affects no other, and each gets its own response."""
 
 import json
 import time
@@ -63,8 +63,8 @@ class TestNetworkModel:
     def model(self, tmp_path: Path) -> NetworkModel:
         folder = tmp_path / "det"
         (folder / "1").mkdir(parents=True)
-        card = NetworkMetadata("det", Role.TEXT_DETECTION, PLAIN, engine="onnxruntime")
-        card.write(folder / "1")
+        metadata = NetworkMetadata("det", Role.TEXT_DETECTION, PLAIN, engine="onnxruntime")
+        metadata.write(folder / "1")
         nodes = [
             helper.make_node("Cast", ["image"], ["values"], to=TensorProto.FLOAT),
             helper.make_node("Constant", [], ["blue"], value_int=0),
