@@ -39,7 +39,7 @@ def test_tritonserver_has_the_text(text: str, programs: list[bytes]) -> None:
     assert any(literal(text) in program for program in programs)
 
 
-@pytest.mark.parametrize("text", triton_messages.NOT_CONNECTED)
+@pytest.mark.parametrize("text", [triton_messages.NOT_CONNECTED, *triton_messages.UNKNOWN_HOST])
 def test_grpc_has_the_text(text: str) -> None:
     assert literal(text) in Path(cygrpc.__file__).read_bytes(), f"not in gRPC {grpc.__version__}"
 

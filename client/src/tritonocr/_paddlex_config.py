@@ -49,7 +49,10 @@ def read_config(path: Path) -> dict[str, Any]:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InvalidInputError(f"{path}:{line}: not valid YAML: {error.problem}") from error
     except (OSError, ValueError, YAMLError, RecursionError) as error:
-        raise InvalidInputError(f"Cannot read the pipeline's configuration {str(path)!r}: {error}") from error
+        reason = getattr(error, "strerror", error)
+        raise InvalidInputError(
+            f"Cannot read the pipeline's configuration {str(path)!r}: {reason}"
+        ) from error
     if not isinstance(content, dict):
         raise InvalidInputError(f"The pipeline's configuration {str(path)!r} is not a mapping of settings.")
     if expanded_size(content) > _MOST_VALUES:

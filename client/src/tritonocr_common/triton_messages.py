@@ -30,8 +30,11 @@ MODEL_CONTROL_OFF: Final = "explicit model load / unload is not allowed"
 ADMIN_KEY_REQUIRED: Final = ("This protocol is restricted", "This API is restricted")
 """gRPC's UNAVAILABLE and HTTP's 403."""
 
-NOT_CONNECTED: Final = ("failed to connect", "DNS resolution failed")
+NOT_CONNECTED: Final = "failed to connect"
 """UNAVAILABLE of gRPC itself: the request was not sent."""
+
+UNKNOWN_HOST: Final = ("errors resolving", "DNS resolution failed")
+"""UNAVAILABLE of gRPC itself, in new and old versions: the host name has no address."""
 
 
 def is_overload(message: str) -> bool:
@@ -72,6 +75,11 @@ def is_admin_key_required(message: str) -> bool:
 def is_not_connected(message: str) -> bool:
     """Return whether gRPC reached no server."""
     return message.startswith(NOT_CONNECTED)
+
+
+def is_unknown_host(message: str) -> bool:
+    """Return whether gRPC found no address for the host name."""
+    return message.startswith(UNKNOWN_HOST)
 
 
 def _contains(message: str, *texts: str) -> bool:

@@ -1,5 +1,6 @@
 """Errors of a wrong address state what responds at the address."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -83,3 +84,27 @@ def test_a_missing_model_of_a_real_triton_gets_no_remark(http_port: int) -> None
     ):
         client.ocr(b"a")
     assert str(raised.value) == "the server answered 404 Not Found"
+
+
+@pytest.mark.parametrize("url", ["localhost: 8001", "my server:8001", "http://my server:8000"])
+def test_an_address_with_white_space_is_refused_at_once(url: str) -> None:
+    with pytest.raises(tritonocr.InvalidInputError, match="expected host:port"):
+        OCRClient(url)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("http://127.0.0.1:{port}", "Connection refused"),
+        ("127.0.0.1:{port}", "Connection refused"),
+        ("no-such-host.invalid:8001", "the host name is not known"),
+    ],
+)
+def test_the_reason_is_told_without_a_library_s_words(address: str, reason: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    url = address.format(port=port)
+    with OCRClient(url, timeout_s=5) as client, pytest.raises(tritonocr.ServerUnavailableError) as caught:
+        client.ocr(b"\x89PNG", retry=False)
+    full = url if "://" in url else f"grpc://{url}"
+    assert str(caught.value).startswith(f"No TritonOCR server answers at {full}: {reason}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from .._exceptions import InvalidInputError, unreachable
 
 Urls: TypeAlias = "str | Iterable[str]"
 
+_NOT_IN_HOSTS = re.compile(r"[\s\x00-\x1f]")
 _SCHEMES = ("grpc", "grpcs", "http", "https", "grpc+dns", "grpcs+dns")
 
 
@@ -37,10 +39,10 @@ class Address:
         """Parse a URL; an address without a scheme is a gRPC address.
 
         Raises:
-            InvalidInputError: the scheme is unknown, or the host is missing.
+            InvalidInputError: the scheme is unknown, or the host is missing or contains white space.
         """
         parts = urlsplit(url if "://" in url else f"grpc://{url}")
-        if parts.scheme not in _SCHEMES or not parts.hostname:
+        if parts.scheme not in _SCHEMES or not parts.hostname or _NOT_IN_HOSTS.search(parts.netloc):
             raise InvalidInputError(
                 f"The server address is {quoted(url)}; expected host:port, grpc://, grpcs://, http:// or https://."
             )

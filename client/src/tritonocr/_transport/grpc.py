@@ -16,7 +16,7 @@ from google.protobuf.json_format import MessageToDict
 from tritonclient.grpc import InferResult, service_pb2, service_pb2_grpc
 from tritonclient.utils import serialize_byte_tensor
 
-from tritonocr_common.triton_messages import is_not_connected
+from tritonocr_common.triton_messages import is_not_connected, is_unknown_host
 
 from .._exceptions import (
     ClientStateError,
@@ -160,6 +160,8 @@ def _translated(error: grpc.RpcError, url: str, timeout_s: float | None) -> Exce
     if is_not_connected(details):
         # gRPC's message is "…; last error: UNKNOWN: ipv4:…: …: REASON[: OK]"; only REASON is useful.
         return unreachable(url, details.removesuffix(": OK").rpartition(": ")[2], has_answered=False)
+    if is_unknown_host(details):
+        return unreachable(url, "the host name is not known", has_answered=False)
     return unreachable(url, str(translated), may_have_begun=not has_not_begun(details))
 
 

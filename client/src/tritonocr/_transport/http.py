@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 from collections.abc import AsyncGenerator, Mapping
 from http import HTTPStatus
 from http.client import responses
@@ -114,13 +115,21 @@ class HttpTransport:
         except self._aiohttp.ClientError as error:
             connected = not isinstance(error, self._aiohttp.ClientConnectorError)
             is_other = isinstance(error, self._aiohttp.ClientResponseError)
-            reason = "the response is not valid HTTP/1" if is_other else error
+            reason = "the response is not valid HTTP/1" if is_other else _reason(error)
             raise unreachable(
                 self._url, reason, may_have_begun=connected and not is_other, has_answered=connected
             ) from error
         if response.status != HTTPStatus.OK:
             raise error_from_status(str(response.status), _sentence(content, response.status))
         return content, response.headers
+
+
+def _reason(error: Exception) -> str:
+    """Return why a connection failed, without aiohttp's description of the connection."""
+    cause = getattr(error, "os_error", error)
+    number = getattr(cause, "errno", None) or 0
+    # asyncio's own text of a refused connection names no reason; resolvers have negative numbers.
+    return os.strerror(number) if number > 0 else getattr(cause, "strerror", None) or str(cause)
 
 
 def _sentence(content: bytes, status: int) -> str:

@@ -16,6 +16,7 @@ from tritonocr_common.options import OPTIONS
 from tritonocr_common.quoting import quoted
 
 from .._exceptions import InvalidInputError
+from .._inputs.sources import missing_file, sources
 from .._paddleocr import PaddleOCR
 from .._paddleocr_arguments import DEPRECATED, ENGINE_ARGUMENTS
 from ._connection import Device, Headers, ServerUrl, TlsCa, TlsCertificate, TlsKey, connection
@@ -105,6 +106,8 @@ def _ocr(
     warnings.filterwarnings("default", category=DeprecationWarning, module=r"tritonocr\.")
     warnings.showwarning = lambda message, *_, **__: say(str(message))
     reached_by = connection(header, tls_ca, tls_certificate, tls_key)
+    if error := next(filter(None, map(missing_file, sources(input))), None):
+        raise error  # before a server is started
     with PaddleOCR(
         **arguments, **reached_by, url=url or None, device=device, paddlex_config=paddlex_config
     ) as engine:

@@ -19,6 +19,7 @@ from tritonocr_backend.zoo.programs import Program
 app = typer.Typer()
 
 SIGN_OF_LIFE_S = 10
+HELP = {"-h", "--help"}
 
 # perf_analyzer loads these names; the wheel of tritonserver has the libraries under longer names.
 _LIBRARIES = {"libb64.so.0d": "libb64-*.so.0d", "libcudart.so.12": "libcudart-*.so.12*"}
@@ -28,7 +29,7 @@ _LIBRARIES = {"libb64.so.0d": "libb64-*.so.0d", "libcudart.so.12": "libcudart-*.
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )
 def perf_analyzer(context: typer.Context) -> None:
-    """Measure a running server. All arguments are passed on to Triton's perf_analyzer.
+    """Measure a running server. All arguments are passed on to Triton's perf_analyzer (-h lists them).
 
     Example: tritonocr perf-analyzer -m PP-OCRv4_mobile_rec -u localhost:8001 -i grpc --shape image:48,320,3
     """
@@ -37,7 +38,7 @@ def perf_analyzer(context: typer.Context) -> None:
         _link_libraries(Path(scratch), _fetch(programs.TRITONSERVER) / "nvidia_pytriton.libs")
         environment = {**os.environ, "LD_LIBRARY_PATH": scratch}
         status = _run([str(binary), *context.args], environment)
-    raise typer.Exit(status)
+    raise typer.Exit(0 if HELP.intersection(context.args) else status)  # perf_analyzer ends -h with 99
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:

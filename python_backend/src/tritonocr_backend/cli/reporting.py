@@ -28,8 +28,15 @@ def exit_on_error() -> Iterator[None]:
     try:
         yield
     except (TritonOcrError, OSError) as error:
-        typer.echo(f"tritonocr: {error}", err=True)
+        typer.echo(f"tritonocr: {_sentence(error)}", err=True)
         raise typer.Exit(1) from None
+
+
+def _sentence(error: Exception) -> str:
+    """Return an error's message; for an I/O error the file and the reason, without the error number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
 
 
 @contextmanager

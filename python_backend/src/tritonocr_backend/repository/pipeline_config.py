@@ -154,7 +154,7 @@ def load(path: Path) -> PipelineConfig:
     try:
         content = yaml_text.parse(path.read_text(encoding="utf-8"), keep_lines=True)
     except (OSError, UnicodeDecodeError) as error:
-        raise PipelineConfigError(f"{path} cannot be read: {error}") from None
+        raise PipelineConfigError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from None
     except YamlProblem as problem:
         raise PipelineConfigError(f"{path}:{problem.line}: {problem}") from None
     try:

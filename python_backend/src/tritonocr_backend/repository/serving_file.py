@@ -42,7 +42,7 @@ def read(path: Path) -> ServingSettings:
     try:
         file = _File.model_validate(yaml_text.parse(path.read_text(encoding="utf-8")) or {})
     except (OSError, UnicodeDecodeError) as error:
-        raise ServingFileError(f"{path} cannot be read: {error}") from None
+        raise ServingFileError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from None
     except YamlProblem as problem:
         raise ServingFileError(f"{path}, line {problem.line}: {problem}") from None
     except ValidationError as error:
