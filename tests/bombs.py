@@ -100,7 +100,7 @@ def pdf_form_within_itself() -> bytes:
 
 
 def pdf_packed_twice(size: int = 400 * MIB) -> bytes:
-    """Blanks as a page's content: 400 MB in 1 kB."""
+    """Return a page whose content is 400 MB of blanks, in 1 kB."""
     packed, packer = bytearray(), zlib.compressobj(9)
     for _ in range(size // MIB):
         packed += packer.compress(b" " * MIB)

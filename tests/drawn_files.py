@@ -36,7 +36,7 @@ def picture() -> PIL.Image.Image:
 
 
 def noise() -> PIL.Image.Image:
-    """RGB, 96 x 96 px, every pixel different, so that what is missing of it shows."""
+    """Return an RGB picture of 96 x 96 px whose pixels all differ, so that missing parts are visible."""
     pixels = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
     return PIL.Image.fromarray(pixels)
 
@@ -54,7 +54,7 @@ def encode(image: PIL.Image.Image, image_format: str, **options: Any) -> bytes:
 
 
 def turned(image_format: str, orientation: int, **options: Any) -> bytes:
-    """The picture stored turned, with the EXIF orientation that says so."""
+    """Return the picture stored rotated, with the EXIF orientation."""
     method = STORED_FOR_ORIENTATION[orientation]
     stored = picture() if method is None else picture().transpose(method)
     exif = PIL.Image.Exif()

@@ -90,7 +90,7 @@ def _explained(option: Option) -> str:
 
 
 def _between(text: str, first: str, last: str, new: str) -> str:
-    """Replace what stands between the line that starts with `first` and the next that starts with `last`."""
+    """Replace the lines between a line that starts with `first` and one that starts with `last`."""
     pattern = rf"(^{re.escape(first)}[^\n]*\n).*?(?=^{re.escape(last)})"
     replaced, count = re.subn(pattern, lambda found: found[1] + new, text, flags=re.MULTILINE | re.DOTALL)
     assert count == 1, f"{first!r} stands {count} times"

@@ -35,7 +35,7 @@ console.width = max(console.width, MIN_WIDTH)
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a workload is measured: families, our numbers of clients, files; None as the workload says."""
+    """The measured part of a workload: subjects, numbers of clients, files; None: all of the workload."""
 
     families: tuple[str, ...] | None
     clients: tuple[int, ...] | None

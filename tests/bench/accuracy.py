@@ -14,7 +14,7 @@ FIGURES = {"hmean": "det_hmean", "1-NED": "e2e_1ned", "exact": "exact_of_matched
 
 
 def accuracy(pages: Sequence[Page], lines: Mapping[str, Sequence[ReadLine]]) -> dict[str, float]:
-    """The corpus scorer's figures of one subject; empty where there is no ground truth or nothing was said.
+    """Return the scorer's figures of one subject; empty without ground truth or without results.
 
     Args:
         pages: with their truth.

@@ -23,7 +23,7 @@ _WORDS = ("total", "cash", "item", "tax", "change", "card", "date", "time", "pri
 
 @dataclass(frozen=True)
 class DrawnPage:
-    """A page on disk and the lines that were drawn on it."""
+    """A page on disk, and its lines."""
 
     path: Path
     truth: list[ReadLine]

@@ -61,7 +61,7 @@ def fit_line(xs: Sequence[float], ys: Sequence[float]) -> Line:
 
 
 def growth_beyond_line(xs: Sequence[float], ys: Sequence[float]) -> float:
-    """The last y divided by what the line through all other points says there: above 1 it grows faster.
+    """Return the last y divided by the linear fit through all other points; above 1: y grows faster.
 
     Args:
         xs: at least three, ascending.

@@ -20,7 +20,7 @@ LINES_OF_PIXELS = 200
 
 @dataclass
 class Growth:
-    """One quantity that grows, and what a page of it took.
+    """One growing quantity, and the time and memory of a page.
 
     Attributes:
         unit: of `sizes`.

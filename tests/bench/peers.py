@@ -26,7 +26,7 @@ REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
 }
 BATCH_SIZE = 6  # PaddleX's and RapidOCR's own for recognition
 
-# What PaddleX reads of a model beyond what the cache's inference.yml says.
+# Keys that PaddleX needs and the cache's inference.yml lacks.
 _DETECTION_STEPS = [
     {"DecodeImage": {"channel_first": False, "img_mode": "BGR"}},
     {"DetResizeForTest": {"resize_long": 960}},
@@ -100,7 +100,7 @@ def configuration(models: Models, file_format: FileFormat, scratch: Path, **more
 
 
 def _model_dir(name: str, file_format: FileFormat, scratch: Path, preprocess: dict[str, Any]) -> Path:
-    """The cache's model with a complete `inference.yml`, and its dictionary as RapidOCR wants it."""
+    """Return the cached model with a complete `inference.yml`, and its dictionary in RapidOCR's format."""
     source = fetch_model(name, file_format=file_format)
     target = scratch / file_format / name
     if target.exists():

@@ -74,7 +74,7 @@ class PerfAnalyzer:
 
 def _base64(page: Page) -> dict[str, Any]:
     file = page.path.read_bytes()
-    # Of a string it wants the length, too, as Triton's protocol has it.
+    # A string is preceded by its length, as in Triton's protocol.
     return {"b64": base64.b64encode(struct.pack("<I", len(file)) + file).decode()}
 
 

@@ -55,7 +55,7 @@ def _throughput(subjects: Subjects) -> Any:
 
 
 def _draw_speeds(axes: Any, rows: list[Mapping[str, Any]], colour: Any, width: float) -> None:
-    """A line over the clients, with its spread; a level one for what knows no clients."""
+    """A line over the numbers of clients, with its spread; horizontal for subjects without clients."""
     speeds = [row["pages_per_s"] for row in rows]
     clients, medians = [row["clients"] for row in rows], [speed["median"] for speed in speeds]
     label = rows[0]["label"].split(f", {clients[0]} client")[0]
@@ -83,7 +83,7 @@ def _latency(subjects: Subjects) -> Any:
 
 
 def _stages(subjects: Subjects) -> Any:
-    """Processor time a page by model: what the cores were busy with."""
+    """Draw the CPU time per page by model."""
     ours = [row for name, row in subjects.items() if name.startswith("ours@")]
     figure, axes = pyplot.subplots(figsize=(8, 0.5 * len(ours) + 1))
     left = [0.0] * len(ours)

@@ -61,7 +61,7 @@ class ProcessTree:
         return times
 
     def reset_peak(self) -> None:
-        """Let `peak_mb` start again from what is resident now."""
+        """Reset `peak_mb` to the memory that is resident now."""
         for process in self._members():
             with suppress(OSError):
                 Path(f"/proc/{process.pid}/clear_refs").write_text("5", encoding="ascii")

@@ -82,7 +82,7 @@ def _spread(values: dict[str, float]) -> str:
 
 
 def stage_table(title: str, row: dict[str, Any]) -> Table:
-    """Where a page's time goes: Triton's statistics and the processor time of each model's processes."""
+    """Return the time of a page by model: Triton's statistics and the CPU time of the model's processes."""
     table = Table(title=f"{title}: ms a page by model, from Triton's statistics and its processes")
     for column in (
         "model",

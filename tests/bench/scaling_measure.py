@@ -48,7 +48,7 @@ def measure() -> dict[str, Any]:
 
 
 def _figures(point: Pass) -> dict[str, Any]:
-    """Per page where nothing else is said."""
+    """Values are per page unless stated otherwise."""
     return {
         "pages": point.pages,
         "pages_per_s": point.pages / point.wall_s,
@@ -65,6 +65,6 @@ def _figures(point: Pass) -> dict[str, Any]:
 
 
 def _answer_bytes(point: Pass, pages: list[Page] | Any) -> float:
-    """A line's text, four corners and score, its box in the answer to detection, and a page's head."""
+    """Bytes of a line (text, corners, score, box) and of the fixed part of a page."""
     per_page = [sum(len(text.encode()) + 4 + 3 * 32 + 8 for _, text in point.lines[p.name]) for p in pages]
     return statistics.mean(per_page)

@@ -58,7 +58,7 @@ def throughput(server: Server, clients: int) -> float:
 
 
 def fitted(demand_s: float, cores: float, alone: tuple[float, float], point: tuple[int, float]) -> Server:
-    """The server that takes the measured seconds for a lone page and comes closest to one more point.
+    """Fit the model to the measured latency of a single page and to one more point.
 
     Fitted is the share of the cores that pages get; the system, the load generator and waits for each other
     take the rest.
@@ -81,7 +81,7 @@ def fitted(demand_s: float, cores: float, alone: tuple[float, float], point: tup
 
 @dataclass(frozen=True)
 class PageCost:
-    """What a page costs, as measured here.
+    """The measured cost of a page.
 
     Attributes:
         networks_s: core seconds for the networks: what a GPU takes over.

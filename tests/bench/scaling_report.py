@@ -36,7 +36,7 @@ class Report:
 
 
 def report(measured: Mapping[str, Any], given: Assumptions) -> Report:
-    """Fit the model and tell what it says."""
+    """Fit the model and return its predictions."""
     points = {int(clients): point for clients, point in measured["points"].items()}
     server = _server(measured, points)
     share = server.cores / measured["machine"]["cores"]

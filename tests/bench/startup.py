@@ -14,7 +14,7 @@ _ANY_PORTS = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
 
 
 def startup_s(device: str) -> float:
-    """Seconds from the command to its line that says it is ready.
+    """Return the seconds from the start of the command to its line that reports readiness.
 
     Raises:
         RuntimeError: it ended before that.

@@ -75,7 +75,7 @@ class Bench:
         return TritonSubject(server.grpc_url, server.pid)
 
     def reader(self, family: str) -> Reader:
-        """A family, started when first asked for."""
+        """Return a group of subjects; start it at the first call."""
         if family not in self._readers:
             self._readers[family] = FAMILIES[family].start(self)
         return self._readers[family]

@@ -96,7 +96,7 @@ class TritonSubject:
         self.tree = ProcessTree(pid)
         self._channel = grpc.insecure_channel(grpc_url, options=_UNLIMITED)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
-        # Bytes in, bytes out: serialising 3 MB a page would be the generator's work, not the server's.
+        # Bytes in, bytes out: the serialisation of 3 MB per page would load the generator, not the server.
         self._infer = self._channel.unary_unary(_INFER)
         self._encoded: dict[tuple[str, str], bytes] = {}
 

@@ -19,7 +19,7 @@ ENVIRONMENT = {"PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True"}
 
 
 class WorkerError(RuntimeError):
-    """A worker ended instead of answering; the end of what it said stands in the message."""
+    """A worker ended without a response; the message contains the end of its output."""
 
 
 class Worker:

@@ -83,7 +83,7 @@ def receipts() -> list[Page]:
 
 
 def _sroie_truth(path: Path) -> list[ReadLine]:
-    """Ground truth of one receipt: eight coordinates and the text, which may itself hold commas."""
+    """Return the ground truth of one receipt: eight coordinates and the text, which can contain commas."""
     lines: list[ReadLine] = []
     for row in path.read_text(encoding="utf-8", errors="replace").splitlines():
         fields = row.split(",", 8)

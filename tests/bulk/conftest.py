@@ -62,7 +62,7 @@ def draw_page(path: Path, number: int) -> None:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts `tritonocr bulk` as a process of its own, on a Ray of two CPUs that ends with it."""
+    """Start `tritonocr bulk` in its own process, on a Ray cluster of two CPUs that ends with the process."""
     started: list[subprocess.Popen[str]] = []
 
     def run(*arguments: object) -> "subprocess.Popen[str]":

@@ -39,7 +39,7 @@ def parts(output: Path) -> dict[str, int]:
 
 
 def finish(process: "subprocess.Popen[str]") -> str:
-    """Wait for its end, which must be a good one; returns what it said."""
+    """Wait for the successful end of the command, and return its output."""
     said, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0, said
     return said

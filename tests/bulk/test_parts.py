@@ -38,7 +38,7 @@ def store(directory: Path, *names: str) -> list[StoredFile]:
 
 
 def test_a_directory_is_listed_with_what_it_holds(tmp_path: Path) -> None:
-    """Images and PDFs, below it too where asked for; a file is listed as it is."""
+    """Images and PDFs are listed, with subdirectories if requested; a file is listed as itself."""
     files = store(tmp_path, "a.jpg", "B.PDF", "notes.txt", "deep/c.tiff")
     assert [Path(file.uri).name for file in files] == ["B.PDF", "a.jpg", "c.tiff"]
     assert len(list(list_files(str(tmp_path), recursive=False))) == 2
@@ -94,7 +94,7 @@ def test_a_plan_is_kept_and_extended(tmp_path: Path) -> None:
 
 
 def test_results_of_other_options_are_not_mixed(tmp_path: Path) -> None:
-    """The first run's stand in the directory."""
+    """The names of the first run's files in the directory."""
     output = Directory(str(tmp_path))
     check_same_run(output, {"options": {"lang": "en"}})
     check_same_run(output, {"options": {"lang": "en"}})
@@ -153,7 +153,7 @@ def test_what_may_pass_later_is_tried_again(outcomes: list[Exception | str], pat
     [
         ([AWAY, "text"], -1.0, ServerUnavailableError),  # no patience left
         ([BROKEN] * (RETRIES + 1), 60.0, ServerError),
-        ([InvalidInputError("cut"), "text"], 60.0, InvalidInputError),  # the file's own fault
+        ([InvalidInputError("cut"), "text"], 60.0, InvalidInputError),  # the file is the cause
     ],
 )
 def test_what_will_not_pass_is_raised(

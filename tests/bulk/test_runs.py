@@ -13,7 +13,7 @@ DEADLINE_S = 240
 
 
 def errors(output: Path) -> dict[str, str | None]:
-    """What each file's row says."""
+    """Return the row of each file."""
     rows = [row for part in output.glob("part-*.parquet") for row in parquet.read_table(part).to_pylist()]
     return {Path(row["input_path"]).name: row["error_type"] for row in rows}
 

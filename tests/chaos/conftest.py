@@ -50,7 +50,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 def happened(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """Say in a line what came of the fault; the line ends up in the summary."""
+    """Record the effect of the fault in one line, which appears in the summary."""
     return lambda text: record_property(HAPPENED, text)
 
 

@@ -51,7 +51,7 @@ def lines(pages: Any) -> list[tuple[str, float]]:
 
 @dataclass(frozen=True)
 class Held:
-    """What a server holds.
+    """The resources of a server.
 
     Attributes:
         memory: bytes that its processes have for themselves, files that they map left out: how those count
@@ -68,7 +68,7 @@ class Held:
 
 
 def held(pid: int) -> Held:
-    """What the server with this process id holds now."""
+    """Return the resources of the server with this process id."""
     family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     return Held(
         memory=sum(_anonymous_bytes(process.pid) for process in family),
@@ -102,7 +102,7 @@ class Outcome:
 
 @dataclass
 class Load:
-    """Clients that read files again and again, each in a thread of its own.
+    """Clients that read files in a loop, each in its own thread.
 
     Attributes:
         url: the server's gRPC address.
@@ -180,6 +180,6 @@ def until(condition: Callable[[], object], timeout_s: float, what: str) -> float
 
 
 def reads_again(server: EmbeddedServer, file: bytes) -> bool:
-    """Whether the server reads a page."""
+    """Return whether the server reads a page."""
     with OCRClient(server.grpc_url, timeout_s=TIMEOUT_S) as client:
         return ask(client, file).error is None

@@ -31,7 +31,7 @@ needs_mount = pytest.mark.skipif(
 
 
 def on_a_small_disk(place: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command where `place` is a disk of 1 MB; what it left there is listed at the end of stdout."""
+    """Run a command in a namespace where `place` is a disk of 1 MB; list its files at the end of stdout."""
     place.mkdir()
     script = f'mount -t tmpfs -o size=1m tmpfs {place} && "$@"; code=$?; find {place} -type f; exit $code'
     return subprocess.run(
@@ -81,7 +81,7 @@ def test_full_while_logging(serve: Serve, happened: Callable[[str], None]) -> No
 
 
 def test_full_behind_serves_own_output(happened: Callable[[str], None]) -> None:
-    """Nobody's disk behind `tritonocr serve > log` may end the server."""
+    """A full disk behind `tritonocr serve > log` must not stop the server."""
     ports = [f"--{name}-port=0" for name in ("http", "grpc", "metrics")]
     with FULL.open("w") as full:
         process = subprocess.Popen(

@@ -32,7 +32,7 @@ PATIENCE_S = 90.0
 
 @contextmanager
 def streaming(url: str) -> Iterator[list[str]]:
-    """A client of `ocr_stream` that asks again and again; gives the errors that it got."""
+    """Send requests to `ocr_stream` in a loop, and return the errors."""
     done, errors = threading.Event(), []
 
     def stream() -> None:
@@ -50,7 +50,7 @@ def streaming(url: str) -> Iterator[list[str]]:
 
 
 def _streamed(url: str) -> str | None:
-    """Read a page by `ocr_stream`; the error, if there was one."""
+    """Read a page with `ocr_stream`, and return the error if there is one."""
     answers: queue.Queue[tuple[object, object]] = queue.Queue()
     file = tritonclient.grpc.InferInput("file", [1], "BYTES")
     file.set_data_from_numpy(np.array([demo_file()], dtype=object))

@@ -83,7 +83,7 @@ def _sampled(pid: int, seconds: float) -> list[Held]:
 
 
 def _between_requests(pid: int) -> Held:
-    """The least of some looks: a page that is being read is no growth."""
+    """Return the minimum of several measurements: a page in progress is no growth."""
     looks = []
     for _ in range(LOOKS):
         time.sleep(LOOK_EVERY_S)

@@ -128,7 +128,7 @@ PAGE_SETTINGS = PageSettings(
 
 
 class Watched(FakeModels):
-    """Compares every call, what goes in and what comes out, with the called model's config."""
+    """Compare the inputs and outputs of every call with the config of the called model."""
 
     def __init__(self, configs: Configs, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)

@@ -14,7 +14,7 @@ tomllib = pytest.importorskip("tomllib", reason="Python 3.10 reads no TOML")
 ROOT = Path(__file__).parents[2]
 LOCKS = {name: ROOT / "docker" / f"requirements-{name}.lock" for name in ("cpu", "gateway", "server")}
 
-# What an image holds otherwise than pyproject.toml says; why stands in docker/lock.sh.
+# Packages of an image that differ from pyproject.toml; docker/lock.sh states the reasons.
 REPLACED = {"server": {"onnxruntime"}}
 
 

@@ -20,7 +20,7 @@ def test_a_linter_finds_nothing(script: Path) -> None:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Path:
-    """A virtual environment whose Python notes what it is asked for."""
+    """A virtual environment whose Python records its arguments."""
     python = tmp_path / "venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')

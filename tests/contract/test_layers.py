@@ -116,7 +116,7 @@ def client_modules() -> dict[str, Path]:
 
 
 def client_imports(name: str, path: Path, modules: Mapping[str, Path]) -> Iterator[str]:
-    """Names of the client's modules that one imports, in functions and for type checks too."""
+    """Yield the names of the client's modules that a module imports anywhere."""
     package = ["tritonocr", *name.split(".")] if name else ["tritonocr"]
     if path.name != "__init__.py":
         package.pop()

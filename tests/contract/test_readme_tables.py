@@ -43,7 +43,7 @@ def configured(config: ModelConfig) -> Rows:
 
 
 def section(name: str) -> str:
-    """What stands under a model's heading."""
+    """Return the section of a model."""
     (found,) = re.findall(rf"^### {re.escape(name)}\n(.*?)(?=^#|\Z)", MODELS, re.MULTILINE | re.DOTALL)
     return str(found)
 

@@ -22,7 +22,7 @@ from tritonocr import AsyncOCRClient, OCRClient, OCRResult
 from tritonocr._demo import DEMO_LINES
 from tritonocr_backend.server.embedded import EmbeddedServer
 
-# PaddleX's three switches, off: what is left is detection and recognition.
+# PaddleX's three switches, off: only detection and recognition remain.
 OFF: dict[str, Any] = {
     "use_doc_orientation_classify": False,
     "use_doc_unwarping": False,

@@ -305,7 +305,7 @@ def test_the_tutorial_s_example_runs_as_it_stands(
     code, port = html.unescape(found[1]), 8080
     assert f"localhost:{port}" in code
     with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:  # somebody else's: another port is the one change
+        if probe.connect_ex(("127.0.0.1", port)) == 0:  # another server: only the port differs
             probe.close()
             port = free_port()
             code = code.replace("localhost:8080", f"localhost:{port}")
@@ -394,7 +394,7 @@ def test_a_file_that_takes_too_long(server: EmbeddedServer, corpus: Path) -> Non
 
 
 def test_the_gateway_outlives_the_server(server: EmbeddedServer, corpus: Path) -> None:
-    """Triton goes and comes back; the gateway stays, says so, and reads on."""
+    """Triton stops and starts again; the gateway stays up, reports it, and continues."""
     with (
         Line(server.grpc_port) as line,
         running(create_app(Settings(url=f"127.0.0.1:{line.port}", restart_wait_s=2))) as url,

@@ -71,7 +71,7 @@ def _read(client: OCRClient, language: str, **options: object) -> OCRResult:
 
 @pytest.fixture(scope="module")
 def zoo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """A server with all detection and recognition models of the wheels, which lets models come and go."""
+    """A server with all detection and recognition models of the wheels, and with model control."""
     directory = tmp_path_factory.mktemp("zoo")
     names = {*DEFAULT_NETWORKS.values(), *DETECTORS, *RECOGNISERS}
     repository = build_repository(
@@ -274,7 +274,7 @@ def test_paddle_files_are_converted_and_read_the_same(
     assert ours["rec_scores"] == pytest.approx(published["rec_scores"], abs=1e-2)
 
 
-# What stands in the pictures, as seen by eye.
+# The text of the pictures, read by a person.
 SCRIPTS = {
     "en.jpg": (
         "3 MovieShots Dataset",
@@ -352,7 +352,7 @@ class TestRealImages:
 
 
 class TestRightToLeft:
-    """No wheel holds Arabic weights: a network that sees the same line everywhere stands in for them."""
+    """No wheel contains Arabic weights: a network that returns the same line everywhere replaces them."""
 
     VISUAL = "PDF 12 ةحفص"
     LOGICAL = "صفحة PDF 12"

@@ -95,7 +95,7 @@ def exposition(server: EmbeddedServer) -> str:
 
 
 def values(server: EmbeddedServer, name: str) -> dict[str, float]:
-    """The values of `ocr`'s metric, by what is left of its labels."""
+    """Return the values of a metric of `ocr`, by its other labels."""
     found = re.findall(rf"^{name}{{(.*)}} (\S+)$", exposition(server), re.MULTILINE)
     return {
         re.sub(r',?model="ocr",?', "", labels): float(value)

@@ -161,7 +161,7 @@ class Page:
 
 @pytest.fixture
 def page(browser: webdriver.Chrome, url: str) -> Iterator[Page]:
-    """The page, newly loaded; afterwards the browser must have had nothing to complain about."""
+    """The newly loaded page; afterwards the browser's log must be empty."""
     browser.get_log("browser")
     yield Page(browser, url)
     complaints = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]

@@ -26,7 +26,7 @@ def predict(url: str, *arguments: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """200 small pictures, each of its own number; three are broken."""
+    """200 small pictures, each with its number; three are broken."""
     directory = tmp_path_factory.mktemp("two hundred")
     font = ImageFont.load_default(24)
     for number in range(200):

@@ -58,7 +58,7 @@ def fields(result: OCRResult) -> tuple[list[Any], list[str]]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("exact", [False, True])
 def test_serial_equals_concurrent(tmp_path: Path, images: list[bytes], corpus: Path, exact: bool) -> None:
-    """16 clients at once, so that each file is read twice, against one client with a file at a time."""
+    """Compare 16 concurrent clients, which read each file twice, with one client."""
     files = [*images, *((corpus / "receipts" / f"{number}.jpg").read_bytes() for number in (312, 316, 317))]
     ready = Barrier(16, timeout=60)
 
@@ -117,7 +117,7 @@ def test_a_client_that_goes_away_frees_its_instance(tmp_path: Path, corpus: Path
 
 
 def asked(client: OCRClient) -> tuple[bool, float]:
-    """Whether a page was read, or refused for a full queue; and after how many seconds."""
+    """Return whether a page was read or rejected for a full queue, and the seconds."""
     started_s = time.monotonic()
     try:
         client.ocr(demo_page())
@@ -202,7 +202,7 @@ def test_serve_says_when_and_where_and_ends_with_every_child(
 
 
 def test_serve_ends_at_once_where_the_gateways_port_is_taken() -> None:
-    """It would have been ready, and every request to that port answered by somebody else."""
+    """The port belongs to another process, which would respond to every request."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = subprocess.run(

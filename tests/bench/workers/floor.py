@@ -33,7 +33,7 @@ CORES = len(os.sched_getaffinity(0))
 
 @dataclass(frozen=True)
 class Work:
-    """A page's calls: each network's name and input, and the inputs of cropping."""
+    """The calls of a page: the name and the input of each network, and the inputs of cropping."""
 
     networks: list[tuple[str, NDArray[Any]]]
     crops: list[Tensors]
@@ -120,7 +120,7 @@ def _record(parser: Parser, caller: InProcessCaller, file: File) -> Work:
 
 
 class _Process:
-    """What a process of the floor holds: networks of one thread, and the work of each file it has seen."""
+    """The state of a floor process: networks with one thread, and the calls of each file."""
 
     parser: Parser
     caller: InProcessCaller

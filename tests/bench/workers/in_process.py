@@ -46,7 +46,7 @@ class InProcessCaller:
         return dict(zip(outputs, results, strict=True))
 
     def engine(self, name: str) -> Engine:
-        """The engine of a network, loaded when first asked for."""
+        """Return the engine of a network; load it at the first call."""
         if name not in self._engines:
             directory = self._directory / name / "1"
             metadata = read_network_metadata(directory)

@@ -9,7 +9,7 @@ from protocol import configuration
 
 
 def main() -> None:
-    """Serve on the port that is the second argument, until told to stop."""
+    """Serve on the port in the second argument until the process is stopped."""
     from paddlex.inference.serving.basic_serving import create_pipeline_app, run_server
 
     asked = configuration()

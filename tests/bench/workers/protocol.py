@@ -23,7 +23,7 @@ Lines = list[tuple[Any, str]]
 
 @dataclass
 class Answer:
-    """What a worker says of one pass: see measured.Pass."""
+    """A worker's report of one pass; see measured.Pass."""
 
     wall_s: float
     latencies_s: list[float]
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class File:
-    """A page to read: its path, and its bytes, or its pixels (uint8 [H, W, 3] BGR) where it is a .npy."""
+    """A page: its path, and its bytes; for a .npy file its pixels (uint8 [H, W, 3] BGR)."""
 
     path: str
     data: Any
@@ -45,7 +45,7 @@ def configuration() -> dict[str, Any]:
 
 
 def load(path: str) -> File:
-    """Read a page into memory, as a client has it before it asks."""
+    """Read a page into memory, as a client does before it sends a request."""
     return File(path, np.load(path) if path.endswith(".npy") else Path(path).read_bytes())
 
 
@@ -73,7 +73,7 @@ def serve(start: Callable[[], Callable[[Sequence[File]], Answer]]) -> None:
         start: loads the models; gives the function that reads pages.
     """
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
-        os.dup2(2, 1)  # what libraries print would stand among the answers
+        os.dup2(2, 1)  # the output of libraries would be mixed with the responses
         read_all = start()
         print(json.dumps({"ready": True}), file=answers, flush=True)
         for question in sys.stdin:

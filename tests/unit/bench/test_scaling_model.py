@@ -33,7 +33,7 @@ servers = st.sampled_from([1.0, 2.0, 16.0]).flatmap(
 
 
 def test_a_lone_page_takes_its_cores_time_and_its_delay() -> None:
-    """Nobody is in its way."""
+    """A single page does not wait."""
     server = Server(demand_s=1.2, cores=2, cores_alone=1.5, delay_s=0.2)
     assert throughput(server, 1) == pytest.approx(1 / (1.2 / 1.5 + 0.2))
 
@@ -72,7 +72,7 @@ def test_a_fit_finds_the_server_that_made_the_points(server: Server) -> None:
 
 
 def test_the_slower_of_gpu_and_cores_sets_the_limit() -> None:
-    """Cores beside a fast GPU are what a page waits for."""
+    """With a fast GPU, the CPU cores limit the throughput."""
     cost = PageCost(networks_s=0.5, others_s=0.25, gateway_s=0.01, bytes_in=1e6, bytes_out=1e4)
     slow, fast = Assumptions(gpu_speedup=10, cores_per_gpu=8), Assumptions(gpu_speedup=1000, cores_per_gpu=8)
     assert bottleneck(gpu_limits(cost, slow)) == ("GPU", 20)

@@ -145,7 +145,7 @@ class FakeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
         return response
 
     def ModelStreamInfer(self, requests: Any, context: Any) -> Iterator[Any]:  # noqa: N802
-        """A response a page, where the answer has several."""
+        """Yield one response per page."""
         for request in requests:
             self.requests.append(request)
             context.add_callback(lambda: self.cancelled.set() if not context.code() else None)
@@ -216,7 +216,7 @@ def serving(
     address: str = "127.0.0.1:0",
     credentials: grpc.ServerCredentials | None = None,
 ) -> Iterator[tuple[str, FakeServicer]]:
-    """Run the fake, on a free port unless told otherwise; yields its address and the servicer."""
+    """Run the fake on a free port or on the given port; yield its address and the servicer."""
     servicer = servicer_class(answer)
     server = grpc.server(ThreadPoolExecutor(16), options=[("grpc.max_receive_message_length", -1)])
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)

@@ -30,7 +30,7 @@ def test_without_ray_it_says_what_to_install() -> None:
     ],
 )
 def test_an_option_has_its_own_type(text: str, expected: tuple[str, object]) -> None:
-    """As the table of options says."""
+    """The values follow the table of options."""
     assert parsed_option(text) == expected
 
 

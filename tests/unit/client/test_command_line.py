@@ -415,7 +415,7 @@ def test_help_shows_every_option_and_examples() -> None:
     done = command("predict", "--help")
     assert done.returncode == 0
     for name in (*OPTIONS, "input", "save_path", "device", "url", "jobs", "format", "recursive", "resume"):
-        if name != "return_page_images":  # the command asks for them when it draws
+        if name != "return_page_images":  # the command requests them when it draws
             assert f"--{name}" in done.stdout
     assert done.stdout.count("tritonocr predict --input") >= 3
     assert "Exit codes: 0" in done.stdout

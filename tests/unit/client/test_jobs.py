@@ -65,7 +65,7 @@ OPTIONS = {"text_det_thresh": 0.3}
 
 
 def run(*inputs: str, resume: bool = True) -> list[str]:
-    """Do what is left to do; returns it."""
+    """Do the remaining jobs, and return them."""
     with Journal(Path("out"), OPTIONS, resume=resume) as journal:
         todo = [job for job in jobs(inputs, recursive=False, stems=journal.stems) if not journal.has(job)]
         for job in todo:

@@ -174,7 +174,7 @@ def test_the_deadline_is_that_of_all_attempts_together(fakes: Fakes) -> None:
 
 
 class Silent(FakeServicer):
-    """Takes requests and never says anything, as a machine that has lost its network."""
+    """Accept requests and never respond, as a machine that has lost its network."""
 
     def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.release.wait(10)
@@ -282,7 +282,7 @@ class FourPages(FakeServicer):
 
 
 def page(index: int) -> Tensors:
-    """A page of four, as `ocr_stream` answers it."""
+    """One page of four, as in a response of `ocr_stream`."""
     tensors = answer_with_lines([f"page {index}"])
     numbers = {name: tensors[name] + index for name in ("page_index", "dt_page_index")}
     return {**tensors, **numbers, "page_count": tensors["page_count"] * 4}

@@ -51,7 +51,7 @@ class _Live(BaseHTTPRequestHandler):
 
 class _QuietServer(ThreadingHTTPServer):
     def handle_error(self, *arguments: object) -> None:
-        """A handshake that the client breaks off is what is tested."""
+        """The test expects a handshake that the client aborts."""
 
 
 @pytest.fixture

@@ -180,7 +180,7 @@ def test_exif_orientation_is_followed(
 
 
 class TestReduction:
-    """A page may be decoded smaller than it is."""
+    """A page can be decoded at a reduced size."""
 
     @pytest.mark.parametrize(
         "data",
@@ -288,7 +288,7 @@ THUMBNAIL = encode(PICTURE, "JPEG")
 
 
 def jpeg_with_thumbnail() -> tuple[bytes, int]:
-    """A JPEG that carries a smaller one in its EXIF, and where that one ends."""
+    """Return a JPEG with a smaller JPEG in its EXIF, and the end of the smaller one."""
     segment = b"Exif\0\0" + THUMBNAIL
     marker = b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment
     return JPEG[:2] + marker + JPEG[2:], 2 + len(marker)
@@ -445,7 +445,7 @@ class TestNoPicture:
 
 
 class TestPixelLimit:
-    """Told from the header: these files hold no pixels, so decoding one would say that it is corrupt."""
+    """The header is sufficient: these files contain no pixels, so decoding would report a corrupt file."""
 
     @pytest.mark.parametrize(
         "data",
