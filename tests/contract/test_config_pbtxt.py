@@ -92,7 +92,7 @@ class TestOcr:
 
     def test_inputs_are_the_document_and_every_option(self, configs: Configs) -> None:
         options = {o.name: (TYPE_OF_KIND[o.kind], [1]) for o in OPTIONS.values()}
-        document = {"file": ("TYPE_STRING", [1]), "image": ("TYPE_UINT8", [-1, -1, 3])}
+        document = {"file": ("TYPE_STRING", [1]), "image": ("TYPE_UINT8", [-1, -1, -1])}
         assert signature(configs["ocr"].input) == {**document, **options}
 
     def test_every_input_is_optional(self, configs: Configs) -> None:

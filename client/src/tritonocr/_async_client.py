@@ -161,7 +161,7 @@ class AsyncOCRClient:
         """Send one file and yield the pages of each response.
 
         Args:
-            file: the file's bytes, or pixels [H,W,3] BGR uint8.
+            file: the file's bytes, or pixels uint8: [H,W,3] BGR, or [H,W] or [H,W,1] grey.
             options: checked options.
             page_by_page: request one response per page, if the file may have several and the protocol
                 allows it.

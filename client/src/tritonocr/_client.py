@@ -85,7 +85,7 @@ class OCRClient:
         """Read one file: an image, or a PDF or TIFF of several pages.
 
         Args:
-            file: the file's bytes, or pixels [H,W,3] BGR uint8.
+            file: the file's bytes, or pixels uint8: [H,W,3] BGR, or [H,W] or [H,W,1] grey.
             **arguments: options (see `OCROptions`) and arguments of `ReadArguments`: `input_path`,
                 `request_id`, `timeout_s`, `retry` and `headers`.
 

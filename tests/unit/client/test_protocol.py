@@ -43,11 +43,12 @@ def test_bytes_go_as_file_and_pixels_as_image() -> None:
     assert [tensor.name for tensor in encode_request(b"x", {}, request_id="r").inputs] == ["file"]
 
 
-def test_grey_pixels_become_bgr() -> None:
-    grey = np.arange(6, dtype=np.uint8).reshape(2, 3)
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 1)])
+def test_grey_pixels_become_bgr(shape: tuple[int, ...]) -> None:
+    grey = np.arange(6, dtype=np.uint8).reshape(shape)
     (tensor,) = encode_request(grey, {}, request_id="r").inputs
     assert tensor.array.shape == (2, 3, 3)
-    assert (tensor.array == grey[:, :, None]).all()
+    assert (tensor.array == grey.reshape(2, 3, 1)).all()
 
 
 def test_views_are_sent_as_they_look() -> None:
@@ -62,6 +63,7 @@ def test_views_are_sent_as_they_look() -> None:
     [
         (b"", "The file is empty"),
         (np.zeros((2, 2, 3), np.float32), "dtype float32; expected uint8"),
+        (np.zeros((2, 2, 2), np.uint8), r"or grey \[height, width\] or \[height, width, 1\]"),
         (np.zeros((2, 2, 4), np.uint8), r"shape \(2, 2, 4\); expected \[height, width, 3\]"),
         (np.zeros((0, 2, 3), np.uint8), r"shape \(0, 2, 3\)"),
         (np.zeros(3, np.uint8), r"shape \(3,\)"),

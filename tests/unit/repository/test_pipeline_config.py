@@ -163,6 +163,12 @@ def test_stated_values_become_options(
             "PP-OCRv4_mobile_rec", "UVDoc", "got 'UVDoc', expected one of PP", id="model of another role"
         ),
         pytest.param(
+            "PP-OCRv4_mobile_rec",
+            "PP-OCRv6_medium_rec",
+            "for the weights of another model, set model_dir to its directory",
+            id="model of PaddleX 3.7 that no package contains",
+        ),
+        pytest.param(
             "model_dir: null  #", "model_dir: /none  #", "/none is not a directory", id="missing directory"
         ),
         pytest.param(

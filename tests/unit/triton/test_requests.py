@@ -225,6 +225,12 @@ class TestDocument:
     def test_a_file_is_opened(self, parse: Parse) -> None:
         assert (parse().document.read_page(0, unreduced).pixels == bgr(picture())).all()
 
+    def test_a_grey_image_has_one_channel(self, parse: Parse) -> None:
+        grey = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
+        pixels = parse({"image": grey}).document.read_page(0, unreduced).pixels
+        assert pixels.shape == (3, 4, 3)
+        assert (pixels == grey).all()
+
     def test_an_image_is_its_own_only_page(self, parse: Parse) -> None:
         image = np.ascontiguousarray(bgr(picture()))
         document = parse({"image": image}).document
@@ -248,6 +254,11 @@ class TestDocument:
             ),
             pytest.param({"file": tensor(FILE, FILE)}, "file: got 2 values, expected 1", id="two files"),
             pytest.param({"file": tensor()}, "file: got 0 values, expected 1", id="no file"),
+            pytest.param(
+                {"image": np.zeros((2, 2, 4), np.uint8)},
+                "image: got shape [2, 2, 4], expected [height, width, 3] (BGR) or [height, width, 1] (grey)",
+                id="an image with an alpha channel",
+            ),
             pytest.param(
                 {"image": np.zeros((0, 5, 3), np.uint8)},
                 "image: got an image of 5x0 px, expected at least 1x1",

@@ -50,8 +50,8 @@ def sources(data: Any, *, recursive: bool = False) -> Iterable[Source]:
     An element that cannot be read does not raise here: its own `load` raises, so that the others are read.
 
     Args:
-        data: an ndarray [H,W,3] BGR uint8 or [H,W], file bytes, a PIL image, a file opened in binary mode, a
-            path, an http(s) URL, a directory, or an iterable of those.
+        data: an ndarray uint8 [H,W,3] BGR, [H,W] or [H,W,1], file bytes, a PIL image, a file opened in binary
+            mode, a path, an http(s) URL, a directory, or an iterable of those.
         recursive: search the subdirectories of directories too.
 
     Returns:

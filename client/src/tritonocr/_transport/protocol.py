@@ -65,7 +65,8 @@ def encode_request(
     """Build the request for one file or image.
 
     Args:
-        file: the bytes of an image or PDF file, or the pixels of an image [H,W,3] BGR uint8.
+        file: the bytes of an image or PDF file, or the pixels of an image uint8: [H,W,3] BGR, or [H,W] or
+            [H,W,1] grey.
         options: checked options, without None.
         request_id: the request's name in the server's log.
         model_name: name of the Triton model, `ocr` or `ocr_stream`.
@@ -114,10 +115,13 @@ def _checked_image(image: NDArray[Any]) -> NDArray[np.uint8]:
     if image.dtype != np.uint8:
         raise InvalidInputError(f"The image has dtype {image.dtype}; expected uint8.")
     if image.ndim == 2:
-        image = np.repeat(image[:, :, None], 3, axis=2)
+        image = image[:, :, None]
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = np.repeat(image, 3, axis=2)
     if image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise InvalidInputError(
-            f"The image has shape {image.shape}; expected [height, width, 3] in BGR order."
+            f"The image has shape {image.shape}; expected [height, width, 3] in BGR order, or grey "
+            "[height, width] or [height, width, 1]."
         )
     _check_size(image.nbytes)
     return np.ascontiguousarray(image)

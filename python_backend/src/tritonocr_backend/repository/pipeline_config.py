@@ -82,7 +82,10 @@ class _Module(_Section):
         fitting = [model.name for model in registry.models() if model.role is cls.role]
         own_weights = info.data.get("model_dir") is not None  # inference.yml then states the architecture
         if not own_weights and value not in fitting:
-            raise ValueError(f"got {value!r}, expected one of {', '.join(fitting)}")
+            raise ValueError(
+                f"got {value!r}, expected one of {', '.join(fitting)}; for the weights of another model, set "
+                f"model_dir to its directory (PaddleX stores what it downloads in ~/.paddlex/official_models)"
+            )
         try:
             return check_model_name(value) if value else value
         except ZooError as error:

@@ -79,7 +79,7 @@ def parse_request(
     """Check the tensors of a request and open its document.
 
     Args:
-        inputs: `file` STRING [1] or `image` UINT8 [H, W, 3], and any option of the table.
+        inputs: `file` STRING [1] or `image` UINT8 [H, W, 3 or 1], and any option of the table.
         requested: names of the requested outputs; what only other outputs need is not computed.
         settings: the pipeline's settings.
         repository: where the names of models and languages are looked up.
@@ -191,6 +191,21 @@ def _document(inputs: Tensors, settings: PipelineSettings, options: OptionValues
         exact_dpi = PADDLEX_DPI if settings.exact else AUTOMATIC_DPI
         pdf_options = PdfOptions(options["pdf_dpi"] or exact_dpi)
         return open_document(file, settings.max_pixels, render_limits, pdf_options)
-    page: Image = inputs["image"]
-    check_pixels("image", page.shape[0], page.shape[1], settings.max_pixels)
+    page = _bgr(inputs["image"], settings.max_pixels)
     return Document(1, lambda index, reduction_of: Page.reduced(page, reduction_of), lambda: None)
+
+
+def _bgr(image: Image, max_pixels: int) -> Image:
+    """Return the `image` of a request as uint8 [H, W, 3] BGR.
+
+    Raises:
+        InvalidInputError: it has neither one channel nor three, or too many pixels.
+    """
+    height, width, channels = image.shape
+    check_pixels("image", height, width, max_pixels)
+    if channels not in (1, 3):
+        raise InvalidInputError(
+            f"image: got shape {list(image.shape)}, expected [height, width, 3] (BGR) or "
+            "[height, width, 1] (grey)"
+        )
+    return image if channels == 3 else np.repeat(image, 3, axis=2)
