@@ -14,20 +14,20 @@ from tritonocr import OCRResult
 from tritonocr_common.file_formats import is_pdf
 from tritonocr_gateway.adapters.protocol import Adapter
 from tritonocr_gateway.errors import log_id_of
-from tritonocr_gateway.files import check_file_type, from_base64, is_url
+from tritonocr_gateway.files import check_file_type
+from tritonocr_gateway.ocr_input import content_of
 from tritonocr_gateway.recognition import read_pages
 from tritonocr_gateway.request_body import (
     JSON_TYPE,
     media_type_of,
     read_json,
-    run_parser,
     unsupported_type,
     validated,
 )
 from tritonocr_gateway.responses import data_info, pruned, summaries_of, warnings_of
 from tritonocr_gateway.schemas import OCRRequest, schema_of
 from tritonocr_gateway.security import require_key
-from tritonocr_gateway.service import Service, ServiceDependency
+from tritonocr_gateway.service import ServiceDependency
 
 router = APIRouter(dependencies=[Depends(require_key)])
 ADAPTER = Adapter("layout_parsing", router)
@@ -46,7 +46,7 @@ async def layout_parsing(request: Request, service: ServiceDependency) -> dict[s
         raise unsupported_type(request, JSON_TYPE)
     fields: Any = validated(OCRRequest, await read_json(request, service))
     request.state.log_id = fields.log_id or log_id_of(request)
-    content = await _content(service, fields.file)
+    content = await content_of(service, fields.file)
     check_file_type(content, fields.file_type)
     results = await read_pages(request, service, content, fields.options())
     summaries = summaries_of(results)
@@ -56,10 +56,6 @@ async def layout_parsing(request: Request, service: ServiceDependency) -> dict[s
         "warnings": list(warnings_of(summaries, tuple(fields.model_extra or ()))),
     }
     return {"logId": log_id_of(request), "result": result, "errorCode": 0, "errorMsg": "Success"}
-
-
-async def _content(service: Service, file: str) -> bytes:
-    return await service.fetcher.fetch(file) if is_url(file) else await run_parser(service, from_base64, file)
 
 
 def layout_page(page: OCRResult) -> dict[str, Any]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -24,20 +23,12 @@ from tritonocr_gateway.errors import (
     log_id_of,
     paddlex_error_body,
 )
-from tritonocr_gateway.files import check_file_type, from_base64, is_url
+from tritonocr_gateway.files import check_file_type
+from tritonocr_gateway.ocr_input import OCRInput, content_of, read_input
 from tritonocr_gateway.page_documents import PagesForThread, document_response, writer_of
 from tritonocr_gateway.request_body import (
     FORM_TYPE,
     JSON_TYPE,
-    Form,
-    invalid_field,
-    media_type_of,
-    read_bytes,
-    read_form,
-    read_json,
-    run_parser,
-    unsupported_type,
-    validated,
 )
 from tritonocr_gateway.request_log import trace_headers
 from tritonocr_gateway.responses import (
@@ -62,7 +53,6 @@ from tritonocr_gateway.settings import Settings
 router = APIRouter(dependencies=[Depends(require_key)])
 ADAPTER = Adapter("paddlex_ocr", router)
 
-_RAW_TYPES = ("application/pdf", "application/octet-stream")
 _BODY = {
     "required": True,
     "content": {
@@ -97,7 +87,7 @@ async def ocr(request: Request, service: ServiceDependency) -> Response:
     searchable PDF), or `application/x-ndjson`: one JSON line per page once it is read.
     """
     service.admission.check()  # reject before the upload
-    ocr_input = await _read_input(request, service)
+    ocr_input = await read_input(request, service)
     request.state.log_id = ocr_input.fields.log_id or log_id_of(request)
     media_type = preferred_type(request.headers.get("accept", "*/*"))
     if ocr_input.fields.corrections and (len(ocr_input.files) > 1 or media_type == NDJSON):
@@ -116,66 +106,10 @@ async def ocr(request: Request, service: ServiceDependency) -> Response:
         return await unless_disconnected(request, work)
 
 
-@dataclass(frozen=True)
-class InputFile:
-    """A file of a request.
-
-    Attributes:
-        name: the name in the form; empty where the request gives none.
-        content: the bytes, or text: Base64 or a URL.
-    """
-
-    name: str
-    content: bytes | str
-
-
-@dataclass(frozen=True)
-class OCRInput:
-    """A request whose fields are valid.
-
-    Attributes:
-        fields: the fields except the files.
-        files: at least one file.
-    """
-
-    fields: OCRFields
-    files: Sequence[InputFile]
-
-
-async def _read_input(request: Request, service: Service) -> OCRInput:
-    media_type = media_type_of(request)
-    if media_type == JSON_TYPE:
-        fields = validated(OCRRequest, await read_json(request, service))
-        return OCRInput(fields, [InputFile("", fields.file)])
-    if media_type == FORM_TYPE:
-        return _form_input(await read_form(request, service))
-    if media_type.startswith("image/") or media_type in _RAW_TYPES:
-        fields = _text_fields(dict(request.query_params))
-        return OCRInput(fields, [InputFile("", await read_bytes(request, service))])
-    raise unsupported_type(request, JSON_TYPE, FORM_TYPE, "the file itself (image/*, application/pdf)")
-
-
-def _form_input(form: Form) -> OCRInput:
-    fields = _text_fields({name: value for name, value in form.fields.items() if name != "file"})
-    if uploads := form.files.get("file"):
-        return OCRInput(fields, [InputFile(upload.name, upload.content) for upload in uploads])
-    if "file" not in form.fields:
-        raise invalid_field("missing", ("file",), "Field required")
-    return OCRInput(fields, [InputFile("", form.fields["file"])])
-
-
-def _text_fields(values: dict[str, Any]) -> OCRFields:
-    """Validate fields that are text, as in a form or a query."""
-    if values.get("fileType") in ("0", "1"):  # the one field whose type pydantic does not read from text
-        values["fileType"] = int(values["fileType"])
-    fields: OCRFields = validated(OCRFields, values)
-    return fields
-
-
 async def _respond(
     service: Service, fields: OCRFields, file: bytes | str, request: Request, media_type: str
 ) -> Response:
-    content = await _content(service, file)
+    content = await content_of(service, file)
     check_file_type(content, fields.file_type)
     options = _response_options(service, fields, content, request, media_type)
     if media_type == JSON and not (is_pdf(content) or is_tiff(content)):
@@ -210,7 +144,7 @@ async def _respond_per_file(service: Service, ocr_input: OCRInput, request: Requ
 async def _file_fields(
     service: Service, fields: OCRFields, file: bytes | str, request: Request
 ) -> dict[str, Any]:
-    content = await _content(service, file)
+    content = await content_of(service, file)
     check_file_type(content, fields.file_type)
     results = await _read_file(service, fields, content, request)
     options = _response_options(service, fields, content, request, JSON)
@@ -237,7 +171,7 @@ async def _stream(service: Service, ocr_input: OCRInput, request: Request) -> Re
 async def _page_lines(service: Service, ocr_input: OCRInput, request: Request) -> AsyncGenerator[bytes, None]:
     fields, log_id = ocr_input.fields, log_id_of(request)
     with service.admission.permit():
-        content = await _content(service, ocr_input.files[0].content)
+        content = await content_of(service, ocr_input.files[0].content)
         check_file_type(content, fields.file_type)
         options = _response_options(service, fields, content, request, NDJSON)
         index = 0
@@ -333,12 +267,6 @@ def _held_by(media_type: str) -> dict[str, Any]:
 
 def _visualize(service: Service, fields: OCRFields) -> bool:
     return service.settings.visualize if fields.visualize is None else fields.visualize
-
-
-async def _content(service: Service, file: bytes | str) -> bytes:
-    if isinstance(file, bytes):
-        return file
-    return await service.fetcher.fetch(file) if is_url(file) else await run_parser(service, from_base64, file)
 
 
 def _max_pages(requested: int | None, settings: Settings) -> int | None:

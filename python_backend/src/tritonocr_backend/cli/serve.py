@@ -7,7 +7,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -119,7 +119,7 @@ def serve(
         ),
     ] = "",
     lazy: Annotated[
-        bool, typer.Option(help="Load each --model when a request first names it; with --model-control.")
+        bool, typer.Option(help="Load each --model when a request first names it; requires --model-control.")
     ] = False,
     gateway: Annotated[bool, typer.Option(help="Also serve POST /ocr and the web page.")] = False,
     gateway_port: Annotated[
@@ -189,10 +189,7 @@ def serve(
             repository or scratch / "repository",
             config,
             more_models=model or (),
-            serving=replace(
-                _serving(serving, device, stated, instances),
-                adapters=cast(tuple[AdapterModel, ...], tuple(adapter or ())),
-            ),
+            serving=_serving(serving, device, stated, instances, adapter or ()),
             exact=exact,
             limits=parse_limits(limit or ()),
             progress_of=progress_bar,
@@ -206,13 +203,23 @@ def serve(
 
 
 def _serving(
-    file: Path | None, device: str, stated: Mapping[str, str], instances: Mapping[str, int | None]
+    file: Path | None,
+    device: str,
+    stated: Mapping[str, str],
+    instances: Mapping[str, int | None],
+    adapters: Sequence[str],
 ) -> ServingSettings:
     """Return the serving settings; values of the command line override values of the file."""
     settings = serving_file.read(file) if file else ServingSettings()
     counts = {name: count for name, count in instances.items() if count}
     names: dict[str, Any] = {name: value for name, value in stated.items() if value != "auto"}
-    return replace(settings, device=device, instances={**settings.instances, **counts}, **names)
+    return replace(
+        settings,
+        device=device,
+        instances={**settings.instances, **counts},
+        adapters=cast(tuple[AdapterModel, ...], tuple(adapters)),
+        **names,
+    )
 
 
 def _ready_line(server: EmbeddedServer, rest: list[str], seconds: float) -> str:

@@ -1,0 +1,101 @@
+"""The input of `POST /ocr`: the fields and the files of a request, in each form of its body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+
+from tritonocr_gateway.files import from_base64, is_url
+from tritonocr_gateway.request_body import (
+    FORM_TYPE,
+    JSON_TYPE,
+    Form,
+    invalid_field,
+    media_type_of,
+    read_bytes,
+    read_form,
+    read_json,
+    run_parser,
+    unsupported_type,
+    validated,
+)
+from tritonocr_gateway.schemas import OCRFields, OCRRequest
+from tritonocr_gateway.service import Service
+
+_RAW_TYPES = ("application/pdf", "application/octet-stream")
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file of a request.
+
+    Attributes:
+        name: the name in the form; empty where the request gives none.
+        content: the bytes, or text: Base64 or a URL.
+    """
+
+    name: str
+    content: bytes | str
+
+
+@dataclass(frozen=True)
+class OCRInput:
+    """A request whose fields are valid.
+
+    Attributes:
+        fields: the fields except the files.
+        files: at least one file.
+    """
+
+    fields: OCRFields
+    files: Sequence[InputFile]
+
+
+async def read_input(request: Request, service: Service) -> OCRInput:
+    """Read and check the body of a request: JSON, a form, or the file itself with the fields in the query.
+
+    Raises:
+        UnsupportedMediaTypeError: the body has another media type.
+        InvalidRequestError: a field is missing or invalid.
+    """
+    media_type = media_type_of(request)
+    if media_type == JSON_TYPE:
+        fields = validated(OCRRequest, await read_json(request, service))
+        return OCRInput(fields, [InputFile("", fields.file)])
+    if media_type == FORM_TYPE:
+        return _form_input(await read_form(request, service))
+    if media_type.startswith("image/") or media_type in _RAW_TYPES:
+        fields = _text_fields(dict(request.query_params))
+        return OCRInput(fields, [InputFile("", await read_bytes(request, service))])
+    raise unsupported_type(request, JSON_TYPE, FORM_TYPE, "the file itself (image/*, application/pdf)")
+
+
+def _form_input(form: Form) -> OCRInput:
+    fields = _text_fields({name: value for name, value in form.fields.items() if name != "file"})
+    if uploads := form.files.get("file"):
+        return OCRInput(fields, [InputFile(upload.name, upload.content) for upload in uploads])
+    if "file" not in form.fields:
+        raise invalid_field("missing", ("file",), "Field required")
+    return OCRInput(fields, [InputFile("", form.fields["file"])])
+
+
+def _text_fields(values: dict[str, Any]) -> OCRFields:
+    """Validate fields that are text, as in a form or a query."""
+    if values.get("fileType") in ("0", "1"):  # the one field whose type pydantic does not read from text
+        values["fileType"] = int(values["fileType"])
+    fields: OCRFields = validated(OCRFields, values)
+    return fields
+
+
+async def content_of(service: Service, file: bytes | str) -> bytes:
+    """Return the bytes of a file that a request gives as bytes, as a URL or in Base64.
+
+    Raises:
+        InvalidRequestError: the text is not Base64, or the URL is not allowed.
+    """
+    if isinstance(file, bytes):
+        return file
+    return await service.fetcher.fetch(file) if is_url(file) else await run_parser(service, from_base64, file)
