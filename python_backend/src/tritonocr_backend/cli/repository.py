@@ -52,7 +52,7 @@ def build(
     accelerator: Annotated[
         Accelerator,
         typer.Option(
-            help="For NVIDIA GPUs. tensorrt compiles the networks of text lines; the first start takes minutes."
+            help="For NVIDIA GPUs. tensorrt compiles the networks for lines; the first start takes minutes."
         ),
     ] = "cuda",
     batch_delay_us: Annotated[
