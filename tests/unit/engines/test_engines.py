@@ -6,7 +6,9 @@ from typing import Any
 
 import cv2
 import numpy as np
+import openvino
 import pytest
+from bent_pages import photograph, text_page
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -18,8 +20,9 @@ from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.engines import Engine, EngineError, EngineOptions, Network, base, create_engine
 from tritonocr_backend.engines.base import choose_engine
 from tritonocr_backend.engines.batching import split_batch
+from tritonocr_backend.engines.openvino import F32_CONVOLUTIONS, _convolutions, _split_before_last
 from tritonocr_backend.pipeline.doc_preprocessing import doc_angle, resize_for_doc_orientation
-from tritonocr_backend.pipeline.doc_unwarping import is_flat
+from tritonocr_backend.pipeline.doc_unwarping import is_flat, resize_for_unwarping
 from tritonocr_backend.repository.build import build_repository
 from tritonocr_backend.repository.network_config import ServingSettings
 from tritonocr_backend.zoo.fetch import fetch_model
@@ -32,11 +35,11 @@ NO_CCACHE = "ignore:No ccache found"  # Paddle's import warns of a missing compi
 TOLERANCES = {Role.TEXT_DETECTION: 2e-3}
 
 
-def engine_of(repository: Path, role: Role, engine: str) -> Engine:
+def engine_of(repository: Path, role: Role, engine: str, options: EngineOptions = F32) -> Engine:
     directory = repository / DEFAULT_NETWORKS[role] / "1"
     metadata = read_network_metadata(directory)
     return create_engine(
-        engine, Network(directory, role, metadata.outputs, metadata.normalisation, F32, metadata.own_size)
+        engine, Network(directory, role, metadata.outputs, metadata.normalisation, options, metadata.own_size)
     )
 
 
@@ -130,6 +133,27 @@ class TestMeaning:
         (grid,) = answers[Role.DOC_UNWARPING]
         assert grid.shape == (1, 2, 45, 31)
         assert is_flat(grid[0], GRID_INPUT_SIZE_PX)
+
+
+class TestUnwarpingInBf16:
+    """On a CPU with bf16, only the last layers run in float32; on any other CPU, all of them do."""
+
+    def test_the_grid_is_off_by_less_than_a_pixel(self, default_repository: Path) -> None:
+        image = resize_for_unwarping(
+            photograph(text_page(3, (700, 500)).pixels, "book", 0.04), GRID_INPUT_SIZE_PX
+        )
+        grids = [
+            engine_of(default_repository, Role.DOC_UNWARPING, "openvino", options).infer(image[np.newaxis])[0]
+            for options in (EngineOptions(), F32)
+        ]
+        assert np.abs(grids[0] - grids[1]).mean() * 1500 < 0.9, "of 3000 px; 1.3 with all layers in bf16"
+
+    def test_the_model_is_split_before_its_last_convolutions(self, default_repository: Path) -> None:
+        path = default_repository / DEFAULT_NETWORKS[Role.DOC_UNWARPING] / "1" / "model.onnx"
+        model = openvino.Core().read_model(path)
+        head, tail = _split_before_last(F32_CONVOLUTIONS, model)
+        counts = [len(_convolutions(part)) for part in (model, head, tail)]
+        assert counts == [counts[0], counts[0] - F32_CONVOLUTIONS, F32_CONVOLUTIONS]
 
 
 class TestBatchSizes:

@@ -9,7 +9,7 @@ import pytest
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.network_metadata import read_network_metadata
 from tritonocr_backend.core.settings import effective_options, read_pipeline_settings
-from tritonocr_backend.repository import pipeline_config
+from tritonocr_backend.repository import pipeline_config, prepare
 from tritonocr_backend.repository.network_config import ServingSettings
 from tritonocr_backend.repository.prepare import prepare_repository
 from tritonocr_backend.zoo import cache, inference_config
@@ -89,3 +89,20 @@ def test_stated_thresholds_apply_only_to_the_detector_of_the_pipeline(tmp_path: 
     ]
     assert [options["text_det_thresh"] for options in thresholds] == [0.35, 0.2]
     assert [options["text_det_box_thresh"] for options in thresholds] == [0.45, 0.4]
+
+
+@pytest.mark.parametrize(("exact", "precision"), [(True, "f32"), (False, "auto")])
+def test_an_exact_pipeline_unwarps_in_f32(
+    exact: bool, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, role in ((DETECTOR, Role.TEXT_DETECTION), (RECOGNISER, Role.TEXT_RECOGNITION)):
+        put_into_cache(name, role, "onnx")
+    seen: list[ServingSettings] = []
+
+    def build(target: Path, models: object, settings: object, serving: ServingSettings) -> Path:
+        seen.append(serving)
+        return target
+
+    monkeypatch.setattr(prepare, "build_repository", build)
+    prepare_repository(tmp_path / "built", CONFIG, exact=exact)
+    assert seen[0].precision_of_role.get(Role.DOC_UNWARPING, "auto") == precision

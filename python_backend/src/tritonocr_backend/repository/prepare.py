@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tritonocr_backend.core import devices
+from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.engines import availability
 from tritonocr_backend.repository.build import build_repository
 from tritonocr_backend.repository.network_config import ServingSettings, instances
@@ -55,6 +56,8 @@ def prepare_repository(
         ServerError: the device or its engine is unknown or missing, or the device has too little memory.
     """
     serving = _on_device(serving or ServingSettings(), config, run_here)
+    if exact:
+        serving = replace(serving, precision_of_role={Role.DOC_UNWARPING: "f32", **serving.precision_of_role})
     models = dict(config.model_dirs)
     for name in (*config.networks.values(), *more_models):
         if name not in models:
