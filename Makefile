@@ -6,6 +6,12 @@ SOURCES := python_backend client tests model_repository
 
 .DEFAULT_GOAL := help
 
+ifdef WHEELS # a machine without a network: packages come from this folder, models from the cache
+export PIP_NO_INDEX := 1
+export PIP_FIND_LINKS := $(abspath $(WHEELS))
+export TRITONOCR_OFFLINE := 1
+endif
+
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
@@ -70,6 +76,9 @@ test-integrations: $(VENV)/.dev ## third-party clients on a real server, each in
 bench: $(VENV)/.dev ## measure it, its peers and the networks alone; OPTIONS="--workload receipts --subject ours"
 	PYTHONPATH=tests $(BIN)/python -m bench $(OPTIONS)
 
+gpu-check: $(VENV)/.dev ## accuracy, agreement and speed on a GPU in one run of 15 minutes; DEVICE=cpu rehearses it, WHEELS=folder installs from it
+	PYTHONPATH=tests $(BIN)/python -m bench.gpu_check --device $(or $(DEVICE),gpu:0) $(OPTIONS)
+
 bench-models: $(VENV)/.dev ## speed and accuracy of the model pairs that a user can choose from
 	PYTHONPATH=tests $(BIN)/python -m bench.models
 
@@ -103,4 +112,4 @@ docker-replay: ## build and run the images with podman, as root on Debian; nothi
 clean: ## remove what was built here (the model cache stays)
 	rm -rf $(VENV) output build dist
 
-.PHONY: help demo env check docs test test-pythons chaos fuzz test-ray test-integrations bench bench-models bench-peers bench-order bench-scaling generate lock sbom docker-replay clean
+.PHONY: help demo env check docs test test-pythons chaos fuzz test-ray test-integrations bench gpu-check bench-models bench-peers bench-order bench-scaling generate lock sbom docker-replay clean
