@@ -17,6 +17,7 @@ from tritonocr_backend.core.contracts import (
     ADAPTER_MODELS,
     GRID_INPUT_SIZE_PX,
     GRID_OUTPUTS,
+    LINE_BATCHING,
     NETWORK_OUTPUTS,
     PIPELINE_MODELS,
     STAGE_OUTPUTS,
@@ -33,7 +34,7 @@ from tritonocr_backend.triton.output_tensors import ReadPage, output_tensors
 from tritonocr_common.option_types import OptionValues
 
 TYPE_OF_KIND = {bool: "TYPE_BOOL", int: "TYPE_INT32", float: "TYPE_FP32", str: "TYPE_STRING"}
-MODELS = sorted([*PIPELINE_MODELS, *ADAPTER_MODELS, *DEFAULT_NETWORKS.values()])
+MODELS = sorted([*PIPELINE_MODELS, LINE_BATCHING, *ADAPTER_MODELS, *DEFAULT_NETWORKS.values()])
 
 Configs = Mapping[str, ModelConfig]
 

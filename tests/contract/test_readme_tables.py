@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
-from tritonocr_backend.core.contracts import ADAPTER_MODELS, Role
+from tritonocr_backend.core.contracts import ADAPTER_MODELS, LINE_BATCHING, Role
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.repository.build import source_repository
 
@@ -19,6 +19,7 @@ DESCRIBED = [
     "text_detection_postprocess",
     "text_crop",
     "text_recognition_decode",
+    LINE_BATCHING,
     *ADAPTER_MODELS,
 ]
 
@@ -76,5 +77,7 @@ def test_a_networks_section_names_its_role(role: Role) -> None:
 def test_the_picture_shows_every_step(text: str, configs: Mapping[str, ModelConfig]) -> None:
     (picture,) = re.findall(r"```mermaid\n(.*?)```", text, re.DOTALL)
     assert [
-        name for name in configs if name not in ("ocr_stream", *ADAPTER_MODELS) and name not in picture
+        name
+        for name in configs
+        if name not in ("ocr_stream", LINE_BATCHING, *ADAPTER_MODELS) and name not in picture
     ] == []

@@ -9,12 +9,15 @@ import json
 import re
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from difflib import SequenceMatcher
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import tritonclient.grpc as triton
 from google.protobuf import text_format
 from scored_lines import PLAIN, lines_of
 from tritonclient.grpc import model_config_pb2
@@ -30,6 +33,7 @@ from tritonocr_backend.repository.profiles import Profile, profile_settings
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
 RECEIPTS = ("313", "316", "317")  # few and small: the CPU computes float16 as float32 and casts besides
+PAGES_AT_ONCE = 8
 A_FEW_LINES = 0.03  # three of 106
 SHIM = "from tritonocr_backend.triton.network import NetworkModel as TritonPythonModel\n"
 TWO_GROUPS = DEFAULT_NETWORKS[Role.TEXT_RECOGNITION]
@@ -54,9 +58,8 @@ def put_on_cpu(repository: Path) -> None:
         path.write_text(text_format.MessageToString(config))
         version = repository / name / "1"
         (version / "model.py").write_text(SHIM)
-        metadata = replace(
-            read_network_metadata(version), device="cpu", backend="python", tensorrt_options={}
-        )
+        # The metadata keeps the backend: `ocr` then calls the network as it calls a native one.
+        metadata = replace(read_network_metadata(version), device="cpu", tensorrt_options={})
         metadata.write(version)
 
 
@@ -66,7 +69,7 @@ def server(
 ) -> Iterator[EmbeddedServer]:
     """The repository for Triton's onnxruntime backend on two GPUs, in half precision, put on a CPU."""
     directory = tmp_path_factory.mktemp("gpu")
-    serving = profile_settings(Profile.gpu, "gpu:0,1")
+    serving = profile_settings(Profile.gpu, "gpu:0,1", instances={"ocr": PAGES_AT_ONCE})
     repository = build_repository(directory / "repository", default_models, serving=serving)
     put_on_cpu(repository)
     options = ServerOptions(log_level="verbose", log_file=directory / "server.log")
@@ -96,6 +99,46 @@ def test_receipts_are_read_as_well_as_by_paddlex(
     print(our_score, their_score, sep="\n")
     for figure in ("det_hmean", "e2e_1ned", "exact_of_matched"):
         assert our_score[figure] >= their_score[figure] - A_FEW_LINES, figure
+
+
+def test_lines_of_all_pages_meet_and_are_read_as_alone(server: EmbeddedServer, corpus: Path) -> None:
+    """Triton's batcher made 264 batches of 4.64 lines where `line_batching` makes 72 of 16.4."""
+    paths = sorted((corpus / "receipts").glob("*.jpg"), key=lambda path: path.stat().st_size)[:PAGES_AT_ONCE]
+    with OCRClient(server.grpc_url, timeout_s=600) as client, ThreadPoolExecutor(PAGES_AT_ONCE) as threads:
+
+        def texts(path: Path) -> list[str]:
+            return client.ocr(path.read_bytes(), **PLAIN)[0]["rec_texts"]
+
+        before = executions(server)
+        together = list(threads.map(texts, paths))
+        batches = executions(server) - before
+        alone = [texts(path) for path in paths[:2]]
+    lines = sum(len(texts_of_page) for texts_of_page in together)
+    print(f"{lines} lines in {batches} batches")
+    assert lines / batches >= 12, "14.2 when no other program ran"
+    assert alone == together[:2]
+
+
+def executions(server: EmbeddedServer) -> int:
+    """Return how many batches the recognition network ran, with those of its warm-up."""
+    with triton.InferenceServerClient(server.grpc_url) as client:
+        (model,) = client.get_inference_statistics(DEFAULT_NETWORKS[Role.TEXT_RECOGNITION]).model_stats
+    return int(model.execution_count)
+
+
+def test_half_precision_reads_as_the_cpu_profile_with_all_options(
+    server: EmbeddedServer, default_models: dict[str, Path], corpus: Path, tmp_path: Path
+) -> None:
+    repository = build_repository(tmp_path / "cpu", default_models)
+    file = (corpus / "receipts" / "317.jpg").read_bytes()
+    with EmbeddedServer(repository, ServerOptions(log_file=tmp_path / "server.log")) as other:
+        ours, theirs = (_texts_with_all_options(url, file) for url in (server.grpc_url, other.grpc_url))
+    assert SequenceMatcher(None, ours, theirs, autojunk=False).ratio() > 0.85
+
+
+def _texts_with_all_options(url: str, file: bytes) -> list[str]:
+    with OCRClient(url, timeout_s=600) as client:
+        return client.ocr(file)[0]["rec_texts"]
 
 
 def test_networks_take_their_warm_up_requests(server: EmbeddedServer) -> None:

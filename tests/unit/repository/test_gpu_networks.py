@@ -110,7 +110,10 @@ class TestFolder:
             )
             return
         assert graphs[1].stat().st_size < 0.6 * graphs[0].stat().st_size
-        for one, other in zip(full, half, strict=True):
+        if role is Role.TEXT_DETECTION:
+            probability, rounded = half
+            assert np.abs(rounded / np.float32(255) - probability).max() <= 0.5 / 255 + 1e-6
+        for one, other in zip(full, half, strict=False):  # a native network has more outputs
             assert (one.dtype, one.shape) == (other.dtype, other.shape)
             if one.dtype == np.int32:
                 assert (one == other).all()

@@ -21,7 +21,9 @@ from tritonocr_backend.cli.repository import app
 from tritonocr_backend.core import devices
 from tritonocr_backend.core.contracts import (
     IMAGE_SIZES,
+    LINE_BATCHING,
     MAX_WIDTH_PX,
+    NATIVE_OUTPUTS,
     NETWORK_OUTPUTS,
     PIPELINE_MODELS,
     STRIDE_PX,
@@ -30,6 +32,7 @@ from tritonocr_backend.core.contracts import (
 )
 from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
+from tritonocr_backend.engines.fixed_shapes import BATCH_SIZES
 from tritonocr_backend.graphs.half_precision import halve
 from tritonocr_backend.pipeline.line_reading import MAX_LINES_PER_CALL
 from tritonocr_backend.pipeline.text_crop import exact_line_width, line_width
@@ -95,14 +98,22 @@ class TestConfig:
         assert ours.max_batch_size >= native.max_batch_size, "the python backend batches lines of all widths"
         assert mine.allow_ragged_batch == (role is Role.TEXT_RECOGNITION)
         assert not theirs.allow_ragged_batch
-        assert [(o.name, o.data_type) for o in ours.output] == [(o.name, o.data_type) for o in native.output]
+        outputs = [[(o.name, o.data_type) for o in config.output] for config in (ours, native)]
+        assert outputs[0] == outputs[1][: len(outputs[0])]
+        assert [name for name, _ in outputs[1]] == [*NATIVE_OUTPUTS.get(role, NETWORK_OUTPUTS[role])]
 
     def test_only_networks_for_lines_delay_a_batch(self, role: Role) -> None:
-        delay_us = parsed(role, GPUS).dynamic_batching.max_queue_delay_microseconds
+        gpu = profile_settings(Profile.gpu_python)
+        delay_us = parsed(role, gpu).dynamic_batching.max_queue_delay_microseconds
         assert bool(delay_us) == (role in LINES)
-        stated = profile_settings(Profile.gpu, batch_delay_us=70)
+        stated = profile_settings(Profile.gpu_python, batch_delay_us=70)
         assert parsed(role, stated).dynamic_batching.max_queue_delay_microseconds == 70 * (role in LINES)
         assert not parsed(role, ServingSettings()).dynamic_batching.max_queue_delay_microseconds
+
+    def test_batches_of_fixed_sizes_are_not_joined(self, role: Role) -> None:
+        """Two batches of `line_batching` would give a third size, and a GPU adapts to each size anew."""
+        assert parsed(role, GPUS).HasField("dynamic_batching") == (role not in LINES)
+        assert SERVING[role].max_batch_size >= max(BATCH_SIZES) or role not in LINES
 
     def test_tensorrt_runs_only_networks_with_bounded_image_sizes(self, role: Role) -> None:
         accelerators = parsed(role, TENSORRT).optimization.execution_accelerators.gpu_execution_accelerator
@@ -285,7 +296,8 @@ class TestCommand:
         result = CliRunner().invoke(app, ["build", str(out), *arguments])
         assert result.exit_code == 0, result.output
         names = {DEFAULT_NETWORKS[Role.TEXT_DETECTION], DEFAULT_NETWORKS[Role.TEXT_RECOGNITION]}
-        assert {path.name for path in out.iterdir()} == {*PIPELINE_MODELS, *names}
+        batching = {LINE_BATCHING} if backend == "onnxruntime" else set()
+        assert {path.name for path in out.iterdir()} == {*PIPELINE_MODELS, *batching, *names}
         for name in names:
             config = text_format.Parse(
                 (out / name / "config.pbtxt").read_text(), model_config_pb2.ModelConfig()

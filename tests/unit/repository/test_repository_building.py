@@ -152,7 +152,7 @@ class TestNetwork:
         ("role", "serving", "precision"),
         [
             pytest.param(Role.TEXT_DETECTION, {}, "auto", id="the default of a CPU"),
-            pytest.param(Role.DOC_UNWARPING, {}, "f32", id="a grid in bf16 is wrong by several pixels"),
+            pytest.param(Role.DOC_UNWARPING, {}, "auto", id="the engine keeps the last layers in f32"),
             pytest.param(Role.DOC_UNWARPING, {"precision": "bf16"}, "bf16", id="a stated precision"),
             pytest.param(
                 Role.TEXT_DETECTION,

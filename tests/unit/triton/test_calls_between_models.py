@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pb_utils_stand_in as pb_utils
@@ -49,17 +49,42 @@ class TestThroughTriton:
     ) -> Iterator[Callable[..., Any]]:
         """Calls a model that answers as given, with a text and a number."""
 
-        def call_(model: str, answer: Answer) -> dict[str, NDArray[Any]]:
+        def call_(
+            model: str, answer: Answer, inputs: Tensors | None = None, *, exact: bool = False
+        ) -> dict[str, NDArray[Any]]:
             monkeypatch.setattr(pb_utils.InferenceRequest, "models", staticmethod(answer), raising=False)
-            inputs = {"text": np.array(["中"], dtype=object), "number": np.ones(1, np.float32)}
+            inputs = inputs or {"text": np.array(["中"], dtype=object), "number": np.ones(1, np.float32)}
             with ThreadPoolExecutor(1) as threads:
-                return asyncio.run(BlsCaller(threads, repository)(model, inputs, ("out",)))
+                return asyncio.run(BlsCaller(threads, repository, exact=exact)(model, inputs, ("out",)))
 
         origin = pb_utils.InferenceRequest([], [], request_id="page-1", trace="the client's")
         tokens = ORIGIN.set(origin), CANCELLATION.set(CancellationCheck(origin))
         yield call_
         ORIGIN.reset(tokens[0])
         CANCELLATION.reset(tokens[1])
+
+    @pytest.mark.parametrize(
+        ("backend", "exact", "called"),
+        [("onnxruntime", False, "line_batching"), ("onnxruntime", True, "rec"), ("python", False, "rec")],
+    )
+    def test_lines_for_tritons_backend_go_through_line_batching(
+        self,
+        backend: Literal["python", "onnxruntime"],
+        exact: bool,
+        called: str,
+        call: Callable[..., Any],
+        repository: RepositoryView,
+        tmp_path: Path,
+    ) -> None:
+        NetworkMetadata("rec", Role.TEXT_RECOGNITION, PLAIN, backend=backend).write(tmp_path / "rec" / "1")
+
+        def answer(request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
+            names = [t.as_numpy().tolist() for t in request.inputs() if t.name() == "model_name"]
+            assert names == ([[[b"rec"]] * 2] if called == "line_batching" else [])
+            return pb_utils.InferenceResponse([pb_utils.Tensor("out", np.array([request.model_name]))])
+
+        image = np.zeros((2, 48, 64, 3), np.uint8)
+        assert call("rec", answer, {"image": image}, exact=exact)["out"].tolist() == [called]
 
     def test_texts_go_and_come_as_str(self, call: Callable[..., Any]) -> None:
         def echo(request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:

@@ -20,6 +20,8 @@ LINE_ROLES: Final = frozenset({Role.TEXTLINE_ORIENTATION, Role.TEXT_RECOGNITION}
 """Roles whose networks process line images: many small images per page."""
 
 IMAGE: Final = "image"
+MODEL_NAME: Final = "model_name"
+"""Input of the models that work for several networks: the name of the network."""
 
 # PaddleX pads lines with 0 after normalisation. No uint8 grey level has that value (it would be 127.5), so
 # padding has a special colour, which the recognition graph replaces by 0.
@@ -57,6 +59,10 @@ NETWORK_OUTPUTS: Final = {
     Role.TEXT_RECOGNITION: ("indices", "confidences"),
 }
 
+NATIVE_OUTPUTS: Final = {Role.TEXT_DETECTION: ("probability", "probability_uint8")}
+"""Outputs of a role in Triton's own backend, where they differ: in uint8, rounded to 1/255, the map
+of probabilities is a quarter as many bytes to copy from a GPU."""
+
 GRID_OUTPUTS: Final = ("grid",)
 """Outputs of an unwarping network that returns its sampling grid instead of the flat image."""
 
@@ -71,6 +77,9 @@ DECODE: Final = "text_recognition_decode"
 
 PIPELINE_MODELS: Final = ("ocr", "ocr_stream", POSTPROCESS, CROP, DECODE)
 """The Python models in every repository, in addition to the networks."""
+
+LINE_BATCHING: Final = "line_batching"
+"""The Python model that batches lines for networks in Triton's own backend; served only with that backend."""
 
 SPAN_COLUMNS: Final = ("line_index", "texts", "spans", "scores")
 """Output columns of the decoder for words and characters."""

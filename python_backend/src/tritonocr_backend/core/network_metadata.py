@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tritonocr_backend.core.contracts import GRID_OUTPUTS, NETWORK_OUTPUTS, Role
+from tritonocr_backend.core.contracts import GRID_OUTPUTS, NATIVE_OUTPUTS, NETWORK_OUTPUTS, Role
 from tritonocr_backend.core.errors import TritonOcrError
 
 METADATA_FILE = "network.json"
@@ -73,7 +73,10 @@ class NetworkMetadata:
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the network's output tensors."""
-        return GRID_OUTPUTS if self.grid_input_size else NETWORK_OUTPUTS[self.role]
+        if self.grid_input_size:
+            return GRID_OUTPUTS
+        native = NATIVE_OUTPUTS.get(self.role) if self.backend == "onnxruntime" else None
+        return native or NETWORK_OUTPUTS[self.role]
 
     def write(self, directory: Path) -> None:
         """Write the metadata into a model's version directory."""

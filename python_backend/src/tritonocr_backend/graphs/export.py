@@ -27,7 +27,13 @@ GRID_CHANNELS = 2
 
 
 def export_contract_graph(
-    network: Path, config: InferenceConfig, target: Path, *, half: bool = False, cast_first: bool = False
+    network: Path,
+    config: InferenceConfig,
+    target: Path,
+    *,
+    half: bool = False,
+    cast_first: bool = False,
+    native: bool = False,
 ) -> None:
     """Write the contract graph of a PP-OCR network.
 
@@ -36,6 +42,7 @@ def export_contract_graph(
         config: the network's role and its input format.
         target: ONNX file to write.
         half: compute in float16. Types of inputs and outputs do not change.
+        native: for Triton's own backend: add the outputs of contracts.NATIVE_OUTPUTS.
         cast_first: cast from uint8 in the first layer. TensorRT requires it; a CPU is a few per cent slower.
 
     Raises:
@@ -54,6 +61,8 @@ def export_contract_graph(
     graph = _Graph(model, cast_first)
     graph.feed(lambda image: _head(graph, image, config))
     _TAILS[config.role](graph)
+    if native and config.role is Role.TEXT_DETECTION:
+        _add_uint8_map(graph)
     image_type = TensorProto.FLOAT if grid_size else TensorProto.UINT8
     onnx.save(graph.finish(image_type, *(grid_size or IMAGE_SIZES[config.role])), target)
 
@@ -142,9 +151,13 @@ class _Graph:
     def outputs(self, **outputs: tuple[str, int, list[int | str]]) -> None:
         """Name the graph's outputs: name=(tensor, element type, dims)."""
         del self.model.graph.output[:]
-        for name, (tensor, element_type, dims) in outputs.items():
-            self._nodes.append(helper.make_node("Identity", [tensor], [name]))
-            self.model.graph.output.append(helper.make_tensor_value_info(name, element_type, dims))
+        for name, output in outputs.items():
+            self.add_output(name, *output)
+
+    def add_output(self, name: str, tensor: str, element_type: int, dims: list[int | str]) -> None:
+        """Name one more output of the graph."""
+        self._nodes.append(helper.make_node("Identity", [tensor], [name]))
+        self.model.graph.output.append(helper.make_tensor_value_info(name, element_type, dims))
 
     def finish(self, image_type: int, height: int | None, width: int | None) -> onnx.ModelProto:
         """Return the complete model. Its input is `image` of the given size in pixels; None: any size."""
@@ -215,6 +228,13 @@ def _classify(graph: _Graph) -> None:
 def _detect(graph: _Graph) -> None:
     plane = graph.one("Gather", graph.output, graph.constant(0, np.int64), axis=1)
     graph.outputs(probability=(plane, TensorProto.FLOAT, ["B", "H", "W"]))
+
+
+def _add_uint8_map(graph: _Graph) -> None:
+    """Append the output `probability_uint8`: the map times 255, rounded."""
+    scaled = graph.one("Mul", "probability", graph.constant(255.0))
+    rounded = graph.one("Cast", graph.one("Add", scaled, graph.constant(0.5)), to=TensorProto.UINT8)
+    graph.add_output("probability_uint8", rounded, TensorProto.UINT8, ["B", "H", "W"])
 
 
 def _recognise(graph: _Graph) -> None:

@@ -29,6 +29,7 @@ from tritonocr_backend.graphs.graph_outputs import output_dims
 from tritonocr_backend.repository.cpu_sharing import files_at_a_time, stage_processes
 from tritonocr_backend.repository.network_config import (
     ServingSettings,
+    batch_delay_us,
     cores_of,
     network_config,
     profile_options,
@@ -56,9 +57,6 @@ _OPTION_OF_SETTING = {
     "box_thresh": "text_det_box_thresh",
     "unclip_ratio": "text_det_unclip_ratio",
 }
-
-# A sampling grid in bf16 (8 bits of mantissa) or float16 (11 bits) is wrong by several pixels.
-_PRECISION_OF_ROLE = {Role.DOC_UNWARPING: "f32"}
 
 
 def source_repository() -> Path:
@@ -93,7 +91,7 @@ def build_repository(
     for name in models:
         _check_replaceable(target, check_model_name(name))
     target.mkdir(parents=True, exist_ok=True)
-    stages = (*contracts.PIPELINE_MODELS, *serving.adapters)
+    stages = (*contracts.PIPELINE_MODELS, *serving.adapters, *_batching_models(serving))
     _remove_others(target, {*stages, *models})
     networks = {name: add_network(target, name, directory, serving) for name, directory in models.items()}
     detection = networks.get(pipeline.networks.get(Role.TEXT_DETECTION, ""))
@@ -101,6 +99,11 @@ def build_repository(
     for stage in stages:
         _add_stage(target, stage, pipeline, serving, options)
     return target
+
+
+def _batching_models(serving: ServingSettings) -> tuple[str, ...]:
+    """Return the models that batch lines for the networks. TritonOCR's engines batch lines themselves."""
+    return (contracts.LINE_BATCHING,) if serving.backend == "onnxruntime" else ()
 
 
 def add_network(
@@ -212,7 +215,9 @@ def _precision(role: Role, serving: ServingSettings) -> str:
         return serving.precision_of_role[role]
     if serving.precision != "auto":
         return serving.precision
-    return _PRECISION_OF_ROLE.get(role, "f16" if serving.is_cuda else "auto")
+    if role is Role.DOC_UNWARPING and not serving.is_cpu:
+        return "f32"  # a sampling grid in float16 (11 bits of mantissa) is wrong by up to a pixel
+    return "f16" if serving.is_cuda else "auto"
 
 
 def _registered_model(name: str, config: InferenceConfig) -> Model | None:
@@ -243,6 +248,7 @@ def _write_weights(
             # OpenVINO itself selects the layers that it computes in float16.
             half=network.precision == "f16" and network.engine == "onnxruntime",
             cast_first=uses_tensorrt(config.role, serving),
+            native=serving.backend == "onnxruntime",
         )
         return
     for path in (layout.paddle_program(model_dir), model_dir / PADDLE_WEIGHTS):
@@ -259,6 +265,8 @@ def _add_stage(
         count = serving.instances.get(name) or serving.instances.get(model)
         if count := count or _default_instances(model, cores_of(serving)):
             text = _with_instances(text, count)
+        if name == contracts.LINE_BATCHING:
+            text = _with_delay(text, batch_delay_us(serving))
         if name in contracts.READING_MODELS:
             text = _with_queue(text, pipeline) + _parameters(options)
         (folder / "config.pbtxt").write_text(text, encoding="utf-8")
@@ -289,6 +297,12 @@ def _with_instances(config_text: str, count: int) -> str:
     return str(text_format.MessageToString(config))
 
 
+def _with_delay(config_text: str, delay_us: int) -> str:
+    config = text_format.Parse(config_text, model_config_pb2.ModelConfig())
+    config.dynamic_batching.max_queue_delay_microseconds = delay_us
+    return str(text_format.MessageToString(config))
+
+
 def _with_queue(config_text: str, pipeline: PipelineSettings) -> str:
     config = text_format.Parse(config_text, model_config_pb2.ModelConfig())
     policy = config.dynamic_batching.default_queue_policy
@@ -301,7 +315,8 @@ def _with_queue(config_text: str, pipeline: PipelineSettings) -> str:
 
 def _remove_others(repository: Path, kept: set[str]) -> None:
     for path in repository.iterdir():
-        if path.name not in kept and (path.name in contracts.ADAPTER_MODELS or _is_network(path)):
+        optional = (*contracts.ADAPTER_MODELS, contracts.LINE_BATCHING)
+        if path.name not in kept and (path.name in optional or _is_network(path)):
             shutil.rmtree(path)
 
 

@@ -18,11 +18,13 @@ from tritonocr_backend.core.contracts import (
     LINE_HEIGHT_PX,
     LINE_ORIENTATION_SIZE_PX,
     MAX_WIDTH_PX,
+    NATIVE_OUTPUTS,
     NETWORK_OUTPUTS,
     WIDTH_STEP_PX,
     Role,
 )
 from tritonocr_backend.core.devices import Device
+from tritonocr_backend.engines.fixed_shapes import BATCH_SIZES, LINE_WIDTHS_PX
 from tritonocr_backend.pipeline.text_crop import MIN_EXACT_WIDTH_PX
 from tritonocr_backend.repository.cpu_sharing import available_cores, share
 
@@ -101,14 +103,14 @@ class RoleServing:
     warm_up: tuple[tuple[int, int, int], ...] = ()
 
 
-_WARM_WIDTHS_PX = (64, 128, 192, 256, 320, 480, 640, 960)
+_WARM_WIDTHS_PX = tuple(width for width in LINE_WIDTHS_PX if width <= 1024)
 
 SERVING: Mapping[Role, RoleServing] = {
     Role.DOC_ORIENTATION: RoleServing(8, 1, warm_up=((1, *DOC_ORIENTATION_SIZE_PX),)),
     Role.DOC_UNWARPING: RoleServing(1, 1, warm_up=((1, 1280, 960),)),
     Role.TEXT_DETECTION: RoleServing(4, 1, warm_up=((1, 960, 960), (1, 960, 704), (1, 704, 960))),
     Role.TEXTLINE_ORIENTATION: RoleServing(
-        64, 1, True, tuple((batch, *LINE_ORIENTATION_SIZE_PX) for batch in (1, 16))
+        64, 1, True, tuple((batch, *LINE_ORIENTATION_SIZE_PX) for batch in BATCH_SIZES[:2])
     ),
     Role.TEXT_RECOGNITION: RoleServing(
         64, 2, True, tuple((8, LINE_HEIGHT_PX, width) for width in _WARM_WIDTHS_PX)
@@ -119,6 +121,7 @@ _OUTPUT_TYPES: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "unwarped": ("TYPE_UINT8", (-1, -1, 3)),
     "grid": ("TYPE_FP32", (2, -1, -1)),
     "probability": ("TYPE_FP32", (-1, -1)),
+    "probability_uint8": ("TYPE_UINT8", (-1, -1)),
     "probabilities": ("TYPE_FP32", (-1,)),
     "indices": ("TYPE_INT32", (-1,)),
     "confidences": ("TYPE_FP32", (-1,)),
@@ -180,7 +183,8 @@ def network_config(
     """
     dims = [*(size or -1 for size in grid_input_size or IMAGE_SIZES[role]), 3]
     image_type = "TYPE_FP32" if grid_input_size else "TYPE_UINT8"
-    names = GRID_OUTPUTS if grid_input_size else NETWORK_OUTPUTS[role]
+    own_names = NATIVE_OUTPUTS if serving.backend == "onnxruntime" else {}
+    names = GRID_OUTPUTS if grid_input_size else own_names.get(role, NETWORK_OUTPUTS[role])
     outputs = ",\n".join(_output(output, output_dims or {}) for output in names)
     sections = [
         f'name: "{name}"\n'
@@ -240,9 +244,16 @@ def _list(numbers: Iterable[int]) -> str:
     return f"[ {', '.join(str(number) for number in numbers)} ]"
 
 
-def _batching(role: Role, serving: ServingSettings) -> str:
+def batch_delay_us(serving: ServingSettings) -> int:
+    """Return how many microseconds lines wait for a larger batch."""
     default_us = GPU_BATCH_DELAY_US if serving.is_cuda else 0
-    delay_us = default_us if serving.batch_delay_us is None else serving.batch_delay_us
+    return default_us if serving.batch_delay_us is None else serving.batch_delay_us
+
+
+def _batching(role: Role, serving: ServingSettings) -> str:
+    if serving.backend == "onnxruntime" and SERVING[role].merges_lines:
+        return ""  # `line_batching` sends batches of fixed sizes, and joining two of them gives another size
+    delay_us = batch_delay_us(serving)
     if not delay_us or not SERVING[role].merges_lines:
         return "dynamic_batching { }\n"
     return f"dynamic_batching {{ max_queue_delay_microseconds: {delay_us} }}\n"

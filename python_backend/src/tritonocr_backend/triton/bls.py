@@ -17,6 +17,7 @@ from tritonocr_backend.core.arrays import Tensors
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.triton.cancellation import CancellationCheck
 from tritonocr_backend.triton.errors import from_call_exception, from_response_error
+from tritonocr_backend.triton.native import Call, adapted
 from tritonocr_backend.triton.tensors import from_response, to_triton
 
 ORIGIN: ContextVar[pb_utils.InferenceRequest] = ContextVar("ORIGIN")
@@ -36,9 +37,11 @@ class BlsCaller:
     Args:
         threads: threads that wait for the calls; one call per thread is in flight.
         repository: the networks that may be loaded.
+        exact: call each network as PaddleX does, without the additional padding of `native.adapted`.
     """
 
-    def __init__(self, threads: Executor, repository: RepositoryView) -> None:
+    def __init__(self, threads: Executor, repository: RepositoryView, *, exact: bool = False) -> None:
+        self._exact = exact
         self._threads = threads
         self._repository = repository
         self._loading = Lock()
@@ -47,10 +50,13 @@ class BlsCaller:
         """See pipeline.ModelCaller."""
         origin = ORIGIN.get()
         CANCELLATION.get()()
+        call = Call(model, inputs, outputs)
+        if not self._exact:
+            call = adapted(call, self._repository.networks().get(model))
         request = pb_utils.InferenceRequest(
-            model_name=model,
-            requested_output_names=list(outputs),
-            inputs=to_triton(inputs),
+            model_name=call.model,
+            requested_output_names=list(call.outputs),
+            inputs=to_triton(call.inputs),
             request_id=origin.request_id(),
             trace=origin.trace(),
             # Without this a backend on a GPU leaves its outputs there, where NumPy cannot read them.
@@ -61,7 +67,7 @@ class BlsCaller:
         )
         if answer.has_error():
             raise from_response_error(model, answer.error())
-        return dict(from_response(answer))
+        return call.finish(dict(from_response(answer)))
 
     def _execute(self, model: str, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
         try:

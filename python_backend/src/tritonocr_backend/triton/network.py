@@ -89,7 +89,12 @@ def _check_detection_image(image: Image) -> None:
         )
 
 
-def _check_line_image(image: Image) -> None:
+def check_line_image(image: Image) -> None:
+    """Check the width of line images.
+
+    Raises:
+        InvalidInputError: the width is too small or too large.
+    """
     width = image.shape[2]
     if not WIDTH_STEP_PX <= width <= MAX_WIDTH_PX:
         raise InvalidInputError(
@@ -105,5 +110,5 @@ def _check_not_empty(image: Image) -> None:
 _CHECKS: dict[Role, Callable[[Image], None]] = {
     Role.TEXT_DETECTION: _check_detection_image,
     Role.DOC_UNWARPING: _check_not_empty,
-    Role.TEXT_RECOGNITION: _check_line_image,
+    Role.TEXT_RECOGNITION: check_line_image,
 }

@@ -61,7 +61,9 @@ class Ocr:
         self._settings = read_pipeline_settings(Path(args["model_repository"], args["model_version"]))
         self._repository = RepositoryView.beside(args["model_repository"])
         self._threads = ThreadPoolExecutor(CALLS_IN_FLIGHT)
-        self._pipeline = OcrPipeline(TimedCaller(BlsCaller(self._threads, self._repository)))
+        self._pipeline = OcrPipeline(
+            TimedCaller(BlsCaller(self._threads, self._repository, exact=self._settings.exact))
+        )
         self._loop = asyncio.new_event_loop()
         self._metrics, self._reporter = InstanceMetrics(args), Reporter(args)
         self._drain_gate = DrainGate()

@@ -1,0 +1,3 @@
+from tritonocr_backend.triton.line_batching import LineBatching as TritonPythonModel
+
+__all__ = ["TritonPythonModel"]
