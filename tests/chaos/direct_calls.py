@@ -7,22 +7,19 @@ from typing import Any
 import numpy as np
 import tritonclient.grpc
 from hostile import Service
+from stage_inputs import postprocess_inputs
 
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 
 
 def postprocess(probability: Any, **changes: Any) -> dict[str, Any]:
-    return {
+    large = {
         "probability": np.asarray(probability, np.float32),
         "page_size": np.array([4096, 4096], np.int32),
-        "thresh": np.array([0.3], np.float32),
-        "box_thresh": np.array([0.6], np.float32),
-        "unclip_ratio": np.array([2], np.float32),
         "max_candidates": np.array([1_000_000], np.int32),
-        "exact": np.array([False]),
-        **changes,
     }
+    return postprocess_inputs(**{**large, **changes})
 
 
 def dots() -> dict[str, Any]:

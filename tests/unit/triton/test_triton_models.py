@@ -16,6 +16,7 @@ from drawn_pdfs import page_of, picture_page, text_at
 from fake_models import FakeModels
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+from stage_inputs import postprocess_inputs
 
 from tritonocr_backend.core.contracts import STAGE_OUTPUTS, Role
 from tritonocr_backend.core.errors import InvalidInputError
@@ -561,18 +562,7 @@ class TestDirectCalls:
         folder.mkdir()
         model = StageModel()
         model.initialize(arguments(folder, {"input": []}))
-        probability = np.zeros((64, 64), np.float32)
-        probability[20:40, 10:50] = 0.9
-        inputs = {
-            "probability": probability,
-            "page_size": np.array([64, 64], np.int32),
-            "thresh": np.array([0.3], np.float32),
-            "box_thresh": np.array([0.6], np.float32),
-            "unclip_ratio": np.array([2], np.float32),
-            "max_candidates": np.array([10], np.int32),
-            "exact": np.array([False]),
-        }
-        asked = request(inputs, *STAGE_OUTPUTS["text_detection_postprocess"])
+        asked = request(postprocess_inputs(), *STAGE_OUTPUTS["text_detection_postprocess"])
         asked.cancelled = True
         (answer,) = model.execute([asked])
         assert failure(answer) == (
