@@ -381,6 +381,88 @@ def chinese_columns(sheet: Sheet) -> None:
     sheet.column(650, 200 + offset, 490, 1500, words=CHINESE)
 
 
+def newspaper(sheet: Sheet) -> None:
+    """Four columns: one headline over all of them, and one over the last two in the middle of the page."""
+    width, lefts = 245, [80 + 280 * number for number in range(4)]
+    sheet.write(prose(sheet.rng, 24).title(), 80, 80, 46)
+    for x in lefts[:2]:
+        sheet.column(x, 180, width, 1580, 16)
+    for x in lefts[2:]:
+        sheet.column(x, 180, width, 760, 16)
+    sheet.write(prose(sheet.rng, 17).title(), lefts[2], 800, 28)
+    for x in lefts[2:]:
+        sheet.column(x, 850, width, 1580, 16)
+
+
+def letter(sheet: Sheet) -> None:
+    """The sender at the top right, the recipient below on the left, and the date on the right."""
+    sender = ("Hartwell and Sons Ltd", "14 Mill Lane", "Bristol BS1 4QD", "Phone 0117 496 0112")
+    recipient = ("Ms Eleanor Vance", "Vance Bookshop", "7 Harbour Street", "Plymouth PL1 2AB")
+    for x, top, texts in ((820, 80, sender), (120, 320, recipient)):
+        for number, text in enumerate(texts):
+            sheet.write(text, x, top + 28 * number, 20)
+    sheet.write("12 March 2024", 900, 470, 20)
+    sheet.write("Dear Ms Vance,", 120, 600, 20)
+    y = sheet.paragraph(120, 645, 1000, 6)
+    y = sheet.paragraph(120, y + 10, 1000, 5)
+    sheet.write("Yours sincerely,", 120, y + 30, 20)
+
+
+def invoice(sheet: Sheet) -> None:
+    """Reference numbers, a table whose items have a second line, and totals on the right."""
+    rng = sheet.rng
+    sheet.write("INVOICE", 120, 90, 44)
+    for number, (label, value) in enumerate((("Invoice number", "2024-0311"), ("Date", "12 March 2024"))):
+        sheet.write(label, 700, 180 + 32 * number, 20)
+        sheet.write(value, 960, 180 + 32 * number, 20, same_row=True)
+    y = 340.0
+    for _ in range(int(rng.integers(4, 9))):
+        sheet.write(" ".join(rng.choice(NOUNS, 2)), 120, y, 20)
+        sheet.write(str(rng.integers(1, 9)), 700, y, 20, same_row=True)
+        for right in (940, 1120):
+            sheet.write(price(rng), right, y, 20, same_row=True, end=True)
+        if rng.random() < 0.4:
+            y += 26
+            sheet.write(prose(rng, 14), 120, y, 17)
+        y += 40
+    for label in ("Subtotal", "VAT 20 %", "Total"):
+        sheet.write(label, 840, y + 20, 20)
+        sheet.write(price(rng), 1120, y + 20, 20, same_row=True, end=True)
+        y += 36
+    sheet.write("Payment within 14 days without deduction to the account below.", 120, y + 80, 18)
+
+
+def contents(sheet: Sheet) -> None:
+    """Entries with dot leaders and page numbers, on two levels."""
+    sheet.write("Contents", 120, 90, 40)
+    y, page = 180.0, 3
+    for chapter in range(1, 8):
+        for section in range(int(sheet.rng.integers(1, 5))):
+            title = f"{chapter}.{section} {prose(sheet.rng, 14).capitalize()} {'.' * 45}"
+            sheet.write(title, 120 if section == 0 else 170, y, 20)
+            sheet.write(str(page), 1120, y, 20, same_row=True, end=True)
+            y, page = y + 32, page + int(sheet.rng.integers(1, 9))
+
+
+def table_across_columns(sheet: Sheet) -> None:
+    """A table across two columns; one of its gutters lies in the gutter of the columns."""
+    sheet.write(prose(sheet.rng, 20).title(), 100, 80, 38)
+    for x in (100, 650):
+        sheet.column(x, 160, 490, 560)
+    y = table_rows(sheet, 640, [100, 430, 640, 850, 1040], 8)
+    for x in (100, 650):
+        sheet.column(x, y + 60, 490, 1600)
+
+
+def vertical_with_number(sheet: Sheet) -> None:
+    """Vertical columns below a horizontal headline, with a page number below one of the columns."""
+    sheet.write(prose(sheet.rng, 14, CHINESE), 200, 80, 50)
+    for number in range(16):
+        length = 12 if number == 15 else 30
+        sheet.write_vertical(prose(sheet.rng, length, CHINESE), 1150 - 64 * number, 200, 32)
+    sheet.write(str(sheet.rng.integers(2, 400)), 610, 1660, 20)
+
+
 LAYOUTS: dict[str, Callable[[Sheet], None]] = {
     layout.__name__: layout
     for layout in (
@@ -407,6 +489,12 @@ LAYOUTS: dict[str, Callable[[Sheet], None]] = {
         arabic_columns,
         arabic_prices,
         chinese_columns,
+        newspaper,
+        letter,
+        invoice,
+        contents,
+        table_across_columns,
+        vertical_with_number,
     )
 }
 

@@ -1,6 +1,6 @@
 """`make bench-order`: measure the reading order against the expected order, as in docs/documents.md.
 
-It needs no server and no model: boxes and texts of 23 drawn layouts, and the ground truth of the corpus'
+It needs no server and no model: boxes and texts of 29 drawn layouts, and the ground truth of the corpus'
 receipts. `--pictures` also draws the two pictures of the document.
 """
 

@@ -23,7 +23,11 @@ from tritonocr_backend.pipeline.reading_order.blocks import (
 )
 from tritonocr_backend.pipeline.reading_order.columns import Segments, is_perpendicular
 from tritonocr_backend.pipeline.reading_order.frame import ReadingFrame, reading_frame, text_direction
-from tritonocr_backend.pipeline.reading_order.margins import footnotes, split_margins
+from tritonocr_backend.pipeline.reading_order.margins import (
+    footnotes,
+    split_margins,
+    split_vertical_margins,
+)
 from tritonocr_backend.pipeline.reading_order.regions import horizontal_bands, regions
 from tritonocr_backend.pipeline.reading_order.rows import chain_rows, joint_boxes
 from tritonocr_backend.pipeline.reading_order.text_traits import text_traits
@@ -108,14 +112,25 @@ def page_layout(
 def _ordered(segments: Segments, frame: ReadingFrame, texts: Sequence[str] | None) -> list[Block]:
     """All blocks of a page in reading order: header, body, footnotes, footer."""
     page_y = frame.page_top, frame.page_bottom
-    bands = horizontal_bands(segments, np.arange(len(segments.boxes)))
+    above, members, below = _vertical_margins(segments, frame, texts)
+    bands = horizontal_bands(segments, members)
     header, bands, footer = split_margins(segments, bands, page_y, texts)
     body = body_height(segments)
     found = [
         blocks_of(segments, _rows(segments, frame, region), body)
         for region in regions(segments, np.concatenate(bands))
     ]
-    return header + ordered_blocks(found, footnotes(segments, found, page_y, texts)) + footer
+    body_blocks = ordered_blocks(found, footnotes(segments, found, page_y, texts))
+    return [*above, *header, *body_blocks, *footer, *below]
+
+
+def _vertical_margins(
+    segments: Segments, frame: ReadingFrame, texts: Sequence[str] | None
+) -> tuple[list[Block], NDArray[np.intp], list[Block]]:
+    """Take the lines above and below the text off a page of vertical text."""
+    if not frame.is_vertical:
+        return [], np.arange(len(segments.boxes)), []
+    return split_vertical_margins(segments, (frame.page_left, frame.page_right), texts)
 
 
 def _rows(segments: Segments, frame: ReadingFrame, region: NDArray[np.intp]) -> list[list[int]]:

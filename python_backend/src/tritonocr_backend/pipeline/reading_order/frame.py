@@ -26,6 +26,7 @@ class ReadingFrame:
     Attributes:
         boxes: float64 [n, 4] of x_min, y_min, x_max, y_max; pixels, rotated and mirrored.
         page_top: smallest y of the page; likewise `page_bottom`.
+        page_left: x at which a line through the middle of the page begins; likewise `page_right`, its end.
         is_right_to_left: whether x is mirrored because most texts are of a right-to-left script.
         is_vertical: whether most text runs along the longer side of tall boxes.
     """
@@ -33,6 +34,8 @@ class ReadingFrame:
     boxes: NDArray[np.float64]
     page_top: float
     page_bottom: float
+    page_left: float
+    page_right: float
     is_right_to_left: bool
     is_vertical: bool
 
@@ -68,8 +71,9 @@ def reading_frame(
     centers = corners.mean(axis=1) @ axes
     halves = np.stack([along, thickness], axis=1) / 2
     page_y = _page_corners(page_size) @ axes[:, 1]
+    left, right = _page_ends(page_size, axes[:, 0])
     boxes = np.concatenate([centers - halves, centers + halves], axis=1)
-    return ReadingFrame(boxes, float(page_y.min()), float(page_y.max()), mirrored, is_vertical)
+    return ReadingFrame(boxes, float(page_y.min()), float(page_y.max()), left, right, mirrored, is_vertical)
 
 
 def _direction(
@@ -90,6 +94,14 @@ def _direction(
 def _page_corners(page_size: tuple[int, int]) -> NDArray[np.float64]:
     height, width = page_size
     return np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64)
+
+
+def _page_ends(page_size: tuple[int, int], axis: NDArray[np.float64]) -> tuple[float, float]:
+    """Return where the page begins and ends along an axis through its middle; tilts are small."""
+    height, width = page_size
+    middle = float(np.array([width / 2, height / 2]) @ axis)
+    half = (height if abs(axis[1]) > abs(axis[0]) else width) / 2
+    return middle - half, middle + half
 
 
 def text_direction(text: str) -> int:

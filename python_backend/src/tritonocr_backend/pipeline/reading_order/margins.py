@@ -67,6 +67,58 @@ def split_margins(
     return header, bands, footer
 
 
+def split_vertical_margins(
+    segments: Segments, page_x: tuple[float, float], texts: Sequence[str] | None
+) -> tuple[list[Block], Indices, list[Block]]:
+    """Take header and footer off a page of vertical text, where they stand at the ends of the columns.
+
+    Args:
+        segments: all segments of the page, in a frame whose x runs down the page.
+        page_x: smallest and largest x of the page, pixels.
+        texts: the segments' texts.
+
+    Returns:
+        The header's blocks, the segments between, and the footer's blocks.
+    """
+    members = np.arange(len(segments.boxes))
+    depth = _MARGIN * (page_x[1] - page_x[0])
+    starts, ends = segments.boxes[:, 0], segments.boxes[:, 2]
+    header = _margin_beyond(segments, ends <= page_x[0] + depth, -ends, -starts, texts)
+    footer = _margin_beyond(segments, starts >= page_x[1] - depth, starts, ends, texts)
+    taken = [segment for block in header + footer for row in block.rows for segment in row]
+    return header, np.setdiff1d(members, taken), footer
+
+
+def _margin_beyond(
+    segments: Segments,
+    is_in_margin: NDArray[np.bool_],
+    starts: NDArray[np.float64],
+    ends: NDArray[np.float64],
+    texts: Sequence[str] | None,
+) -> list[Block]:
+    """Return the block in a margin, if it is one small piece of text apart from all other text.
+
+    Args:
+        segments: all segments of the page.
+        is_in_margin: bool [n].
+        starts: float64 [n] of the sides that face the text, growing towards the page's edge.
+        ends: float64 [n] of the sides that face the page's edge.
+        texts: the segments' texts.
+    """
+    (inside,) = np.nonzero(is_in_margin)
+    if len(inside) != 1 or is_in_margin.all():
+        return []
+    segment = int(inside[0])
+    size = float(np.median(segments.heights))
+    sides = segments.boxes[segment, 2:] - segments.boxes[segment, :2]
+    is_number = texts is not None and is_page_number(texts[segment])
+    gap = float(starts[segment] - ends[~is_in_margin].max())
+    if sides.min() > _LARGEST * size or gap <= size * (_GAP_OF_NUMBER if is_number else _GAP):
+        return []
+    kind = BlockKind.PAGE_NUMBER if is_number else BlockKind.FOOTER if ends[segment] > 0 else BlockKind.HEADER
+    return [Block(kind, [[segment]])]
+
+
 def _gaps(segments: Segments, bands: Sequence[Indices]) -> NDArray[np.float64]:
     """Gaps between consecutive bands, in heights of body text."""
     _, tops, _, bottoms = joint_boxes(segments.boxes, bands).T

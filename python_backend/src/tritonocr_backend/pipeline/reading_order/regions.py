@@ -1,11 +1,12 @@
 """Divide the lines of a page into regions of one column each, in reading order (recursive XY-cut).
 
-Nagy and Seth's XY-cut (1984) on boxes (Ha, Haralick and Phillips, 1995), with three changes:
+Nagy and Seth's XY-cut (1984) on boxes (Ha, Haralick and Phillips, 1995), with four changes:
 
 - Horizontal cuts follow the white space: consecutive bands stay together while a common gutter runs through
   them (as Breuel's column gutters, 2002, and Meunier's optimised XY-cut, 2005), so that an ordinary gap
   between lines never cuts columns apart.
 - A gutter is cut only if both sides are columns of running text (see columns.py); tables stay rows.
+- A table across columns divides them, although one of its gutters lies in theirs (tables_across.py).
 - Where lines interlock, those across a gutter are put aside first, and cut the rest horizontally (as the
   mask of XY-Cut++, Liu et al., 2025).
 """
@@ -26,6 +27,7 @@ from tritonocr_backend.pipeline.reading_order.columns import (
     are_columns,
     are_parallel_lists,
 )
+from tritonocr_backend.pipeline.reading_order.tables_across import cut_at_tables
 
 Interval = tuple[float, float]
 
@@ -71,7 +73,8 @@ def _parts(segments: Segments, group: Indices, gutters: list[Interval]) -> list[
     """Divide a group into columns, or into the parts above and below a section; or not at all."""
     columns = _columns(segments, group, gutters)
     if len(columns) > 1:
-        return columns
+        parts = cut_at_tables(segments, horizontal_bands(segments, group), gutters)
+        return columns if len(parts) < 2 else parts
     sections = _sections(segments, group) if gutters else [group]
     if len(sections) > 1 and any(
         len(_columns(segments, part, gutters)) > 1 for part, gutters in _groups_of(segments, sections)
