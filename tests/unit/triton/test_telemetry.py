@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tritonocr_backend.core.arrays import Tensors
+from tritonocr_backend.core.contracts import STAGE_OUTPUTS, Role
 from tritonocr_backend.triton.telemetry import (
     CLOCK,
     TIMED_STEPS,
@@ -105,3 +106,7 @@ def test_a_log_line_adds_up_the_pages() -> None:
 )
 def test_received_bytes(inputs: Tensors, size: int) -> None:
     assert received_bytes(inputs) == size
+
+
+def test_every_stage_and_network_is_timed() -> None:
+    assert {*STAGE_OUTPUTS, *(role.value for role in Role)} <= set(TIMED_STEPS)
