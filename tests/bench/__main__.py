@@ -19,7 +19,7 @@ from bench.rounds import measure
 from bench.subjects import FAMILIES, Bench, subjects
 from bench.targets import verdicts
 from bench.workloads import DEFAULT_MODELS, WORKLOADS, Workload
-from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.serving_settings import ServingSettings
 
 MIN_WIDTH = 165  # of tables, also where the output is no terminal
 STARTUPS = 2  # the first one may find cold caches

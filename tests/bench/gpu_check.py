@@ -32,8 +32,8 @@ from tritonocr_backend.core.errors import TritonOcrError
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.engines import availability
 from tritonocr_backend.repository.build import build_repository
-from tritonocr_backend.repository.network_config import ServingSettings
 from tritonocr_backend.repository.profiles import Profile, profile_settings
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 from tritonocr_backend.server.installation import find_installation
 from tritonocr_backend.zoo.fetch import fetch_model

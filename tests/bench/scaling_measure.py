@@ -13,7 +13,7 @@ from bench.figures import percentile
 from bench.measured import Pass
 from bench.subjects import Bench
 from bench.workloads import DEFAULT_MODELS, Page, Workload, receipts
-from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.serving_settings import ServingSettings
 
 CLIENTS = (1, 2, 4, 8, 16)
 GATEWAY_CLIENTS = 4

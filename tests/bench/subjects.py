@@ -21,8 +21,8 @@ from bench.worker import SCRIPTS, Worker
 from bench.workloads import Models, Page, Workload
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.repository import pipeline_config
-from tritonocr_backend.repository.network_config import ServingSettings
 from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 from tritonocr_backend.zoo.layout import FileFormat
 

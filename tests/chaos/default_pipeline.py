@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tritonocr_backend.repository import pipeline_config
-from tritonocr_backend.repository.network_config import ServingSettings
 from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.server.embedded import EmbeddedServer
 
 Serve = Callable[..., EmbeddedServer]

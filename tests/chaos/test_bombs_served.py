@@ -15,8 +15,8 @@ import pytest
 from tritonocr import InvalidInputError, OCRClient, demo_page
 from tritonocr._demo import DEMO_LINES
 from tritonocr_backend.repository import pipeline_config
-from tritonocr_backend.repository.network_config import ServingSettings
 from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
 PLAIN: dict[str, Any] = {

@@ -29,7 +29,8 @@ from tritonocr_backend.pipeline.ocr_pipeline import OcrPipeline
 from tritonocr_backend.pipeline.records import PageSettings
 from tritonocr_backend.repository import network_config as zoo_network_config
 from tritonocr_backend.repository.build import source_repository
-from tritonocr_backend.repository.network_config import ServingSettings, network_config
+from tritonocr_backend.repository.network_config import network_config
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.triton.output_tensors import ReadPage, output_tensors
 from tritonocr_common.option_types import OptionValues
 

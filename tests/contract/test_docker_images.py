@@ -11,7 +11,7 @@ import typer
 from dockerfile_parse import DockerfileParser
 
 from tritonocr.cli._app import app
-from tritonocr_backend.repository.network_config import ENGINE_CACHE
+from tritonocr_backend.repository.serving_settings import ENGINE_CACHE
 
 DOCKER = Path(__file__).parents[2] / "docker"
 IMAGES = ("cpu", "gateway", "server")

@@ -19,7 +19,7 @@ from tritonocr import demo_page
 from tritonocr_backend.core.contracts import ADAPTER_MODELS
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.repository.build import build_repository
-from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 from tritonocr_backend.zoo.fetch import fetch_model
 

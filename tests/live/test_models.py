@@ -27,8 +27,8 @@ from tritonocr_backend.core.contracts import PIPELINE_MODELS, Role
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.repository import pipeline_config
 from tritonocr_backend.repository.build import build_repository
-from tritonocr_backend.repository.network_config import ServingSettings
 from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.server import costs, model_control
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 from tritonocr_backend.server.local_server import local_server

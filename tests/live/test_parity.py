@@ -41,7 +41,7 @@ from tritonocr_backend.pipeline.line_geometry import line_rectangle
 from tritonocr_backend.pipeline.text_crop import CutLine, crop_line, exact_line_width, pack_lines
 from tritonocr_backend.pipeline.text_recognition import class_characters, ctc_decode
 from tritonocr_backend.repository.build import build_repository
-from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
 BOX_TOLERANCE_PX = 1

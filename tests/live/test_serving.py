@@ -21,8 +21,8 @@ from tritonocr import DeadlineExceededError, OCRClient, OCRResult, OverloadedErr
 from tritonocr._demo import DEMO_LINES
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.repository import pipeline_config
-from tritonocr_backend.repository.network_config import ServingSettings
 from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
 PLAIN: dict[str, Any] = {

@@ -19,7 +19,7 @@ from tritonclient.utils import InferenceServerException
 
 from tritonocr import OCRClient, ServerUnavailableError
 from tritonocr_backend.repository.build import build_repository
-from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
 PLAIN: dict[str, Any] = {

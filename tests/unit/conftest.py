@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.repository.build import build_repository
-from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.zoo.fetch import fetch_model
 
 pb_utils_stand_in.install()

@@ -16,7 +16,7 @@ from tritonocr_backend.cli.tuning import (
     tune,
 )
 from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.serving_settings import ServingSettings
 
 FILES = [b"a", b"b"]
 EFFORT = Effort(clients=1, rounds=3)

@@ -24,7 +24,7 @@ from tritonocr_backend.engines.openvino import F32_CONVOLUTIONS, _convolutions, 
 from tritonocr_backend.pipeline.doc_preprocessing import doc_angle, resize_for_doc_orientation
 from tritonocr_backend.pipeline.doc_unwarping import is_flat, resize_for_unwarping
 from tritonocr_backend.repository.build import build_repository
-from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.zoo.fetch import fetch_model
 
 F32 = EngineOptions(precision="f32")

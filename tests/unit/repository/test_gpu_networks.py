@@ -17,7 +17,8 @@ from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.network_metadata import read_network_metadata
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
 from tritonocr_backend.graphs.half_precision import _simplify
-from tritonocr_backend.repository.build import add_network, build_repository
+from tritonocr_backend.repository.build import build_repository
+from tritonocr_backend.repository.networks import add_network
 from tritonocr_backend.repository.profiles import Profile, profile_settings
 from tritonocr_backend.server import model_control
 from tritonocr_backend.zoo.fetch import fetch_model

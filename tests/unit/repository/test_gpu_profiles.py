@@ -38,14 +38,10 @@ from tritonocr_backend.pipeline.line_reading import MAX_LINES_PER_CALL
 from tritonocr_backend.pipeline.text_crop import exact_line_width, line_width
 from tritonocr_backend.pipeline.text_detection import to_stride
 from tritonocr_backend.repository import pipeline_config
-from tritonocr_backend.repository.build import add_network
-from tritonocr_backend.repository.network_config import (
-    SERVING,
-    ServingSettings,
-    network_config,
-    tensorrt_profile,
-)
+from tritonocr_backend.repository.network_config import SERVING, network_config, tensorrt_profile
+from tritonocr_backend.repository.networks import add_network
 from tritonocr_backend.repository.profiles import Profile, profile_settings
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.server.installation import MALLOC
 from tritonocr_backend.zoo import inference_config
 from tritonocr_backend.zoo.errors import ModelFormatError

@@ -10,8 +10,8 @@ from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.network_metadata import read_network_metadata
 from tritonocr_backend.core.settings import effective_options, read_pipeline_settings
 from tritonocr_backend.repository import pipeline_config, prepare
-from tritonocr_backend.repository.network_config import ServingSettings
 from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.zoo import cache, inference_config
 from tritonocr_backend.zoo.errors import FetchError
 from tritonocr_backend.zoo.layout import FileFormat

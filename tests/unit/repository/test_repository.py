@@ -18,8 +18,10 @@ from tritonclient.grpc import model_config_pb2
 from tritonocr_backend.core.contracts import IMAGE, IMAGE_SIZES, NETWORK_OUTPUTS, Role
 from tritonocr_backend.core.network_metadata import NetworkMetadata, read_network_metadata
 from tritonocr_backend.core.settings import PipelineSettings, default_options
-from tritonocr_backend.repository.build import add_network, build_repository, remove_network
-from tritonocr_backend.repository.network_config import ServingSettings, network_config
+from tritonocr_backend.repository.build import build_repository
+from tritonocr_backend.repository.network_config import network_config
+from tritonocr_backend.repository.networks import add_network, remove_network
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.zoo import inference_config, registry
 from tritonocr_backend.zoo.importing import import_model
 

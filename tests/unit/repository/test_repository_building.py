@@ -13,13 +13,9 @@ from tritonclient.grpc import model_config_pb2
 from tritonocr_backend.core.contracts import IMAGE_SIZES, PIPELINE_MODELS, Role
 from tritonocr_backend.core.network_metadata import CHARACTERS_FILE, read_network_metadata
 from tritonocr_backend.core.settings import PipelineSettings, default_options, read_pipeline_settings
-from tritonocr_backend.repository.build import (
-    add_network,
-    build_repository,
-    remove_network,
-    source_repository,
-)
-from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.build import build_repository, source_repository
+from tritonocr_backend.repository.networks import add_network, remove_network
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.zoo import inference_config
 from tritonocr_backend.zoo.errors import ModelFormatError
 

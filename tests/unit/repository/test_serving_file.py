@@ -6,7 +6,7 @@ import pytest
 
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.repository import serving_file
-from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.zoo.errors import ServingFileError
 
 pytestmark = pytest.mark.usefixtures("home")

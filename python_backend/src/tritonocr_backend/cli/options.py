@@ -9,8 +9,8 @@ import typer
 
 from tritonocr_backend.cli.reporting import say
 from tritonocr_backend.repository import pipeline_config
-from tritonocr_backend.repository.network_config import Precision
 from tritonocr_backend.repository.pipeline_config import PipelineConfig
+from tritonocr_backend.repository.serving_settings import Precision
 from tritonocr_common import environment
 from tritonocr_common.presets import PRESETS_HELP, Preset, preset_file
 

@@ -17,9 +17,9 @@ from tritonocr_backend.cli.options import (
     load_pipeline,
 )
 from tritonocr_backend.cli.reporting import exit_on_error, progress_bar
-from tritonocr_backend.repository.network_config import ENGINE_CACHE, GPU_BATCH_DELAY_US, Accelerator
 from tritonocr_backend.repository.prepare import prepare_repository
 from tritonocr_backend.repository.profiles import Profile, profile_settings
+from tritonocr_backend.repository.serving_settings import ENGINE_CACHE, GPU_BATCH_DELAY_US, Accelerator
 
 app = typer.Typer(no_args_is_help=True, help="Write model repositories for your own tritonserver.")
 

@@ -29,8 +29,8 @@ from tritonocr_backend.core import logs
 from tritonocr_backend.core.limits import LIMITS, parse_limits
 from tritonocr_backend.core.logs import LogFormat
 from tritonocr_backend.repository import serving_file
-from tritonocr_backend.repository.network_config import AdapterModel, Engine, ServingSettings
 from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.repository.serving_settings import AdapterModel, Engine, ServingSettings
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 from tritonocr_backend.server.gateway_process import GatewayProcess
 from tritonocr_backend.server.ports import bound

@@ -16,7 +16,7 @@ from tritonocr_backend.cli.tuning import Candidate, Effort, Finding, conclusion,
 from tritonocr_backend.cli.tuning import tune as measure
 from tritonocr_backend.repository import serving_file
 from tritonocr_backend.repository.cpu_sharing import available_cores
-from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.serving_settings import ServingSettings
 
 _PREPROCESSING = ("use_doc_orientation_classify", "use_doc_unwarping", "use_textline_orientation")
 _HEADINGS = ("pages/s", "to the best so far", "s a page", "lines read alike")

@@ -22,9 +22,9 @@ from typing import Any
 from tritonocr import OCRClient, OCRFailure, OCRResult
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.core.errors import ServerError
-from tritonocr_backend.repository.network_config import ServingSettings
 from tritonocr_backend.repository.pipeline_config import PipelineConfig
 from tritonocr_backend.repository.prepare import prepare_repository
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 
 WORTH_CHANGING = 1.03

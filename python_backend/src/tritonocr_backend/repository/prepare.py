@@ -12,8 +12,9 @@ from tritonocr_backend.core import devices
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.engines import availability
 from tritonocr_backend.repository.build import build_repository
-from tritonocr_backend.repository.network_config import ServingSettings, instances
+from tritonocr_backend.repository.network_config import instances
 from tritonocr_backend.repository.pipeline_config import PipelineConfig
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.zoo import cache, registry
 from tritonocr_backend.zoo.fetch import Progress, fetch_model
 from tritonocr_backend.zoo.layout import FileFormat

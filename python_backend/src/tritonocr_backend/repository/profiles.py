@@ -7,7 +7,7 @@ from typing import Any
 
 from tritonocr_backend.core import devices
 from tritonocr_backend.core.errors import ServerError
-from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.serving_settings import ServingSettings
 
 
 class Profile(str, Enum):

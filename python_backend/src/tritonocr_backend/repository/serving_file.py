@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, Validat
 from ruamel.yaml import YAML
 
 from tritonocr_backend.core.contracts import Role
-from tritonocr_backend.repository.network_config import Engine, Precision, ServingSettings
+from tritonocr_backend.repository.serving_settings import Engine, Precision, ServingSettings
 from tritonocr_backend.zoo import yaml_text
 from tritonocr_backend.zoo.errors import ServingFileError
 from tritonocr_backend.zoo.validation import describe

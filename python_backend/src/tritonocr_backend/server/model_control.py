@@ -20,8 +20,8 @@ from tritonclient.utils import InferenceServerException
 from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.core.network_metadata import HIDDEN_FILE, NetworkMetadata, read_network_metadata
 from tritonocr_backend.core.settings import read_pipeline_settings
-from tritonocr_backend.repository.build import add_network, remove_network
-from tritonocr_backend.repository.network_config import ServingSettings
+from tritonocr_backend.repository.networks import add_network, remove_network
+from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.server.local_server import find_local_server
 from tritonocr_backend.server.restrictions import ADMIN_KEY_VARIABLE, admin_headers
 from tritonocr_backend.zoo.errors import ZooError

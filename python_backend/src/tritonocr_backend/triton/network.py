@@ -29,25 +29,27 @@ from tritonocr_common import environment
 
 
 class NetworkModel:
-    """Runs the requests that Triton's dynamic batcher put together as one batch."""
+    """Run the requests that Triton's dynamic batcher has merged as one batch."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """See Triton's Python backend."""
         logs.configure()
         directory = Path(args["model_repository"], args["model_version"])
-        card = read_network_metadata(directory)
-        cache = os.environ.get(environment.ENGINE_CACHE, card.engine_cache)
+        metadata = read_network_metadata(directory)
+        cache = os.environ.get(environment.ENGINE_CACHE, metadata.engine_cache)
         options = EngineOptions(
-            device=str(devices.of_instance(card.device, args)),
-            precision=card.precision,
-            threads=card.threads,
+            device=str(devices.of_instance(metadata.device, args)),
+            precision=metadata.precision,
+            threads=metadata.threads,
             cache_dir=Path(cache) if cache else None,
-            tensorrt=card.tensorrt_options,
+            tensorrt=metadata.tensorrt_options,
         )
-        self._outputs = card.outputs
-        self._check = _CHECKS.get(card.role, _check_nothing)
-        network = Network(directory, card.role, self._outputs, card.normalisation, options, card.own_size)
-        self._batcher = Batcher(create_engine(card.engine, network))
+        self._outputs = metadata.outputs
+        self._check = _CHECKS.get(metadata.role, _check_nothing)
+        network = Network(
+            directory, metadata.role, self._outputs, metadata.normalisation, options, metadata.own_size
+        )
+        self._batcher = Batcher(create_engine(metadata.engine, network))
         self._metrics = InstanceMetrics(args)
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
@@ -60,7 +62,7 @@ class NetworkModel:
                 image = read_inputs(request)[IMAGE]
                 self._check(image)
                 images[number] = image
-            except Exception as error:  # becomes this request's answer
+            except Exception as error:  # becomes the response to this request
                 responses[number] = error_response(error, request.request_id())
         for number, outcome in zip(images, self._batcher.infer(list(images.values())), strict=True):
             request = requests[number]
@@ -74,7 +76,7 @@ class NetworkModel:
 
 
 def _check_nothing(image: Image) -> None:
-    """Triton has checked a fixed size already."""
+    """Accept each image: Triton has already checked a fixed size."""
 
 
 def _check_detection_image(image: Image) -> None:
