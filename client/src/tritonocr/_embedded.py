@@ -67,8 +67,8 @@ def _build(directory: Path, config: Mapping[str, Any] | Path | None, device: str
     """Write the model repository for a configuration."""
     from tritonocr_backend.cli.reporting import progress_bar
     from tritonocr_backend.repository import pipeline_config
-    from tritonocr_backend.repository.serving_settings import ServingSettings
     from tritonocr_backend.repository.prepare import prepare_repository
+    from tritonocr_backend.repository.serving_settings import ServingSettings
 
     file = config if isinstance(config, Path) else directory / "OCR.yaml"
     if config is None:
