@@ -21,6 +21,7 @@ from tritonocr import (
     ServerUnavailableError,
 )
 from tritonocr._options import DEFAULTS
+from tritonocr._results.page import PageMessage
 from tritonocr.ray import SCHEMA
 from tritonocr.ray._plan import Block, check_same_run, earlier_failures, only, plan, undone
 from tritonocr.ray._reader import RETRIES, BlockReader, ReaderJob, persistently
@@ -112,6 +113,16 @@ def test_a_failure_is_a_row_in_both_formats() -> None:
     assert row == json.loads(as_jsonl(found))
     told = (row["input_path"], row["size_bytes"], row["error_type"], row["error"], row["text"])
     assert told == ("a.jpg", 5, "InvalidInputError", "it is cut", None)
+
+
+def test_a_page_is_a_row_with_its_order_its_blocks_and_its_warnings() -> None:
+    (row,) = parquet.read_table(
+        pa.BufferReader(as_parquet(rows(StoredFile("a.jpg", 5, 7), [page_of("a.jpg")])))
+    ).to_pylist()
+    layout = (row["reading_order"], row["row_index"], row["block_index"], row["block_kind"])
+    assert layout == ([0], [0], [0], ["paragraph"])
+    assert row["warnings"] == [{"code": "small_text", "message": "Too small."}]
+    assert row["rec_sources"] is None
 
 
 def calls(*outcomes: Exception | str) -> Callable[[], str]:
@@ -243,8 +254,25 @@ def page_of(uri: str) -> OCRResult:
     """A page whose one line is the file's name."""
     nothing = np.empty((0,), np.int32)
     quads, boxes = np.zeros((1, 4, 2), np.int32), np.zeros((1, 4), np.int32)
+    first = np.zeros(1, np.int32)
     page = PageRecord(
-        10, 20, -1, False, quads, np.ones(1), nothing, [Path(uri).name], np.ones(1), quads, boxes
+        height=10,
+        width=20,
+        angle=-1,
+        unwarped=False,
+        max_candidates_reached=False,
+        dt_polys=quads,
+        dt_scores=np.ones(1),
+        textline_orientation_angles=nothing,
+        rec_texts=[Path(uri).name],
+        rec_scores=np.ones(1),
+        rec_polys=quads,
+        rec_boxes=boxes,
+        reading_order=first,
+        row_index=first,
+        block_index=first,
+        block_kind=["paragraph"],
+        warnings=(PageMessage("small_text", "Too small."),),
     )
     return OCRResult.from_page(page, DEFAULTS, input_path=uri)
 

@@ -34,6 +34,11 @@ SCHEMA = pa.schema(
         ("rec_scores", pa.list_(pa.float32())),
         ("rec_polys", _POINTS),
         ("rec_boxes", _BOXES),
+        ("reading_order", pa.list_(pa.int32())),
+        ("row_index", pa.list_(pa.int32())),
+        ("block_index", pa.list_(pa.int32())),
+        ("block_kind", pa.list_(pa.string())),
+        ("rec_sources", pa.list_(pa.string())),  # null unless pdf_text is auto or only
         ("dt_polys", _POINTS),
         ("dt_scores", pa.list_(pa.float32())),
         ("textline_orientation_angles", pa.list_(pa.int32())),
@@ -45,6 +50,7 @@ SCHEMA = pa.schema(
         ("text_char_boxes", pa.list_(_BOXES)),
         ("text_char_polys", pa.list_(_POINTS)),
         ("text_char_scores", pa.list_(pa.list_(pa.float32()))),
+        ("warnings", pa.list_(pa.struct([("code", pa.string()), ("message", pa.string())]))),
         ("error_type", pa.string()),  # null where the page was read
         ("error", pa.string()),
     ]
