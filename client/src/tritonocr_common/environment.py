@@ -20,6 +20,7 @@ LOG_FORMAT: Final = "TRITONOCR_LOG_FORMAT"
 LOG_REQUESTS: Final = "TRITONOCR_LOG_REQUESTS"
 ENGINE_CACHE: Final = "TRITONOCR_ENGINE_CACHE"
 DRAIN_FILE: Final = "TRITONOCR_DRAIN_FILE"
+WATCH_FOLDER: Final = "TRITONOCR_WATCH_FOLDER"
 RESTARTS: Final = "TRITONOCR_RESTARTS"
 # Not TRITONOCR_GATEWAY_: Kubernetes sets TRITONOCR_GATEWAY_PORT=tcp://… for a Service of that name.
 GATEWAY_PREFIX: Final = "TRITONOCR_REST_"
@@ -38,6 +39,7 @@ VARIABLES: Final = {
     LOG_REQUESTS: "If true, one log line per request, as `tritonocr serve --log-requests`.",
     ENGINE_CACHE: "Folder of compiled TensorRT engines. It replaces the folder that the repository names.",
     DRAIN_FILE: "Set by `tritonocr serve` for the models of its server. Do not set it.",
+    WATCH_FOLDER: "Set by `tritonocr serve` for the models of its server. Do not set it.",
     RESTARTS: "Set by `tritonocr serve` for the metrics of the processes that it starts. Do not set it.",
     f"{GATEWAY_PREFIX}…": "Settings of the gateway ([rest.md](rest.md#settings)).",
 }

@@ -14,7 +14,7 @@ from tritonocr import AsyncOCRClient, OverloadedError, TritonOCRError
 
 READ_WITHIN_S = 60.0
 """If a page was read within this time, the server is ready; else a small page is read."""
-TIMEOUT_S = 10.0
+TIMEOUT_S = 4.0
 
 
 class Readiness:

@@ -66,6 +66,10 @@ class _WorkerEndedError(Exception):
     """The worker process ended: it exceeded a limit, or PDFium crashed."""
 
 
+class _WorkerKilledError(Exception):
+    """Another process killed the worker, for example the OOM killer. A limit ends it by other signals."""
+
+
 class _Worker:
     """A worker process. The process ends with this object."""
 
@@ -99,6 +103,10 @@ class _Worker:
             raise (PasswordRequiredError if answer["password_required"] else PdfError)(answer["error"])
         return answer, self._stdout.read(answer["bytes"])
 
+    def is_alive(self) -> bool:
+        """Return whether the process runs: it can be killed while it is idle."""
+        return self._process.poll() is None
+
     def wait(self) -> int:
         """Return the exit status of the ended process: negative if a signal ended it."""
         return self._process.wait()
@@ -118,7 +126,12 @@ _idle_lock = threading.Lock()
 
 def _take() -> _Worker:
     with _idle_lock:
-        return _idle.pop() if _idle else _Worker()
+        while _idle:
+            worker = _idle.pop()
+            if worker.is_alive():
+                return worker
+            worker.end()
+    return _Worker()
 
 
 def _give_back(worker: _Worker) -> None:
@@ -149,6 +162,8 @@ class PdfDocument:
         self._is_closed = False
         self._restarts = 0
         self._worker: _Worker | None = None
+        self._was_killed = False
+        self._page_requests: list[tuple[str, dict[str, Any]]] = []  # that a new worker repeats
         self.page_count: int = self._open("the PDF")
 
     def page_shape(self, index: int, *, with_picture_dpi: bool = False) -> PageShape:
@@ -232,6 +247,25 @@ class PdfDocument:
     def _request(
         self, name: str, op: str, extra_memory_bytes: int = 0, payload: bytes = b"", **values: Any
     ) -> tuple[dict[str, Any], bytes]:
+        """Send a request. Repeat it with a new worker if the worker was killed, but once per document."""
+        try:
+            answer = self._attempt(name, op, extra_memory_bytes, payload, **values)
+        except _WorkerKilledError:
+            self._worker = _take()
+            if op != "open":
+                self._attempt(name, "open", payload=self._data)
+                for earlier, given in self._page_requests:
+                    self._attempt(name, earlier, **given)
+            answer = self._attempt(name, op, extra_memory_bytes, payload, **values)
+        if op == "page":
+            self._page_requests.clear()
+        if op in ("page", "text"):
+            self._page_requests.append((op, values))
+        return answer
+
+    def _attempt(
+        self, name: str, op: str, extra_memory_bytes: int = 0, payload: bytes = b"", **values: Any
+    ) -> tuple[dict[str, Any], bytes]:
         worker = self._worker
         if worker is None:
             raise InvalidInputError(f"file: {name} was not read: the document is closed", "too_large")
@@ -242,9 +276,14 @@ class PdfDocument:
                 return worker.request(op, payload, **limits, **values)
         except _WorkerEndedError:
             status, self._worker = worker.wait(), None
+            if status == -signal.SIGKILL and not self._was_killed and not self._is_closed:
+                self._was_killed = True
+                raise _WorkerKilledError from None
             raise InvalidInputError(f"file: {name} {self._reason(status)}", "too_large") from None
 
     def _reason(self, status: int) -> str:
-        if -status in (signal.SIGXCPU, signal.SIGKILL):
+        if status == -signal.SIGXCPU:
             return f"takes more than {self._limits.seconds:g} s of CPU time to render"
+        if status == -signal.SIGKILL:
+            return "was not read: its renderer was killed twice, for example because no memory is left"
         return f"crashes the renderer or needs more than {self._limits.memory_bytes >> 20} MB of memory"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 
@@ -26,11 +28,16 @@ from tritonocr_backend.server.installation import (
     link_backends,
     server_environment,
 )
+from tritonocr_backend.server.page_probe import reads_a_page
 from tritonocr_backend.server.parent_watch import watch
 from tritonocr_backend.server.ports import free_ports
 from tritonocr_backend.server.server_options import Ports, ServerOptions, arguments
-from tritonocr_backend.server.supervision import Supervisor
+from tritonocr_backend.server.supervision import Fault, Supervisor
 from tritonocr_backend.triton import drain_gate
+from tritonocr_backend.triton.heartbeat import forget_beats
+from tritonocr_backend.triton.quarantine import accuse
+from tritonocr_common import environment
+from tritonocr_common.restarts import RestartReason, restart_variables
 
 __all__ = ["EmbeddedServer", "ServerOptions"]
 
@@ -38,6 +45,8 @@ READY_POLL_S = 0.1
 LOG_TAIL_LINES = 10
 EXIT_MARGIN_S = 10
 LOG_TIMEOUT_S = 5
+
+_log = logging.getLogger(__name__)
 
 
 class EmbeddedServer:
@@ -73,6 +82,7 @@ class EmbeddedServer:
         self._directory: Path | None = None
         self._backends: Path | None = None
         self._shared_memory: shared_memory.Claim | None = None
+        self._restarts: Counter[RestartReason] = Counter()
         self._stopping = threading.Event()
         self._supervisor: Supervisor | None = None
 
@@ -131,11 +141,14 @@ class EmbeddedServer:
         try:
             self._backends = link_backends(installation, self._directory / "backends")
             self._drain_file.touch()
+            self._watch_folder.mkdir()
             self._begin()
         except BaseException:
             self.stop()
             raise
-        self._supervisor = Supervisor(lambda: self.pid, self._restart, self._stopping)
+        self._supervisor = Supervisor(
+            lambda: self.pid, self._restart, self._stopping, self._watch_folder, self._http_address
+        )
 
     def stop(self) -> None:
         """Finish the requests in flight, then stop tritonserver and all its processes."""
@@ -145,9 +158,7 @@ class EmbeddedServer:
                 self._supervisor.join()
             self._supervisor = None
         self._end(self.options.exit_timeout_s)
-        if self._shared_memory is not None:
-            self._shared_memory.release()
-            self._shared_memory = None
+        self._release_shared_memory()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
@@ -200,13 +211,30 @@ class EmbeddedServer:
         assert self._directory is not None
         return self._directory / "drain"
 
-    def _restart(self) -> None:
+    @property
+    def _watch_folder(self) -> Path:
+        assert self._directory is not None
+        return self._directory / "watch"
+
+    @property
+    def _http_address(self) -> tuple[str, int]:
+        return self.options.plain_host, self.http_port
+
+    def _restart(self, fault: Fault) -> None:
         # Requests in flight cannot finish: Triton would wait for the dead process until the exit timeout.
         self._end(drain_timeout_s=0)
-        assert self._shared_memory is not None
-        self._shared_memory.release()
+        self._restarts[fault.reason] += 1
+        for digest in accuse(self._watch_folder, fault.pids):
+            _log.warning("processes died twice while they read the file %s (SHA-256); it is rejected", digest)
+        forget_beats(self._watch_folder)
+        self._release_shared_memory()
         self._shared_memory = shared_memory.claim()  # a new name: a file of another user cannot block it
         self._begin()
+
+    def _release_shared_memory(self) -> None:
+        claim, self._shared_memory = self._shared_memory, None
+        if claim is not None:
+            claim.release()
 
     def _launch(self, installation: Installation) -> subprocess.Popen[bytes]:
         assert self._shared_memory is not None
@@ -218,6 +246,8 @@ class EmbeddedServer:
                     **server_environment(installation),
                     **logs.environment(self.options.log_format, self.options.log_requests),
                     drain_gate.VARIABLE: str(self._drain_file),
+                    environment.WATCH_FOLDER: str(self._watch_folder),
+                    **restart_variables(self._restarts),
                 },
                 stdout=subprocess.PIPE if is_json else log,
                 stderr=subprocess.STDOUT if is_json or log else subprocess.PIPE,
@@ -246,6 +276,9 @@ class EmbeddedServer:
                 seconds = self.options.ready_timeout_s
                 raise ServerError(f"tritonserver was not ready after {seconds:g} s.{self._log_tail()}")
             time.sleep(READY_POLL_S)
+        if not reads_a_page(self._http_address, max(deadline - time.monotonic(), READY_POLL_S)):
+            seconds = self.options.ready_timeout_s
+            raise ServerError(f"the server did not read a page within {seconds:g} s.{self._log_tail()}")
 
     def _log_tail(self) -> str:
         if self.options.log_file is None:

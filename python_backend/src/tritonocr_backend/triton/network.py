@@ -23,6 +23,7 @@ from tritonocr_backend.core.network_metadata import read_network_metadata
 from tritonocr_backend.engines import EngineOptions, Network, create_engine
 from tritonocr_backend.engines.batching import Batcher
 from tritonocr_backend.triton.errors import error_response
+from tritonocr_backend.triton.heartbeat import ACCELERATOR_HANG_LIMIT_S, HANG_LIMIT_S, Heartbeat
 from tritonocr_backend.triton.metrics import InstanceMetrics
 from tritonocr_backend.triton.tensors import read_inputs, response
 from tritonocr_common import environment
@@ -51,9 +52,17 @@ class NetworkModel:
         )
         self._batcher = Batcher(create_engine(metadata.engine, network))
         self._metrics = InstanceMetrics(args)
+        on_cpu = options.device.startswith("cpu")
+        self._heartbeat = Heartbeat(HANG_LIMIT_S if on_cpu else ACCELERATOR_HANG_LIMIT_S)
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """See Triton's Python backend."""
+        with self._heartbeat.working():
+            responses = self._responses(requests)
+        self._metrics.executed()
+        return responses
+
+    def _responses(self, requests: list[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         responses: list[pb_utils.InferenceResponse] = []
         images: dict[int, Image] = {}
         for number, request in enumerate(requests):
@@ -71,7 +80,6 @@ class NetworkModel:
             else:
                 tensors = dict(zip(self._outputs, outcome, strict=True))
                 responses[number] = response(tensors, request.requested_output_names())
-        self._metrics.executed()
         return responses
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,11 @@ from tritonocr_backend.triton.cancellation import CancellationCheck
 from tritonocr_backend.triton.deadline import Deadline
 from tritonocr_backend.triton.drain_gate import DrainGate
 from tritonocr_backend.triton.errors import error_response
+from tritonocr_backend.triton.heartbeat import FILE_HANG_MARGIN_S, Heartbeat
 from tritonocr_backend.triton.metrics import InstanceMetrics
 from tritonocr_backend.triton.output_tensors import ReadPage, encode_picture, output_tensors
 from tritonocr_backend.triton.page_decoder import PageDecoder
+from tritonocr_backend.triton.quarantine import ReadingJournal, content_digest
 from tritonocr_backend.triton.reporter import Reporter
 from tritonocr_backend.triton.requests import OcrRequest, check_served, parse_request
 from tritonocr_backend.triton.telemetry import (
@@ -66,12 +68,13 @@ class Ocr:
         )
         self._loop = asyncio.new_event_loop()
         self._metrics, self._reporter = InstanceMetrics(args), Reporter(args)
-        self._drain_gate = DrainGate()
+        self._drain_gate, self._journal = DrainGate(), ReadingJournal()
+        self._heartbeat = Heartbeat(self._settings.max_seconds + FILE_HANG_MARGIN_S)
         self._work_share = WorkShare()
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> Any:
         """See Triton's Python backend."""
-        with self._drain_gate.working():
+        with self._heartbeat.working(), self._drain_gate.working():
             responses = self._loop.run_until_complete(_gather(map(self._respond, requests)))
         self._metrics.executed()
         return responses
@@ -86,15 +89,28 @@ class Ocr:
     async def _respond(self, triton_request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
         record = _new_record(triton_request)
         try:
-            request = self._parse(triton_request, record)
-            with closing(request.document):
-                async with aclosing(self._pages(request, triton_request, record)) as pages:
-                    read = [page async for page in pages]
+            with self._recorded(triton_request):
+                request = self._parse(triton_request, record)
+                with closing(request.document):
+                    async with aclosing(self._pages(request, triton_request, record)) as pages:
+                        read = [page async for page in pages]
             return self._response(read, request, triton_request, record)
         except Exception as error:  # becomes the response to this request
             return _failure(error, record)
         finally:
             self._reporter.answered(record)
+
+    @contextmanager
+    def _recorded(self, triton_request: pb_utils.InferenceRequest) -> Iterator[None]:
+        """Record that the file is read, so that a file that kills processes is recognized.
+
+        Raises:
+            InvalidInputError: processes died while they read the file.
+        """
+        digest = content_digest(read_inputs(triton_request)) if self._journal.is_active else ""
+        with self._journal.reading(digest):
+            self._heartbeat.begin()  # a suspected file has waited for other ones
+            yield
 
     def _parse(self, triton_request: pb_utils.InferenceRequest, record: FileRecord) -> OcrRequest:
         inputs = read_inputs(triton_request)
@@ -220,18 +236,19 @@ class OcrStream(Ocr):
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> None:
         """See Triton's Python backend."""
-        with self._drain_gate.working():
+        with self._heartbeat.working(), self._drain_gate.working():
             self._loop.run_until_complete(_gather(map(self._stream, requests)))
         self._metrics.executed()
 
     async def _stream(self, triton_request: pb_utils.InferenceRequest) -> None:
         sender, record = triton_request.get_response_sender(), _new_record(triton_request)
         try:
-            request = self._parse(triton_request, record)
-            with closing(request.document):
-                async with aclosing(self._pages(request, triton_request, record)) as pages:
-                    async for page in pages:
-                        sender.send(self._response([page], request, triton_request, record))
+            with self._recorded(triton_request):
+                request = self._parse(triton_request, record)
+                with closing(request.document):
+                    async with aclosing(self._pages(request, triton_request, record)) as pages:
+                        async for page in pages:
+                            sender.send(self._response([page], request, triton_request, record))
         except Exception as error:  # becomes the response to this request
             # The error and the final flag go in one message: a gRPC client may ask for the stream to end with
             # its first error, and Triton 2.51 crashes on anything that is sent after that.

@@ -12,10 +12,12 @@ from tritonocr_backend.core.logs import REQUESTS
 from tritonocr_backend.triton.metrics import Families, instance_labels
 from tritonocr_backend.triton.telemetry import TIMED_STEPS, FileRecord, PageRecord
 from tritonocr_common.error_reasons import Reason
+from tritonocr_common.restarts import read_restarts
 
 LINES_A_PAGE = (0.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0)
 SECONDS_A_PAGE = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
+_COUNTING_MODEL = "ocr"
 _log = logging.getLogger(__name__)
 
 
@@ -86,6 +88,13 @@ class _OcrMetrics:
         self._page_lines = page_lines(buckets=LINES_A_PAGE)
         page_seconds = add("HISTOGRAM", "tritonocr_page_seconds", "Seconds per page, including decoding")
         self._page_seconds = page_seconds(buckets=SECONDS_A_PAGE)
+        if args["model_instance_name"] == f"{_COUNTING_MODEL}_0_0":  # instances add up
+            self._server_families = Families({})
+            restarts = self._server_families.add(
+                "COUNTER", "tritonocr_restarts_total", "Restarts of the server because a process died or hung"
+            )
+            for restart_reason, count in read_restarts().items():
+                restarts(reason=restart_reason).increment(count)
         in_flight = add("GAUGE", "tritonocr_pages_in_flight", "Pages that are being read")
         self._in_flight = in_flight(**instance_labels(args))
         self._in_flight.set(0)  # a killed instance leaves its last value

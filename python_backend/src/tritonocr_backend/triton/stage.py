@@ -12,6 +12,7 @@ from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.pipeline.stages import run_stage
 from tritonocr_backend.triton.cancellation import CancellationCheck
 from tritonocr_backend.triton.errors import error_response
+from tritonocr_backend.triton.heartbeat import HANG_LIMIT_S, Heartbeat
 from tritonocr_backend.triton.metrics import InstanceMetrics
 from tritonocr_backend.triton.tensors import decode_strings, read_inputs, response
 
@@ -27,11 +28,12 @@ class StageModel:
         self._name = args["model_name"]
         self._strings = {i["name"] for i in config["input"] if i["data_type"] == "TYPE_STRING"}
         self._repository = RepositoryView.beside(args["model_repository"])
-        self._metrics = InstanceMetrics(args)
+        self._metrics, self._heartbeat = InstanceMetrics(args), Heartbeat(HANG_LIMIT_S)
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """See Triton's Python backend."""
-        answers = [self._answer(request) for request in requests]
+        with self._heartbeat.working():
+            answers = [self._answer(request) for request in requests]
         self._metrics.executed()
         return answers
 
