@@ -48,20 +48,22 @@ def widened(image: Image) -> Image:
     return wide
 
 
-def padded_page(page: Image, grey: tuple[int, int, int]) -> Image:
+def padded_page(page: Image) -> Image:
     """Return detection images, padded at the right and at the bottom to the next of the fixed sizes.
+
+    The padding repeats the edge, because the network averages over the image and the edge is like the page.
 
     Args:
         page: uint8 [B, H, W, 3].
-        grey: colour of the padding, BGR. The network should see it as 0, which convolutions pad with.
     """
     batch, height, width, _ = page.shape
     fixed_height, fixed_width = (_fixed_side(side) for side in (height, width))
     if (fixed_height, fixed_width) == (height, width):
         return page
     padded = np.empty((batch, fixed_height, fixed_width, 3), dtype=np.uint8)
-    padded[:] = grey
     padded[:, :height, :width] = page
+    padded[:, :height, width:] = page[:, :, -1:]
+    padded[:, height:] = padded[:, height - 1 : height]
     return padded
 
 

@@ -22,7 +22,7 @@ from tritonocr_backend.core.contracts import (
     MODEL_NAME,
     Role,
 )
-from tritonocr_backend.core.network_metadata import NetworkMetadata, Normalisation
+from tritonocr_backend.core.network_metadata import NetworkMetadata
 from tritonocr_backend.engines.fixed_shapes import padded_page
 
 Outputs = dict[str, NDArray[Any]]
@@ -46,14 +46,14 @@ def adapted(call: Call, network: NetworkMetadata | None) -> Call:
         names = np.full((len(call.inputs[IMAGE]), 1), call.model, dtype=object)
         return Call(LINE_BATCHING, {**call.inputs, MODEL_NAME: names}, call.outputs)
     if network.role is Role.TEXT_DETECTION:
-        return _detection(call, network.normalisation)
+        return _detection(call)
     return call
 
 
-def _detection(call: Call, normalisation: Normalisation) -> Call:
+def _detection(call: Call) -> Call:
     image: Image = call.inputs[IMAGE]
     height, width = image.shape[1:3]
-    padded = padded_page(image, _colour_of_zero(normalisation))
+    padded = padded_page(image)
     if padded[..., 0].size > MAX_MAP_PIXELS:
         padded = image
 
@@ -62,9 +62,3 @@ def _detection(call: Call, normalisation: Normalisation) -> Call:
         return {"probability": rounded.astype(np.float32) / np.float32(255)}
 
     return Call(call.model, {IMAGE: padded}, ("probability_uint8",), finish)
-
-
-def _colour_of_zero(normalisation: Normalisation) -> tuple[int, int, int]:
-    """Return the colour (BGR) that is nearest to 0 after the normalisation."""
-    first, second, third = (round(mean / normalisation.scale) for mean in normalisation.mean)
-    return (third, second, first) if normalisation.channel_order == "RGB" else (first, second, third)
