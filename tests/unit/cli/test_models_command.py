@@ -44,6 +44,15 @@ def test_the_list_contains_every_model_with_its_licence_and_source() -> None:
     assert "rapidocr-onnxruntime 1.4.4" in table
 
 
+@pytest.mark.parametrize(
+    ("name", "is_tested"),
+    [("PP-OCRv6_medium_rec", False), ("PP-OCRv5_server_det", False), ("PP-OCRv6_small_rec", True)],
+)
+def test_a_model_from_an_archive_alone_is_marked(name: str, is_tested: bool) -> None:
+    (row,) = [line for line in _run("list").splitlines() if f" {name} " in line]
+    assert ("not tested" in row) != is_tested
+
+
 def test_a_narrow_terminal_shows_complete_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

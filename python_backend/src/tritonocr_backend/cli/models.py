@@ -216,6 +216,7 @@ def _table(models: list[Listed], width: int) -> Table:
         table.add_column(heading, no_wrap=heading == "name", overflow="fold")
     for listed in models:
         model = listed.model
+        archive = "official archive" if model.is_tested else "official archive, not tested"
         fetched, served = " ".join(listed.fetched) or "no", {None: "?", True: "yes", False: "no"}
         cells = [
             *(model.name, model.role.value, " ".join(model.languages), fetched, served[listed.served]),
@@ -223,7 +224,7 @@ def _table(models: list[Listed], width: int) -> Table:
             _METRICS[model.accuracy.metric].format(model.accuracy.value) if model.accuracy else "",
             str(model.size_mb or ""),
             model.licence,
-            "\n".join("official archive" if source == model.archive else source for source in listed.sources),
+            "\n".join(archive if source == model.archive else source for source in listed.sources),
         ]
         table.add_row(*cells[: len(headings) + len(more)])
     return table

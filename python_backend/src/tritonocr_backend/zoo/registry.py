@@ -112,6 +112,11 @@ class Model(_Record):
     wheels: tuple[WheelSource, ...] = ()
 
     @property
+    def is_tested(self) -> bool:
+        """Return whether TritonOCR's tests read the model. They read wheels, and no official archive."""
+        return bool(self.wheels) or self.imported_from is not None
+
+    @property
     def right_to_left(self) -> bool:
         """Return whether the script of the model's main language runs from right to left."""
         return bool(self.languages) and self.languages[0] in _RIGHT_TO_LEFT
