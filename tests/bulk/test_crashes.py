@@ -15,7 +15,7 @@ NAMES = [f"{number}.png" for number in range(100, 130)]
 Start = Callable[..., "subprocess.Popen[str]"]
 
 PARTS = 15
-DEADLINE_S = 120
+DEADLINE_S = 240
 
 
 def arguments(server: EmbeddedServer, pages: Path, output: Path) -> list[object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import ray
 from pyarrow import parquet
 
 from tritonocr import (
@@ -23,6 +24,7 @@ from tritonocr import (
 from tritonocr._options import DEFAULTS
 from tritonocr._results.page import PageMessage
 from tritonocr.ray import SCHEMA
+from tritonocr.ray._bulk import start_ray
 from tritonocr.ray._plan import Block, check_same_run, earlier_failures, only, plan, undone
 from tritonocr.ray._reader import RETRIES, BlockReader, ReaderJob, persistently
 from tritonocr.ray._rows import FORMATS, as_jsonl, as_parquet, rows
@@ -294,3 +296,14 @@ def page_of(uri: str) -> OCRResult:
 def test_the_uri_of_a_file_keeps_the_host(uri: str, path: str, before: str) -> None:
     """Where the path in the filesystem lacks it; and no password goes into the results."""
     assert _uri_before_path(uri, path) == before
+
+
+def test_ray_that_does_not_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> None:
+        raise Exception("The current node timed out during startup.\n Details.")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", fail)
+    with pytest.raises(ServerUnavailableError) as caught:
+        start_ray()
+    assert str(caught.value) == "Ray did not start: The current node timed out during startup. Details."

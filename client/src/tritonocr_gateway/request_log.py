@@ -87,7 +87,9 @@ def route_of(scope: Scope) -> str:
 
     Static files have the path of their mount, such as `/static`.
     """
-    return getattr(scope.get("route"), "path", None) or scope.get("root_path") or "unmatched"
+    route = getattr(scope.get("route"), "path", None) or scope.get("root_path")
+    # FastAPI's own route of the OpenAPI schema has an endpoint, and no route object in the scope.
+    return route or (scope["path"] if "endpoint" in scope else "unmatched")
 
 
 def log_config(log_format: LogFormat) -> dict[str, Any]:

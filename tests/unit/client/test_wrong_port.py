@@ -108,3 +108,14 @@ def test_the_reason_is_told_without_a_library_s_words(address: str, reason: str)
         client.ocr(b"\x89PNG", retry=False)
     full = url if "://" in url else f"grpc://{url}"
     assert str(caught.value).startswith(f"No TritonOCR server answers at {full}: {reason}")
+
+
+def test_http_to_a_grpc_port_ends_at_once() -> None:
+    """And not after the time limit: no retry makes it HTTP."""
+    with (
+        serving(blank_answer) as (url, _),
+        OCRClient(f"http://{url}", timeout_s=60) as client,
+        pytest.raises(tritonocr.ServerUnavailableError, match="A gRPC server answers there") as caught,
+    ):
+        client.ocr(b"\x89PNG")
+    assert "Gave up" not in str(caught.value)

@@ -270,6 +270,16 @@ def test_a_taken_port_is_the_only_message() -> None:
     assert "complete" not in done.stderr
 
 
+def test_the_schema_is_counted_under_its_own_path(serve: Any) -> None:
+    client = serve()
+    client.get("/openapi.json")
+    client.get("/no/such/path")
+    counted = client.get("/metrics").text
+    assert 'route="/openapi.json",status="200"' in counted
+    assert 'route="unmatched",status="404"' in counted
+    assert "/no/such/path" not in counted
+
+
 def test_static_files_are_logged_under_their_folder(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "tritonocr_gateway.request_log"):
         client = serve()

@@ -117,7 +117,10 @@ class HttpTransport:
             is_other = isinstance(error, self._aiohttp.ClientResponseError)
             reason = "the response is not valid HTTP/1" if is_other else _reason(error)
             raise unreachable(
-                self._url, reason, may_have_begun=connected and not is_other, has_answered=connected
+                self._url,
+                reason,
+                may_have_begun=connected and not is_other,
+                has_answered=connected and not is_other,  # what answers there is no server of ours
             ) from error
         if response.status != HTTPStatus.OK:
             raise error_from_status(str(response.status), _sentence(content, response.status))

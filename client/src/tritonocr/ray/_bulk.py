@@ -152,6 +152,21 @@ def _several(inputs: str | Sequence[str]) -> Sequence[str]:
     return [inputs] if isinstance(inputs, str) else inputs
 
 
+def start_ray() -> None:
+    """Connect to the cluster of `RAY_ADDRESS`, or start Ray on this machine; do nothing if that was done.
+
+    Raises:
+        ServerUnavailableError: Ray does not start, or the cluster does not answer.
+    """
+    if ray.is_initialized():
+        return
+    try:
+        ray.init(logging_level=logging.ERROR, log_to_driver=False)
+    except Exception as error:  # Ray raises bare exceptions
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise _exceptions.ServerUnavailableError(f"Ray did not start: {reason}") from error
+
+
 def _results(
     blocks: Sequence[Block], job: ReaderJob, readers: int | None, cpus: float | None
 ) -> Iterator[dict[str, Any]]:
@@ -160,8 +175,7 @@ def _results(
     Ray restarts a reader that died and assigns its block to a reader again. Blocks wait in the driver, and a
     reader has at most two of them, so that memory does not grow with their number.
     """
-    if not ray.is_initialized():
-        ray.init(logging_level=logging.ERROR, log_to_driver=False)
+    start_ray()
     context = ray.data.DataContext.get_current().copy()
     context.enable_progress_bars = False
     with ray.data.DataContext.current(context):
