@@ -12,7 +12,8 @@ import httpx
 import numpy as np
 import pypdfium2
 import pytest
-from fake_triton import answer, picture
+from drawn_pdfs import page_of, text_at
+from fake_triton import HEIGHT_PX, WIDTH_PX, answer, picture
 
 import tritonocr
 
@@ -118,6 +119,19 @@ def test_a_corrected_line_is_in_every_format(serve: Any, triton: Any, media_type
     assert "line of page 1" not in text.replace("</span>\n<span", " ")
     assert "by" in text
     assert "hand" in text
+
+
+def test_a_corrected_line_of_the_pdf_is_added_to_the_searchable_pdf(serve: Any, triton: Any) -> None:
+    original = page_of(text_at(40, 120, "wrong"), box=(WIDTH_PX, HEIGHT_PX))
+    triton.tensors["rec_sources"] = np.array([b"pdf"], object)
+    correction = {"corrections": json.dumps([{"page": 0, "line": 0, "text": "by hand"}])}
+    texts = []
+    for data in ({}, correction):
+        headers = {"accept": "application/pdf"}
+        made = serve().post("/ocr", files={"file": original}, data=data, headers=headers).content
+        texts.append(pypdfium2.PdfDocument(made)[0].get_textpage().get_text_range())
+    assert texts[0] == "wrong"
+    assert "by hand" in texts[1]
 
 
 @pytest.mark.parametrize(
