@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tritonocr_backend.core.contracts import Role
 from tritonocr_backend.repository import cpu_sharing
 from tritonocr_backend.repository.cpu_sharing import (
+    MAX_STREAMS,
     Share,
     available_cores,
     files_at_a_time,
@@ -28,7 +29,8 @@ pytestmark = pytest.mark.usefixtures("home")
         pytest.param(Role.TEXT_RECOGNITION, 64, Share(4, 16), id="lines: at most 16 streams per process"),
         pytest.param(Role.TEXT_DETECTION, 2, Share(1, 2), id="pages: one thread per core"),
         pytest.param(Role.TEXT_DETECTION, 16, Share(4, 4), id="pages: at most four threads per instance"),
-        pytest.param(Role.DOC_UNWARPING, 16, Share(1, 16), id="unwarping: one instance with all cores"),
+        pytest.param(Role.DOC_UNWARPING, 16, Share(4, 4), id="unwarping: at most four threads per instance"),
+        pytest.param(Role.DOC_ORIENTATION, 16, Share(1, 16), id="orientation: one instance with all cores"),
     ],
 )
 def test_share_by_role_and_cores(role: Role, cores: int, expected: Share) -> None:
@@ -46,8 +48,8 @@ def test_a_network_never_uses_more_threads_than_cores(role: Role, cores: int) ->
     assert 1 <= result.instances * result.threads <= cores
 
 
-@pytest.mark.parametrize(("cores", "files"), [(1, 4), (2, 4), (4, 8), (64, 16)])
-def test_files_at_a_time_are_twice_the_cores_between_4_and_16(cores: int, files: int) -> None:
+@pytest.mark.parametrize(("cores", "files"), [(1, 4), (2, 4), (4, 8), (64, 64)])
+def test_files_at_a_time_are_twice_the_cores_between_4_and_64(cores: int, files: int) -> None:
     assert files_at_a_time(cores) == files
 
 
@@ -85,3 +87,27 @@ def test_processes_per_stage_by_cores(cores: int, postprocess: int, crop: int, r
     assert stage_processes("text_detection_postprocess", cores) == postprocess, reason
     assert stage_processes("text_recognition_decode", cores) == postprocess, reason
     assert stage_processes("text_crop", cores) == crop, reason
+
+
+# CPU seconds per page and model, seconds of a page read alone: docs/scaling.md and docs/performance.md.
+CPU_S = {"text_crop": 0.035, "text_detection_postprocess": 0.0195, "text_recognition_decode": 0.0033}
+NETWORK_S = {
+    Role.TEXT_RECOGNITION: 0.488,
+    Role.TEXTLINE_ORIENTATION: 0.228,
+    Role.DOC_UNWARPING: 0.164,
+    Role.TEXT_DETECTION: 0.095,
+    Role.DOC_ORIENTATION: 0.006,
+}
+ALONE_S, ALL_S = 0.46, 0.721
+
+
+@pytest.mark.parametrize("cores", [2, 4, 8, 16, 32, 64])
+def test_no_process_limits_a_machine(cores: int) -> None:
+    """Each model can read as many pages per second as all cores together, with the measured demands."""
+    pages_per_s = cores / ALL_S
+    for stage, seconds in CPU_S.items():
+        assert stage_processes(stage, cores) / seconds > pages_per_s, stage
+    for role, seconds in NETWORK_S.items():
+        assert share(role, cores).instances * share(role, cores).threads / seconds > pages_per_s, role
+        assert role is Role.DOC_ORIENTATION or share(role, cores).threads <= MAX_STREAMS, role
+    assert files_at_a_time(cores) / ALONE_S > pages_per_s

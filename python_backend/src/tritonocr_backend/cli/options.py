@@ -41,7 +41,7 @@ ComputedIn = Annotated[Precision, typer.Option(help="auto: bf16 if the CPU suppo
 OcrInstances = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Number of files that are read at the same time.", show_default="2 per core, 4 to 16"
+        min=1, help="Number of files that are read at the same time.", show_default="2 per core, 4 to 64"
     ),
 ]
 

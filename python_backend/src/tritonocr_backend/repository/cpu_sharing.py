@@ -18,7 +18,7 @@ from tritonocr_backend.core.contracts import CROP, LINE_ROLES, Role
 MAX_STREAMS = 16
 THREADS_A_PAGE = 4
 FILES_A_CORE = 2
-MIN_FILES, MAX_FILES = 4, 16
+MIN_FILES, MAX_FILES = 4, 64
 CORES_A_STAGE_PROCESS = 8
 """Cores per process of a stage. One process takes up to 26 ms per page (docs/scaling.md), which is 38 pages
 per second. Eight cores without a GPU read fewer pages; serving.yaml can state more processes for a GPU."""
@@ -52,7 +52,8 @@ def share(role: Role, cores: int, instances: int | None = None) -> Share:
         cores: CPU cores of the machine.
         instances: stated number of instances; None chooses the number by role and cores.
     """
-    most_threads = {Role.TEXT_DETECTION: THREADS_A_PAGE, **dict.fromkeys(LINE_ROLES, MAX_STREAMS)}
+    pages = (Role.TEXT_DETECTION, Role.DOC_UNWARPING)
+    most_threads = {**dict.fromkeys(pages, THREADS_A_PAGE), **dict.fromkeys(LINE_ROLES, MAX_STREAMS)}
     instances = instances or max(1, cores // most_threads.get(role, cores))
     return Share(instances, max(1, cores // instances))
 
