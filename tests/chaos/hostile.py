@@ -110,20 +110,24 @@ class Service:
         seen, done = Seen(), threading.Event()
         before, shared_before = self.own_bytes(), self.shared_bytes()
 
-        def watch_memory() -> None:
-            while not done.wait(0.05):
-                for name, held in self.own_bytes().items():
-                    grown = (held - before.get(name, 0)) // MIB
-                    seen.grown_mib[name] = max(seen.grown_mib.get(name, 0), grown)
-                seen.shared_mib = max(seen.shared_mib, (self.shared_bytes() - shared_before) // MIB)
+        def look_at_memory() -> None:
+            for name, held in self.own_bytes().items():
+                grown = (held - before.get(name, 0)) // MIB
+                seen.grown_mib[name] = max(seen.grown_mib.get(name, 0), grown)
+            seen.shared_mib = max(seen.shared_mib, (self.shared_bytes() - shared_before) // MIB)
 
-        def watch_health() -> None:
-            while not done.wait(0.1):
-                started_s = time.monotonic()
-                seen.statuses.add(self.request("GET", "/health")[0])
-                seen.health_s = max(seen.health_s, time.monotonic() - started_s)
+        def ask_for_health() -> None:
+            started_s = time.monotonic()
+            seen.statuses.add(self.request("GET", "/health")[0])
+            seen.health_s = max(seen.health_s, time.monotonic() - started_s)
 
-        threads = [threading.Thread(target=watch) for watch in (watch_memory, watch_health)]
+        def repeat(look: Callable[[], None], pause_s: float) -> None:
+            look()
+            while not done.wait(pause_s):
+                look()
+
+        looks = ((look_at_memory, 0.05), (ask_for_health, 0.1))
+        threads = [threading.Thread(target=repeat, args=look) for look in looks]
         for thread in threads:
             thread.start()
         try:

@@ -101,6 +101,7 @@ PAGES: dict[str, tuple[Callable[[], bytes], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page(service: Service, name: str, happened: Callable[[str], None]) -> None:
     make, options = PAGES[name]
@@ -126,9 +127,11 @@ def test_responses_that_nobody_reads(service: Service, happened: Callable[[str],
     noise = np.random.default_rng(0).integers(0, 255, (2400, 2400, 3), np.uint8)
     file = _encoded(Image.fromarray(noise), "PNG")
     head = b"POST /ocr?returnPageImage=true HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
-    clients = [service.connect() for _ in range(30)]
+    clients = []
     with service.watched() as seen:
-        for client in clients:
+        for _ in range(30):
+            client = service.connect()
+            clients.append(client)
             client.sendall(head + b"Content-Length: %d\r\n\r\n" % len(file) + file)
         time.sleep(60)
         status, _ = service.request("POST", "/ocr", file, "image/png")

@@ -12,18 +12,36 @@ from tritonocr_backend.core.arrays import Image
 
 GREY_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 
+BAND_PIXELS = 1 << 22
+
 
 def frame_to_bgr(frame: PIL.Image.Image) -> Image:
-    """Return uint8 [H, W, 3] BGR of a Pillow frame of any mode, with transparency on white."""
+    """Return uint8 [H, W, 3] BGR of a Pillow frame of any mode, with transparency on white.
+
+    The frame is converted in bands: a copy of it in RGBA has four bytes per pixel, and several are needed.
+    """
     if frame.mode in GREY_MODES:
         return samples_to_bgr(_samples(frame))
-    if frame.format == "BMP" and frame.mode == "RGBA" and frame.getchannel("A").getextrema() == (0, 0):
-        frame = frame.convert("RGB")  # Windows leaves the fourth byte 0: the picture is opaque
-    if frame.has_transparency_data:
-        rgba = frame.convert("RGBA")
-        frame = PIL.Image.new("RGBA", rgba.size, "white")
-        frame.alpha_composite(rgba)
-    return np.ascontiguousarray(np.asarray(frame.convert("RGB"))[:, :, ::-1])
+    is_opaque = _has_empty_alpha(frame) or not frame.has_transparency_data
+    bgr = np.empty((frame.height, frame.width, 3), np.uint8)
+    rows = max(1, BAND_PIXELS // frame.width)
+    for top in range(0, frame.height, rows):
+        band = frame.crop((0, top, frame.width, min(top + rows, frame.height)))
+        rgb = band.convert("RGB") if is_opaque else _on_white(band)
+        bgr[top : top + rows] = np.asarray(rgb)[:, :, ::-1]
+    return bgr
+
+
+def _has_empty_alpha(frame: PIL.Image.Image) -> bool:
+    """Return whether Windows left the fourth byte of a BMP 0: the picture is opaque."""
+    return frame.format == "BMP" and frame.mode == "RGBA" and frame.getchannel("A").getextrema() == (0, 0)
+
+
+def _on_white(band: PIL.Image.Image) -> PIL.Image.Image:
+    rgba = band.convert("RGBA")
+    white = PIL.Image.new("RGBA", rgba.size, "white")
+    white.alpha_composite(rgba)
+    return white.convert("RGB")
 
 
 def _samples(frame: PIL.Image.Image) -> NDArray[Any]:

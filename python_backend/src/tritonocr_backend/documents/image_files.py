@@ -24,6 +24,8 @@ from tritonocr_common.file_formats import TIFF_SIGNATURES
 # Pillow supports more formats, some of them by starting other programs (EPS starts Ghostscript).
 PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
 OPENCV_FORMATS = frozenset({"PNG", "BMP"})
+HUNGRY_FORMATS = frozenset({"WEBP", "JPEG2000", "AVIF"})
+"""Their decoders need 15 to 18 bytes per pixel: half the pixels are allowed."""
 JPEG_FORMATS = frozenset({"JPEG", "MPO"})
 PNG_SIGNATURE = b"\x89PNG"
 SIGNATURES = {
@@ -49,14 +51,15 @@ def open_image(data: bytes, max_pixels: int) -> Document:
         image = PIL.Image.open(io.BytesIO(data), formats=PILLOW_FORMATS)
     except Exception as error:  # Pillow's decoders raise many types of exception
         raise InvalidInputError(_unreadable(data), "unreadable") from error
-    check_pixels("file", image.height, image.width, max_pixels)
+    allowed = max_pixels // 2 if image.format in HUNGRY_FORMATS else max_pixels
+    check_pixels("file", image.height, image.width, allowed)
 
     def read_page(index: int, reduction_of: ReductionOf) -> Page:
         if image.format in JPEG_FORMATS:
             return read_jpeg(image, data, reduction_of)
         if image.format in OPENCV_FORMATS and not image.has_transparency_data:
             return Page.reduced(decode_with_opencv(data, str(image.format)), reduction_of)
-        return Page.reduced(_decode_with_pillow(image), reduction_of)
+        return Page.reduced(_decode_with_pillow(data, str(image.format)), reduction_of)
 
     return Document(1, read_page, image.close)
 
@@ -68,11 +71,13 @@ def _unreadable(data: bytes) -> str:
     return f"file: got {len(data)} bytes starting with {data[:16].hex(' ')}, expected {READABLE}"
 
 
-def _decode_with_pillow(image: PIL.Image.Image) -> Image:
+def _decode_with_pillow(data: bytes, image_format: str) -> Image:
+    """Decode an image from its bytes: a decoded Pillow image would be held as long as the document."""
     try:
-        return upright(image, frame_to_bgr)
+        with PIL.Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
+            return upright(image, frame_to_bgr)
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise many types of exception
-        message = f"file: the {image.format} is corrupt or truncated ({error})"
+        message = f"file: the {image_format} is corrupt or truncated ({error})"
         raise InvalidInputError(message, "unreadable") from error
