@@ -33,7 +33,7 @@ VARIABLES: Final = {
     SHIPPED_HOME: "Second model cache, read only: the models that a container image contains.",
     OFFLINE: "If set, nothing is downloaded: a missing model is an error. Empty, `0` and `false` mean no.",
     TRITONSERVER: "Folder of your own tritonserver, for example `/opt/tritonserver` in NVIDIA's image.",
-    PRESET: "Models of `tritonocr serve`: `paddlex`, `fast` or `accurate`, as its `--preset`.",
+    PRESET: "Preset of `tritonocr serve`, `tune` and `repository build`: `paddlex`, `fast` or `accurate`.",
     ADMIN_KEY: "Key of Triton's administrative APIs ([security.md](security.md#the-admin-key)).",
     LOG_FORMAT: "`text` or `json`, as `tritonocr serve --log-format`.",
     LOG_REQUESTS: "If true, one log line per request, as `tritonocr serve --log-requests`.",
