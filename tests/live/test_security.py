@@ -32,12 +32,11 @@ output [ { name: "y" data_type: TYPE_UINT8 dims: [ -1 ] } ]
 instance_group [ { count: 1 kind: KIND_CPU } ]
 """
 ECHO_MODEL = """
-import triton_python_backend_utils as pb_utils
+from tritonocr_backend.triton.tensors import read_inputs, response  # which also work with NumPy 2
 
 class TritonPythonModel:
     def execute(self, requests):
-        tensors = [pb_utils.get_input_tensor_by_name(request, "x").as_numpy() for request in requests]
-        return [pb_utils.InferenceResponse([pb_utils.Tensor("y", tensor)]) for tensor in tensors]
+        return [response({"y": read_inputs(request)["x"]}, ["y"]) for request in requests]
 """
 
 
