@@ -70,7 +70,7 @@ $(VENV)/.ray: $(VENV)/.dev client/pyproject.toml
 test-ray: $(VENV)/.ray ## bulk reading on a Ray of two CPUs, with processes killed; installs Ray (0.5 GB)
 	$(BIN)/pytest -m ray tests/bulk
 
-test-integrations: $(VENV)/.dev ## third-party clients on a real server, each in its own environment (0.5 GB)
+test-integrations: $(VENV)/.dev ## third-party clients on a real server, each in its own environment (2.2 GB)
 	$(BIN)/pytest -m integrations tests/integrations
 
 bench: $(VENV)/.dev ## measure it, its peers and the networks alone; OPTIONS="--workload receipts --subject ours"

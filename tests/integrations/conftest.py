@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from environments import Environment
+from environments import CHECKOUT, ENVIRONMENTS, Environment
 from PIL import Image
+from running_gateway import running
 
 from tritonocr import demo_page
 from tritonocr_backend.core.contracts import ADAPTER_MODELS
@@ -22,9 +23,7 @@ from tritonocr_backend.repository.build import build_repository
 from tritonocr_backend.repository.serving_settings import ServingSettings
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 from tritonocr_backend.zoo.fetch import fetch_model
-
-CHECKOUT = Path(__file__).parents[2]
-ENVIRONMENTS = CHECKOUT / "build" / "integrations"
+from tritonocr_gateway import Settings, create_app
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,6 +69,30 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
     repository = build_repository(directory / "repository", models, serving=serving)
     with EmbeddedServer(repository, ServerOptions(log_file=directory / "server.log")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def gateway_url(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a gateway with the API key `secret`."""
+    jobs = tmp_path_factory.mktemp("jobs")
+    with running(create_app(Settings(url=server.grpc_url, api_keys="secret", jobs_directory=jobs))) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def scan(page: Image.Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the path of a PDF with the demo page twice, without text."""
+    path = tmp_path_factory.mktemp("scan") / "scan.pdf"
+    page.save(path, resolution=150, save_all=True, append_images=[page])
+    return path
+
+
+@pytest.fixture(scope="session")
+def picture(page: Image.Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the path of a PNG with the demo page."""
+    path = tmp_path_factory.mktemp("picture") / "page.png"
+    page.save(path)
+    return path
 
 
 @pytest.fixture(scope="session")

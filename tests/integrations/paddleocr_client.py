@@ -1,32 +1,25 @@
-"""Read a file with PaddleOCR's job client: KEY URL FILE; print the texts and the Markdown as JSON.
-
-Only the client modules of the package are imported: the package itself imports PaddleX (0.5 GB).
-"""
+"""Read a file with PaddleOCR's client and LangChain's loader: KEY URL FILE."""
 
 import json
 import sys
-import types
-from importlib.util import find_spec
-from pathlib import Path
 
-package = types.ModuleType("paddleocr")
-spec = find_spec("paddleocr")
-assert spec
-assert spec.origin
-package.__path__ = [str(Path(spec.origin).parent)]
-sys.modules["paddleocr"] = package
-
-from paddleocr._api_client.client import PaddleOCRClient  # noqa: E402
+from langchain_paddleocr import PaddleOCRVLLoader
+from paddleocr import PaddleOCRClient
+from pydantic import SecretStr
 
 key, url, file = sys.argv[1:]
-client = PaddleOCRClient(token=key, base_url=url)
-lines = client.ocr(file_path=file)
-document = client.parse_document(file_path=file)
+with PaddleOCRClient(token=key, base_url=url) as client:
+    lines = client.ocr(file_path=file)
+    second = client.ocr(file_path=file, page_ranges="2")
+    document = client.parse_document(file_path=file)
+loaded = PaddleOCRVLLoader(file, base_url=url, access_token=SecretStr(key)).load()
 print(
     json.dumps(
         {
-            "texts": lines.pages[0].pruned_result["rec_texts"],
-            "markdown": document.pages[0].markdown_text,
+            "texts": [page.pruned_result["rec_texts"] for page in lines.pages],
+            "second": [page.pruned_result["rec_texts"] for page in second.pages],
+            "markdown": [page.markdown_text for page in document.pages],
+            "langchain": [document.page_content for document in loaded],
         }
     )
 )

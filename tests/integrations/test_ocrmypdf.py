@@ -6,10 +6,11 @@ import os
 import subprocess
 from pathlib import Path
 
+import pypdf
 import pypdfium2
 import pytest
 from environments import Environment
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from tritonocr._demo import DEMO_LINES
 from tritonocr_backend.server.embedded import EmbeddedServer
@@ -57,6 +58,25 @@ def test_pages_keep_their_picture_and_get_their_text(
     for text in texts:
         assert [line for line in STRAIGHT_LINES if line not in text] == []
     assert sizes[0] == pytest.approx(sizes[1], abs=1), "--rotate-pages turns the second page upright"
+
+
+def test_words_of_upside_down_lines_are_in_order(
+    ocrmypdf: Path, server: EmbeddedServer, tmp_path: Path
+) -> None:
+    page = Image.new("RGB", (1200, 900), "white")
+    font = ImageFont.load_default(size=48)
+    texts = ["first second third fourth", "one two three four five"]
+    for row, text in enumerate(texts):
+        line = Image.new("RGB", (900, 90), "white")
+        ImageDraw.Draw(line).text((10, 10), text, "black", font)
+        page.paste(line.rotate(180) if row else line, (100, 100 + 300 * row))
+    scan, result = tmp_path / "scan.pdf", tmp_path / "result.pdf"
+    page.save(scan, resolution=150)
+    done = run(ocrmypdf, "--tritonocr-url", server.grpc_url, scan, result)
+    assert done.returncode == 0, done.stderr
+    text = "".join(pypdf.PdfReader(result).pages[0].extract_text().split())  # PDFium sorts by place
+    for line in texts:
+        assert line.replace(" ", "") in text
 
 
 def test_the_sidecar_has_the_text_in_reading_order(

@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from ._transport.address import Urls
     from ._transport.tls import TLS
 
+_MAX_PAGES = 1000  # the default of the server's limit max_pages
+
 
 class PaddleOCR:
     """Read files with the constructor and the methods of PaddleOCR 3.
 
     Results have PaddleOCR's keys and methods. The settings start from those of PaddleX's own `OCR.yaml`, and
-    all pages of a PDF are read, as in PaddleOCR.
+    up to 1000 pages of a PDF are read (PaddleOCR has no limit).
 
     Args:
         doc_orientation_classify_model_name: model of a server that starts here; likewise the other names and
@@ -129,7 +131,7 @@ class PaddleOCR:
         }
         given = with_new_names(given, arguments)
         warn_of_shapes(text_det_input_shape=text_det_input_shape, text_rec_input_shape=text_rec_input_shape)
-        options = {"return_word_box": return_word_box, "max_pages": int(OPTIONS["max_pages"].high or 1)}
+        options = {"return_word_box": return_word_box, "max_pages": _MAX_PAGES}
         options |= choose_models(given, lang, ocr_version, is_running_server=url is not None)
         self._options = checked_options(options)
         self._config = merged_config(paddlex_config, given)

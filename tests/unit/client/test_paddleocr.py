@@ -18,6 +18,7 @@ import tritonocr
 from tritonocr import InvalidInputError, PaddleOCR
 from tritonocr._paddleocr_arguments import model_names, with_new_names
 from tritonocr._results.saving import encoded_picture
+from tritonocr_backend.core.settings import PipelineSettings
 
 PICTURE = encoded_picture(Image.new("RGB", (20, 10), "white"), ".png")
 
@@ -59,6 +60,7 @@ def test_predict_returns_a_list_and_sends_the_arguments(server: tuple[str, FakeS
         assert inputs["use_doc_unwarping"] == b"\0"
         assert int.from_bytes(inputs["text_det_limit_side_len"], "little") == 736
         assert inputs["text_det_limit_type"].endswith(b"min"), "the default of PaddleX's OCR.yaml"
+        assert int.from_bytes(inputs["max_pages"], "little") <= PipelineSettings.max_pages, "servers allow it"
         assert [page["rec_texts"] for page in engine.predict_iter([b"a", b"b"])] == [["a"], ["b"]]
         with pytest.warns(DeprecationWarning, match="Please use `predict`"):
             assert engine.ocr(b"old")[0]["rec_texts"] == ["old"]

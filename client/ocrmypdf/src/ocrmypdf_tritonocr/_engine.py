@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ocrmypdf.pluginspec import OcrEngine, OrientationConfidence
 from PIL import Image
 
 from tritonocr import OCRClient, OCRResult, TritonOCRError, __version__
+from tritonocr._results.page_text import PlacedText, page_text  # the same release: see pyproject.toml
 
 from ._languages import LANGUAGES, model_language
 
@@ -23,9 +24,6 @@ CERTAIN = 20.0
 
 DESCENT = 0.2
 """Part of a line's height below its baseline."""
-
-TALL = 1.5
-"""A line whose height exceeds its width by this factor runs from top to bottom."""
 
 
 class TritonOcrEngine(OcrEngine):
@@ -132,41 +130,34 @@ def _read(image: Path, options: Any, **steps: bool) -> OCRResult:
 
 
 def _lines(page: OCRResult) -> Iterator[OcrElement]:
-    words = page["text_word"], page["text_word_boxes"]
-    quads = [quad.tolist() for quad in page["rec_polys"]]
-    for quad, text, score, texts, boxes in zip(
-        quads, page["rec_texts"], page["rec_scores"], *words, strict=True
-    ):
+    """Yield the lines of a page in reading order, with their words in the order of the text."""
+    for line in page_text(page).lines:
+        quad = line.quad.tolist()
         box = _box(quad)
-        is_tall = box.height > TALL * box.width
+        quarters = round(line.angle / 90)
         yield OcrElement(
             ocr_class=OcrClass.LINE,
             bbox=box,
             poly=[(float(x), float(y)) for x, y in quad],
-            confidence=float(score),
-            textangle=270.0 if is_tall else None,
-            baseline=None if is_tall else _baseline(quad, box),
-            children=list(_words(texts, boxes, float(score))) or [_word(text, box, float(score))],
+            confidence=line.score,
+            textangle=-90.0 * quarters % 360 if quarters else None,  # counter-clockwise
+            baseline=None if quarters else _baseline(quad, box),
+            children=[_word(word) for word in line.words or (line,)],
         )
 
 
-def _words(texts: Iterable[str], boxes: Iterable[Any], score: float) -> Iterator[OcrElement]:
-    for text, (left, top, right, bottom) in zip(texts, boxes, strict=True):
-        if text.strip():
-            yield _word(text, BoundingBox(float(left), float(top), float(right), float(bottom)), score)
+def _word(word: PlacedText) -> OcrElement:
+    box = _box(word.quad.tolist())
+    return OcrElement(ocr_class=OcrClass.WORD, bbox=box, text=word.text, confidence=word.score)
 
 
-def _word(text: str, box: BoundingBox, score: float) -> OcrElement:
-    return OcrElement(ocr_class=OcrClass.WORD, bbox=box, text=text, confidence=score)
-
-
-def _box(quad: list[list[int]]) -> BoundingBox:
+def _box(quad: list[list[float]]) -> BoundingBox:
     """Return the upright rectangle around a quad."""
     columns, rows = zip(*quad, strict=True)
     return BoundingBox(float(min(columns)), float(min(rows)), float(max(columns)), float(max(rows)))
 
 
-def _baseline(quad: list[list[int]], box: BoundingBox) -> Baseline:
+def _baseline(quad: list[list[float]], box: BoundingBox) -> Baseline:
     """Return the baseline along the lower edge of a quad, relative to the box's lower left corner."""
     (_, (_, top_right), (right, bottom), (left, lower)) = quad
     slope = (bottom - lower) / max(right - left, 1)
