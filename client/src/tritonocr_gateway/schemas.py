@@ -99,7 +99,8 @@ class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
     corrections: Json[list[Correction]] | None = Field(
         default=None,
         description="Texts that replace recognised lines in the response to one file, as JSON: "
-        '`[{"page": 0, "line": 3, "text": "…"}]`; `line` is an index of `rec_texts`. Not for NDJSON.',
+        '`[{"page": 0, "line": 3, "text": "…"}]`; `line` is an index of `rec_texts`. '
+        "The line's `rec_sources` is then `user`. Not for NDJSON.",
     )
 
     @field_validator(*_NUMBERS, mode="before")
