@@ -36,9 +36,8 @@ def _install(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def _asked(environment: Path) -> list[str]:
     asked = (environment.parent / "asked").read_text().splitlines()
-    return [
-        line.removeprefix("-m pip install --quiet --disable-pip-version-check --no-input ") for line in asked
-    ]
+    called = "-m pip install --disable-pip-version-check --no-input "
+    return [line.removeprefix(called).removeprefix("--quiet ") for line in asked]
 
 
 @pytest.mark.parametrize(
