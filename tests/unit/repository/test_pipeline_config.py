@@ -164,9 +164,9 @@ def test_stated_values_become_options(
         ),
         pytest.param(
             "PP-OCRv4_mobile_rec",
-            "PP-OCRv6_medium_rec",
+            "PP-OCRv7_medium_rec",
             "for the weights of another model, set model_dir to its directory",
-            id="model of PaddleX 3.7 that no package contains",
+            id="model of a later PaddleX",
         ),
         pytest.param(
             "model_dir: null  #", "model_dir: /none  #", "/none is not a directory", id="missing directory"
