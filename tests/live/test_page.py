@@ -461,6 +461,7 @@ def test_a_picture_fits_its_viewer_and_its_boxes_are_calm(page: Page, corpus: Pa
     assert picture["x"] + picture["width"] <= viewer["x"] + viewer["width"]
     assert picture["y"] + picture["height"] <= viewer["y"] + viewer["height"]
     assert max(picture["width"] / viewer["width"], picture["height"] / viewer["height"]) > 0.8
+    page.wait(lambda: page.find("#overlay polygon"), "the boxes are not drawn")
     box = page.find("#overlay polygon")
     assert box.value_of_css_property("fill") == "rgba(0, 0, 0, 0)"
     assert float(box.value_of_css_property("stroke-width").removesuffix("px")) < 1

@@ -23,6 +23,7 @@ export const clear = () => list.replaceChildren();
 function item(line, rank, { rec_texts: texts, rec_scores: scores }) {
   const row = element("li", { tabIndex: rank === 0 ? 0 : -1 });
   row.dataset.line = line;
+  row.ariaLabel = texts[line]; // items of a list have no name of their own
   const text = element("span", { textContent: texts[line], className: "text" });
   const score = element("span", { textContent: (100 * scores[line]).toFixed(1), title: "Score in percent" });
   score.className = scores[line] < LOW_SCORE ? "score low" : "score";
@@ -53,6 +54,7 @@ function edit(row) {
     row.focus();
     if (!isChanged) return;
     row.classList.add("edited");
+    row.ariaLabel = input.value;
     corrected(Number(row.dataset.line), input.value);
   };
   input.addEventListener("blur", () => close(true));
