@@ -111,7 +111,7 @@ def _pid(server: EmbeddedServer) -> int | None:
 OWNER = """
 import sys, tempfile, time
 from pathlib import Path
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 options = ServerOptions(log_level="error", exit_timeout_s=5)
 server = EmbeddedServer(Path(sys.argv[1]), options, Path(tempfile.mkdtemp()))
 server.start()

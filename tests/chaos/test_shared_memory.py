@@ -41,7 +41,7 @@ import logging, sys
 from pathlib import Path
 from faults import PLAIN, ask
 from tritonocr import OCRClient, demo_page
-from tritonocr_backend.server import EmbeddedServer, ServerOptions
+from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 logging.basicConfig()
 options = ServerOptions(log_file=Path(sys.argv[1]).parent / "server.log")
 with EmbeddedServer(Path(sys.argv[1]), options) as server, OCRClient(server.grpc_url) as client:
