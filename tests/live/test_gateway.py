@@ -426,7 +426,7 @@ def eventually(condition: Callable[[], bool], timeout_s: float = 60) -> bool:
 def test_a_client_that_goes_away_frees_the_server(
     gateway: httpx.Client, server: EmbeddedServer, corpus: Path
 ) -> None:
-    """What the pipeline's instances have not begun yet is cancelled in Triton, which counts that."""
+    """What the instances of `ocr_stream`, which reads documents, have not begun is cancelled in Triton."""
     content = base64.b64encode((corpus / "edge" / "60_12pages.pdf").read_bytes()).decode()
     before = _cancelled(server)
 
@@ -441,8 +441,8 @@ def test_a_client_that_goes_away_frees_the_server(
 
 def _cancelled(server: EmbeddedServer) -> float:
     text = httpx.get(server.metrics_url).text
-    counts = re.findall(r'nv_inference_request_failure\{model="ocr",reason="CANCELED"[^}]*\} (\S+)', text)
-    return sum(map(float, counts))
+    cancelled = r'nv_inference_request_failure\{model="ocr_stream",reason="CANCELED"[^}]*\} (\S+)'
+    return sum(map(float, re.findall(cancelled, text)))
 
 
 @pytest.mark.parametrize(
