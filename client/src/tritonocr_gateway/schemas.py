@@ -81,14 +81,14 @@ class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
     model_config = ConfigDict(extra="allow", populate_by_name=False)
 
     file_type: Literal[0, 1] | None = Field(
-        default=None, description="0: a PDF; 1: an image. Detected from the file when absent."
+        default=None, description="0: a PDF; 1: an image. If absent, the type is detected from the file."
     )
     visualize: _Flag | None = Field(default=None, description="Whether to draw pictures of the result.")
     log_id: str | None = Field(
         default=None,
         max_length=128,
         pattern=r"^[^\x00-\x1f\x7f]*$",
-        description="Id of the request; when absent, the header `X-Request-ID`, else a new UUID.",
+        description="Id of the request; if absent, the header `X-Request-ID` or a new UUID.",
     )
     return_page_image: _Flag | None = Field(
         default=None, description="Whether to return `pageImage`, the picture that all coordinates refer to."
@@ -125,7 +125,7 @@ class OCRRequest(OCRFields):
     """
 
     file: str = Field(
-        description="The file in Base64, with or without a `data:` prefix; or its URL, where allowed.",
+        description="The file in Base64, with or without a `data:` prefix; or a URL, if `fetch_urls` is on.",
         examples=[_ONE_PIXEL],
     )
 
@@ -163,7 +163,9 @@ class PageResult(_Model):
     pruned_result: dict[str, Any] = Field(
         description="The result as in Python, without `input_path` and `page_index`."
     )
-    ocr_image: str | None = Field(default=None, description="The page with its boxes, and its text beside.")
+    ocr_image: str | None = Field(
+        default=None, description="The page with its boxes, and the text beside the page."
+    )
     doc_preprocessing_image: str | None = Field(
         default=None, description="The page before and after preprocessing."
     )
@@ -177,7 +179,9 @@ class OCRResults(_Model):
 
     ocr_results: list[PageResult]
     data_info: ImageInfo | DocumentInfo
-    warnings: list[str] | None = Field(default=None, description="What was left out, one sentence each.")
+    warnings: list[str] | None = Field(
+        default=None, description="What was ignored or not read, one sentence each."
+    )
 
 
 class Success(_Model):
@@ -223,7 +227,7 @@ class OptionInfo(_Model):
     """An option of `POST /ocr`: its value when a request does not give it, and how to show it in a form."""
 
     value: bool | int | float | str | None = Field(
-        description="The value in force; null: the server chooses."
+        description="The default of this server; null: the server chooses."
     )
     type: Literal["bool", "int", "float", "str"]
     title: str = Field(description="A label.")

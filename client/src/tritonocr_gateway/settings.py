@@ -23,10 +23,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True)
 
     url: str = Field(
-        default="localhost:8001", description="Address of Triton, in the form that OCRClient takes."
+        default="localhost:8001",
+        description="Address of Triton, such as localhost:8001; several addresses with commas.",
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free port.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 selects a free port.")
     fd: int | None = Field(
         default=None,
         ge=3,
@@ -35,7 +36,7 @@ class Settings(BaseSettings):
     )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(),
-        description="API keys, separated by commas; without keys every request is accepted.",
+        description="API keys, separated by commas; without keys, every request is accepted.",
     )
     trusted_proxies: str = Field(
         default="",
@@ -52,15 +53,15 @@ class Settings(BaseSettings):
         default=None, description="PEM file with the authority of Triton's certificate, for a grpcs:// url."
     )
     triton_certificate: FilePath | None = Field(
-        default=None, description="PEM file with the client certificate that the gateway shows to Triton."
+        default=None, description="PEM file with the client certificate that the gateway sends to Triton."
     )
     triton_key: FilePath | None = Field(
         default=None, description="PEM file with the private key of `triton_certificate`."
     )
     triton_header: SecretStr | None = Field(
         default=None,
-        description="Header `NAME: VALUE` of the gateway's requests to Triton, such as the key of a Triton "
-        "whose inference API is restricted.",
+        description="Header `NAME: VALUE` of the gateway's requests to Triton, such as a key that Triton "
+        "requires.",
     )
     max_body_bytes: int = Field(
         default=100 * _MIB, ge=1024, le=2048 * _MIB, description="Largest request body, in bytes."
@@ -69,72 +70,79 @@ class Settings(BaseSettings):
         default=32,
         ge=1,
         le=10_000,
-        description="Requests processed at the same time; the gateway rejects more with 429.",
+        description="Requests processed at the same time; the gateway rejects further requests with 429.",
     )
     max_requests_per_minute: int = Field(
         default=0,
         ge=0,
         le=1_000_000,
-        description="Requests per minute of each key, or of each address without a key; 0 sets no limit.",
+        description="Maximum requests per minute of each key, or of each address without a key; 0: no limit.",
     )
     max_connections: int = Field(
         default=1000,
         ge=10,
         le=100_000,
-        description="Open connections; at the limit the gateway closes the one that has been idle longest. "
-        "Lowered to fit the process's limit on open files.",
+        description="Maximum number of connections; at the limit, the gateway closes the connection that has "
+        "been idle longest. The process's limit on open files can lower this value.",
     )
     max_uploads: int = Field(
         default=128,
         ge=1,
         le=10_000,
-        description="Bodies that arrive at the same time; at the limit the gateway rejects the slowest.",
+        description="Maximum number of request bodies that arrive at the same time; at the limit, the "
+        "gateway rejects the slowest.",
     )
     max_upload_bytes: int = Field(
         default=1024 * _MIB,
         ge=1024,
         le=65_536 * _MIB,
-        description="Bytes of all bodies that are arriving; at the limit the gateway rejects the slowest.",
+        description="Maximum size of all arriving request bodies together, in bytes; at the limit, the "
+        "gateway rejects the slowest.",
     )
     max_unsent_bytes: int = Field(
         default=256 * _MIB,
         ge=1024,
         le=65_536 * _MIB,
-        description="Bytes of all responses that clients have not read yet; at the limit the gateway closes "
-        "the connection that has waited longest.",
+        description="Maximum size of all responses that clients have not read yet, in bytes; at the limit, "
+        "the gateway closes the connection that has waited longest.",
     )
     timeout_s: float = Field(
         default=300,
         gt=0,
         le=86_400,
-        description="Seconds that Triton may take for a file; after that the client gets 504.",
+        description="Maximum time that Triton can take for a file, in seconds; after that, the client "
+        "gets 504.",
     )
     restart_wait_s: float = Field(
         default=90,
         ge=0,
         le=86_400,
-        description="Seconds that a request waits while Triton restarts or does not respond; after that the "
-        "client gets 503.",
+        description="Maximum time that a request waits while Triton restarts or does not respond, in "
+        "seconds; after that, the client gets 503.",
     )
     head_timeout_s: float = Field(
         default=10,
         gt=0,
         le=3600,
-        description="Seconds that a connection may wait for a complete request head before it is closed.",
+        description="Maximum time to receive the head of a request, in seconds; after that, the gateway "
+        "closes the connection.",
     )
     upload_timeout_s: float = Field(
-        default=60, gt=0, le=86_400, description="Seconds that a request body may take to arrive."
+        default=60, gt=0, le=86_400, description="Maximum time to receive a request body, in seconds."
     )
     send_timeout_s: float = Field(
         default=30,
         gt=0,
         le=3600,
-        description="Seconds in which a client must read at least 8 KiB of a response that waits for it.",
+        description="Time in which a client must read at least 8 KiB of a waiting response, in seconds; "
+        "otherwise the gateway closes the connection.",
     )
     retry_after_s: int = Field(
         default=1, ge=1, le=3600, description="Value of the `Retry-After` header of 429 and 503, in seconds."
     )
-    max_pages: int = Field(default=10, ge=1, le=100_000, description="Pages to read of each file.")
+    max_pages: int = Field(
+        default=10, ge=1, le=100_000, description="Maximum number of pages to read from each file."
+    )
     visualize: bool = Field(
         default=True, description="Default of the request field `visualize`: whether to draw pictures."
     )
@@ -142,7 +150,7 @@ class Settings(BaseSettings):
         default_factory=lambda: min(4, os.cpu_count() or 1),
         ge=1,
         le=64,
-        description="Threads that draw and encode pictures.",
+        description="Number of threads that draw and encode pictures.",
     )
     picture_max_side_px: int = Field(
         default=2048,
@@ -152,13 +160,13 @@ class Settings(BaseSettings):
     )
     disabled_adapters: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Protocols to switch off, separated by commas.",
+        description="Adapters to turn off, separated by commas.",
     )
     jobs_directory: Path = Field(
         default_factory=lambda: (
             Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "tritonocr-jobs"
         ),
-        description="Folder of the job API's SQLite file: states, inputs and results.",
+        description="Folder of the job API's SQLite file, which contains states, inputs and results.",
     )
     jobs_database: SecretStr | None = Field(
         default=None,
@@ -169,36 +177,42 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = Field(
         default=None,
         description="Secret that signs the webhooks of jobs: `whsec_` and the Base64 of 24 to 64 bytes; "
-        "empty switches webhooks off.",
+        "empty: no webhooks.",
     )
-    job_workers: int = Field(default=2, ge=1, le=256, description="Jobs that are read at the same time.")
-    job_max_pages: int = Field(default=1000, ge=1, le=100_000, description="Pages to read of a job's file.")
+    job_workers: int = Field(
+        default=2, ge=1, le=256, description="Number of jobs that are read at the same time."
+    )
+    job_max_pages: int = Field(
+        default=1000, ge=1, le=100_000, description="Maximum number of pages to read from a job's file."
+    )
     job_keep_s: float = Field(
         default=86_400,
         gt=0,
         le=31_536_000,
-        description="Seconds that a job and its result are kept after its end.",
+        description="Time that a job and its result are kept after the end of the job, in seconds.",
     )
     max_jobs_per_key: int = Field(
         default=100,
         ge=1,
         le=1_000_000,
-        description="Unfinished jobs of each key; callers without a key share one limit.",
+        description="Maximum number of unfinished jobs per key; callers without a key share one limit.",
     )
     max_job_bytes: int = Field(
-        default=10_240 * _MIB, ge=1024, description="Bytes of the inputs of all unfinished jobs in the store."
+        default=10_240 * _MIB,
+        ge=1024,
+        description="Maximum size of the inputs of all unfinished jobs, in bytes.",
     )
     fetch_urls: bool = Field(
-        default=False, description="Whether a request may give the public http(s) URL of its file."
+        default=False, description="Whether requests can contain a public http(s) URL instead of the file."
     )
     fetch_max_bytes: int = Field(
         default=100 * _MIB, ge=1, le=2048 * _MIB, description="Largest file fetched from a URL, in bytes."
     )
     fetch_timeout_s: float = Field(
-        default=20, gt=0, le=3600, description="Seconds that fetching a URL may take."
+        default=20, gt=0, le=3600, description="Maximum time to fetch a URL, in seconds."
     )
     fetch_max_redirects: int = Field(
-        default=3, ge=0, le=20, description="Redirects that the gateway follows for a URL."
+        default=3, ge=0, le=20, description="Maximum number of redirects for a URL."
     )
     log_format: LogFormat = Field(
         default="text", description="Format of log lines: text, or json with one object per line."
