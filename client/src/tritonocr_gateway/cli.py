@@ -22,9 +22,9 @@ _log = logging.getLogger("tritonocr_gateway")
 
 
 def gateway(**options: Any) -> None:
-    """Serve PaddleX's POST /ocr, other OCR protocols and a web page, on a running TritonOCR server.
+    """Serve PaddleX's POST /ocr, other OCR protocols and a web page. The gateway needs a running server.
 
-    Each option can be an environment variable instead.
+    Each option can also be set by the environment variable that its description names.
 
     Examples:
         tritonocr gateway --url localhost:8001 --port 8080

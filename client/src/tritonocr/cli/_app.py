@@ -76,7 +76,7 @@ app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="OCR on NVIDIA Triton: PaddleX's pipeline as a server, a client and a gateway.",
+    help="PaddleX's OCR pipeline on NVIDIA Triton: server, client and gateway.",
     pretty_exceptions_enable=False,
 )
 

@@ -30,7 +30,7 @@ def bulk(
     url: Annotated[
         list[str] | None,
         typer.Option(
-            help="Address of a server; repeatable. Without it, each node starts its own server.",
+            help="Address of a server; repeatable. Without --url, each node starts its own server.",
             show_default=False,
         ),
     ] = None,
@@ -39,36 +39,45 @@ def bulk(
     tls_certificate: TlsCertificate = None,
     tls_key: TlsKey = None,
     device: Annotated[
-        str | None, typer.Option(help="Device of the nodes' own servers: cpu, gpu:0 …", show_default=False)
+        str | None,
+        typer.Option(help="Device of the servers that the nodes start: cpu, gpu:0 …", show_default=False),
     ] = None,
-    file_format: Annotated[str, typer.Option("--format", help="parquet or jsonl.")] = "parquet",
+    file_format: Annotated[
+        str, typer.Option("--format", help="Format of the output: parquet or jsonl.")
+    ] = "parquet",
     option: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=VALUE: an option of predict(); repeatable.", show_default=False),
+        typer.Option(help="NAME=VALUE, an option of predict(); repeatable.", show_default=False),
     ] = None,
     readers: Annotated[
         int | None,
         typer.Option(min=1, help="Number of reader processes.", show_default="2 per server, or 1 per node"),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Files in flight per reader.")] = FILES_IN_FLIGHT,
-    files_per_part: Annotated[int, typer.Option(min=1, help="Files per output part.")] = FILES_PER_PART,
-    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds per file.")] = DEFAULT_TIMEOUT_S,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Number of files per reader that are read at the same time.")
+    ] = FILES_IN_FLIGHT,
+    files_per_part: Annotated[
+        int, typer.Option(min=1, help="Number of input files per output file.")
+    ] = FILES_PER_PART,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", help="Maximum time per file, in seconds.")
+    ] = DEFAULT_TIMEOUT_S,
     patience_s: Annotated[
-        float, typer.Option("--patience", help="Seconds to wait while no server is available.")
+        float, typer.Option("--patience", help="Maximum time without an available server, in seconds.")
     ] = PATIENCE_S,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Read the files again that failed in earlier runs.")
+        bool, typer.Option("--retry-failed", help="Read the files that failed in earlier runs again.")
     ] = False,
 ) -> None:
-    """Read many files on a Ray cluster; the same command continues a run that stopped.
+    """Read many files on a Ray cluster. The same command continues an interrupted run.
 
     Example:
         tritonocr bulk s3://bucket/scans --output s3://bucket/text --url gpu-1:8001 --url gpu-2:8001
 
     Every node must have the files of --tls-ca, --tls-certificate and --tls-key.
 
-    Each file that could not be read is named on standard error with its error, also if an earlier run read
-    it; the exit code is then 1. The other exit codes are those of `tritonocr predict`.
+    The command prints each file that failed in this run or in an earlier run, with its error, on standard
+    error, and then ends with exit code 1. The other exit codes are those of `tritonocr predict`.
     """
     from ..ray import read_files
 

@@ -21,8 +21,9 @@ ServerUrl = Annotated[
     typer.Option(
         "--url",
         envvar=environment.URL,
-        help="Address of a running server: host:port (gRPC) or http://host:port; repeatable, or several "
-        "with commas. Without --url, a server is started on this machine and stopped afterwards.",
+        help="Address of a running server: host:port (gRPC) or http://host:port. For several servers, repeat "
+        "the option, or separate addresses with commas. Without --url, a server is started on this machine "
+        "and stopped afterwards.",
         show_default=False,
     ),
 ]
@@ -39,7 +40,7 @@ Headers = Annotated[
     typer.Option(
         "--header",
         help="'NAME: VALUE', sent with every request; repeatable. @FILE reads such lines from a file, so "
-        "that the key does not appear in the process list.",
+        "that a key does not appear in the process list.",
         show_default=False,
     ),
 ]

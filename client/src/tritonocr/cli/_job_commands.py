@@ -30,9 +30,9 @@ _POLL_S = 1.0
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="""Read long documents in the background, with a gateway (`tritonocr gateway`).
+    help="""Read long documents in the background on a gateway (`tritonocr gateway`).
 
-    The gateway stores each document and its pages. Jobs go on after a restart of the gateway or the server.
+    The gateway stores each document and its pages. A restart of the gateway or the server does not end a job.
 
     Example:
         tritonocr jobs submit book.pdf > id
@@ -49,13 +49,17 @@ Key = Annotated[
     typer.Option(
         "--key",
         envvar=environment.API_KEY,
-        help="API key of the gateway. Use the variable: other users see the command line.",
+        help="API key of the gateway. Use the variable, because other users can see the command line.",
         show_default=False,
     ),
 ]
 TlsCa = Annotated[
     Path | None,
-    typer.Option("--tls-ca", help="PEM file of the authority of an https:// gateway.", show_default=False),
+    typer.Option(
+        "--tls-ca",
+        help="PEM file of the authority that signed the gateway's certificate.",
+        show_default=False,
+    ),
 ]
 Ids = Annotated[
     list[str], typer.Argument(metavar="ID...", help="Ids that `submit` printed.", show_default=False)
@@ -76,7 +80,8 @@ def submit(
     model: Annotated[
         str,
         typer.Option(
-            "--model", help="PP-OCR… returns text lines, any other name such as PP-StructureV3 Markdown."
+            "--model",
+            help="PP-OCR…: return text lines; any other name, such as PP-StructureV3: return Markdown.",
         ),
     ] = "PP-OCRv6",
     pages: Annotated[
@@ -97,7 +102,12 @@ def submit(
         ),
     ] = None,
     batch: Annotated[
-        str | None, typer.Option("--batch", help="A name for these jobs together.", show_default=False)
+        str | None,
+        typer.Option(
+            "--batch",
+            help="Id of a batch; the gateway reports the states of all jobs of a batch together.",
+            show_default=False,
+        ),
     ] = None,
     gateway: Gateway = _GATEWAY,
     key: Key = None,
@@ -151,7 +161,9 @@ def wait(
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", help="Seconds to wait at most; default: no limit.", show_default=False),
+        typer.Option(
+            "--timeout", help="Maximum time to wait, in seconds; default: no limit.", show_default=False
+        ),
     ] = None,
     gateway: Gateway = _GATEWAY,
     key: Key = None,
@@ -159,7 +171,7 @@ def wait(
 ) -> None:
     """Wait until jobs have ended, show their progress in pages, and print or save their results.
 
-    The command goes on if the gateway restarts. It ends with exit code 1 if a job failed.
+    The command continues to wait if the gateway restarts. It ends with exit code 1 if a job failed.
 
     Example:
         tritonocr jobs wait 4f0e… --save_path output

@@ -23,15 +23,28 @@ from ._connection import Device, Headers, ServerUrl, TlsCa, TlsCertificate, TlsK
 from ._errors import say
 
 _OWN = ("url", "jobs", "timeout_s", "headers", "tls", "arguments", "self", "device", "paddlex_config")
+_HELP_BY_ENDING = {
+    "name": "Model of a server that is started on this machine.",
+    "dir": "Directory of the model, for a server that is started on this machine.",
+    "size": "No effect.",
+    "shape": "No effect.",
+    "version": "Generation of the models: PP-OCRv3 to PP-OCRv6.",
+}
 _TRUE, _FALSE = ("true", "yes", "t", "y", "1"), ("false", "no", "f", "n", "0")
 
 
 def _flags() -> list[inspect.Parameter]:
     """Return a flag for each argument of PaddleOCR's constructor and for each old name."""
     names = [name for name in inspect.signature(PaddleOCR.__init__).parameters if name not in _OWN]
-    flags = [_flag(name, OPTIONS[name].help if name in OPTIONS else "As in PaddleOCR.") for name in names]
+    flags = [_flag(name, _help(name)) for name in names]
     flags += [_flag(old, f"Old name of --{new}.", hidden=True) for old, new in DEPRECATED.items()]
     return flags + [_flag(name, "No effect.", hidden=True) for name in sorted(ENGINE_ARGUMENTS)]
+
+
+def _help(name: str) -> str:
+    if name in OPTIONS:
+        return OPTIONS[name].help
+    return _HELP_BY_ENDING[name.rpartition("_")[2]]
 
 
 def _flag(name: str, text: str, *, hidden: bool = False) -> inspect.Parameter:
@@ -91,12 +104,13 @@ def _ocr(
     tls_key: TlsKey = None,
     device: Device = None,
     paddlex_config: Annotated[
-        Path | None, typer.Option("--paddlex_config", help="PaddleX's YAML file.", show_default=False)
+        Path | None,
+        typer.Option("--paddlex_config", help="Path of an OCR.yaml file of PaddleX.", show_default=False),
     ] = None,
     *,
     arguments: dict[str, Any],
 ) -> None:
-    """Read a file with the flags of `paddleocr ocr`, print each result and save it.
+    """Read a file with the flags of `paddleocr ocr`. Print each result, and save it to --save_path.
 
     Example:
         tritonocr ocr -i receipt.png --use_doc_unwarping False --lang en --save_path output

@@ -53,13 +53,13 @@ def _predict(
         ),
     ] = None,
     pipeline: Annotated[
-        str, typer.Option("--pipeline", help="OCR, or the path of an OCR.yaml file.")
+        str, typer.Option("--pipeline", help="`OCR` (the default pipeline), or the path of an OCR.yaml file.")
     ] = "OCR",
     preset: Annotated[
         Preset | None,
         typer.Option(
             "--preset",
-            help=f"Models, instead of an OCR.yaml file. {PRESETS_HELP}. "
+            help=f"Preset of models, instead of an OCR.yaml file. {PRESETS_HELP}. "
             "With --url, the server must serve them.",
             show_default=False,
         ),
@@ -74,8 +74,8 @@ def _predict(
             "--format",
             callback=known_output,
             metavar=f"[{'|'.join(OUTPUTS)}]",
-            help="Format of the results, which are printed or written to --save_path. "
-            "A table is always printed; --save_path then gets JSON and pictures.",
+            help="Format of the results. They are printed, or written to --save_path. With table, the "
+            "table is always printed, and JSON and pictures are written to --save_path.",
         ),
     ] = TABLE,
     url: ServerUrl = None,
@@ -88,13 +88,13 @@ def _predict(
         bool, typer.Option("--use_hpip", help="Accepted for compatibility; always on.", hidden=True)
     ] = False,
     jobs_in_flight: Annotated[
-        int, typer.Option("--jobs", min=1, help="Files in flight at the same time.")
+        int, typer.Option("--jobs", min=1, help="Number of files that are read at the same time.")
     ] = DEFAULT_JOBS,
     timeout_s: Annotated[
-        float, typer.Option("--timeout", min=0.001, help="Seconds that one file may take.")
+        float, typer.Option("--timeout", min=0.001, help="Maximum time per file, in seconds.")
     ] = DEFAULT_TIMEOUT_S,
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Search subdirectories of directories too.")
+        bool, typer.Option("--recursive", "-r", help="Also search the subdirectories of directories.")
     ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted run with the same --save_path.")
@@ -118,8 +118,8 @@ def _predict(
 
         cat page.png | tritonocr predict --input - --use_doc_unwarping False --format text
 
-    Exit codes: 0 all files were read; 1 some files failed, each is named on standard error; 2 the command is
-    wrong or an optional package is missing; 3 no server answers; 130 interrupted.
+    Exit codes: 0 all files were read; 1 some files failed (their names are on standard error); 2 the command
+    is wrong or an optional package is missing; 3 no server responds; 130 interrupted.
     """
     reached_by = connection(header, tls_ca, tls_certificate, tls_key)
     names = [*(input or []), *(inputs or [])]

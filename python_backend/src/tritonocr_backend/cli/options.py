@@ -27,16 +27,20 @@ PresetName = Annotated[
     typer.Option(
         "--preset",
         envvar=environment.PRESET,
-        help=f"Models of the pipeline. {PRESETS_HELP}. All steps stay on.",
+        help=f"Preset of models. {PRESETS_HELP}. A preset does not change the steps of the pipeline.",
         show_default="paddlex",
     ),
 ]
 
 MoreModels = Annotated[
-    list[str] | None, typer.Option(help="Serve one more model, for requests that name it; repeatable.")
+    list[str] | None,
+    typer.Option(help="Additional model, for requests that name it or its language; repeatable."),
 ]
 
-ComputedIn = Annotated[Precision, typer.Option(help="auto: bf16 if the CPU supports it, f16 on NVIDIA GPUs.")]
+ComputedIn = Annotated[
+    Precision,
+    typer.Option(help="Precision of the networks. auto: bf16 if the CPU supports it, f16 on NVIDIA GPUs."),
+]
 
 OcrInstances = Annotated[
     int | None,
@@ -49,7 +53,7 @@ RecognitionInstances = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Recognition processes per device.",
+        help="Number of recognition processes per device.",
         show_default="1 per 16 cores, 2 on a GPU",
     ),
 ]

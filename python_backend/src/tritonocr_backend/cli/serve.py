@@ -53,19 +53,19 @@ def serve(
     model: MoreModels = None,
     repository: Annotated[
         Path | None,
-        typer.Option(help="Where to write the model repository.", show_default="a temporary directory"),
+        typer.Option(help="Directory for the model repository.", show_default="a temporary directory"),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all addresses.")] = "127.0.0.1",
     http_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free port.")
+        int, typer.Option(min=0, max=65535, help="Port of HTTP; 0 selects a free port.")
     ] = 8000,
     grpc_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free port.")
+        int, typer.Option(min=0, max=65535, help="Port of gRPC; 0 selects a free port.")
     ] = 8001,
     metrics_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free port.")
+        int, typer.Option(min=0, max=65535, help="Port of the metrics; 0 selects a free port.")
     ] = 8002,
-    device: Annotated[str, typer.Option(help="cpu, gpu:0, npu:0 ... as in PaddleX.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Device, as in PaddleX: cpu, gpu:0, npu:0 …")] = "cpu",
     engine: Annotated[Engine, typer.Option(help="Inference engine of the networks.")] = "auto",
     precision: ComputedIn = "auto",
     serving: Annotated[
@@ -74,37 +74,40 @@ def serve(
     adapter: Annotated[
         list[str] | None,  # typer has no lists of Literal
         typer.Option(
-            help="Also serve a model with another program's tensors; repeatable.",
+            help=f"Also serve a model for another program: {', '.join(get_args(AdapterModel))}; repeatable.",
             callback=_known_adapters,
         ),
     ] = None,
     exact: Annotated[
-        bool, typer.Option(help="Use PaddleX's exact steps; slower and not more accurate.")
+        bool,
+        typer.Option(help="Process pages exactly as PaddleX does; this is slower and not more accurate."),
     ] = False,
     ocr_instances: OcrInstances = None,
     recognition_instances: RecognitionInstances = None,
     http_host: Annotated[
         str | None,
         typer.Option(
-            help="Address of HTTP and metrics.", show_default="--host; with TLS 127.0.0.1, as HTTP has no TLS"
+            help="Address of HTTP and metrics, which have no TLS.", show_default="--host; with TLS 127.0.0.1"
         ),
     ] = None,
     tls_certificate: Annotated[
         Path | None,
         typer.Option(
-            help="PEM file of the certificate; gRPC and the gateway then use TLS. Requires --tls-key."
+            help="PEM file of the server's certificate, for TLS of gRPC and the gateway; requires --tls-key."
         ),
     ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM file of the certificate's private key.")] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="PEM file of the private key of --tls-certificate.")
+    ] = None,
     tls_client_ca: Annotated[
         Path | None,
-        typer.Option(help="PEM file of an authority; gRPC clients must have a certificate of it."),
+        typer.Option(help="PEM file of an authority that must have signed the certificates of gRPC clients."),
     ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Limit of a request as name=value; repeatable. Names: {', '.join(LIMITS)}.",
-            show_default="docs/security.md lists them",
+            help=f"Limit of requests as NAME=VALUE; repeatable. Names: {', '.join(LIMITS)}.",
+            show_default="see docs/security.md",
         ),
     ] = None,
     model_control: Annotated[
@@ -114,7 +117,7 @@ def serve(
         str,
         typer.Option(
             envvar=ADMIN_KEY_VARIABLE,
-            help="Key that clients need to load models, share memory, or set tracing and logging.",
+            help="Key that clients need to load models, register shared memory, or set tracing and logging.",
             show_default="a generated key; `tritonocr models add` finds it on this machine",
         ),
     ] = "",
@@ -123,21 +126,21 @@ def serve(
     ] = False,
     gateway: Annotated[bool, typer.Option(help="Also serve POST /ocr and the web page.")] = False,
     gateway_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free port.")
+        int, typer.Option(min=0, max=65535, help="Port of the gateway; 0 selects a free port.")
     ] = 8080,
     log_level: Annotated[LogLevel, typer.Option(help="Log level of tritonserver.")] = "warning",
     log_format: Annotated[
         LogFormat,
         typer.Option(
             envvar=logs.FORMAT_VARIABLE,
-            help="Format of log lines; json: one object per line on standard error.",
+            help="Format of log lines; json: one JSON object per line, on standard error.",
         ),
     ] = "text",
     log_requests: Annotated[
         bool,
         typer.Option(
             envvar=logs.REQUESTS_VARIABLE,
-            help="Log one line per request: id, pages, lines, milliseconds per stage.",
+            help="Log one line per request: id, pages, lines and milliseconds per stage.",
         ),
     ] = False,
     tritonserver: Annotated[
