@@ -25,7 +25,7 @@ from tritonocr_gateway.security import FramingMiddleware, SafeHeadersMiddleware
 from tritonocr_gateway.service import Connect, Service, connect
 from tritonocr_gateway.settings import Settings
 from tritonocr_gateway.unread_bodies import UnreadBodyMiddleware
-from tritonocr_gateway.uploads import UploadLimiter
+from tritonocr_gateway.uploads import HeldBodyMiddleware, UploadLimiter
 
 _TRIM_EVERY_S = 5.0
 
@@ -62,6 +62,7 @@ def create_app(settings: Settings | None = None, connect: Connect = connect) -> 
         if isinstance(route, APIRoute)
     }
     # Middleware that is added later runs earlier.
+    app.add_middleware(HeldBodyMiddleware)
     ErrorResponses(settings.retry_after_s, error_bodies).install(app)
     app.add_middleware(FramingMiddleware)
     app.add_middleware(SafeHeadersMiddleware)
@@ -89,7 +90,7 @@ def _lifespan(
                     client=client,
                     readiness=Readiness(client),
                     admission=Admission(settings.max_concurrent_requests),
-                    uploads=UploadLimiter(settings.max_uploads, settings.max_upload_bytes),
+                    uploads=UploadLimiter(settings.max_uploads, settings.max_held_body_bytes),
                     rate=RequestRate(settings.max_requests_per_minute),
                     fetcher=UrlFetcher(settings),
                     drawing=drawing,

@@ -57,8 +57,12 @@ class UrlFetcher:
         self._is_allowed = is_allowed
         self._resolver = resolver
 
-    async def fetch(self, url: str) -> bytes:
+    async def fetch(self, url: str, count: Callable[[int], None] = lambda _: None) -> bytes:
         """Fetch a file and return its bytes.
+
+        Args:
+            url: the http(s) URL.
+            count: receives the number of bytes of each piece that has arrived.
 
         Raises:
             FetchError: fetching is off; the URL is not http(s); the URL or a redirect leads to an address
@@ -72,7 +76,7 @@ class UrlFetcher:
         if not url.lower().startswith(("http://", "https://")):
             raise FetchError("The file's URL must start with http:// or https://.")
         try:
-            return await self._get(url)
+            return await self._get(url, count)
         except FetchError:
             raise
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
@@ -93,14 +97,14 @@ class UrlFetcher:
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
             raise FetchError(self._sentence(error)) from error
 
-    async def _get(self, url: str) -> bytes:
+    async def _get(self, url: str, count: Callable[[int], None]) -> bytes:
         async with (
             self._session() as session,
             session.get(url, max_redirects=self._settings.fetch_max_redirects) as response,
         ):
             if response.status != 200:
                 raise FetchError(f"The URL's server returned status {response.status}; expected 200.")
-            return await self._content(response)
+            return await self._content(response, count)
 
     def _session(self) -> aiohttp.ClientSession:
         # One session per request: no cookie or connection of one request is used by the next one.
@@ -113,9 +117,10 @@ class UrlFetcher:
             headers={"Accept-Encoding": "identity"},
         )
 
-    async def _content(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _content(self, response: aiohttp.ClientResponse, count: Callable[[int], None]) -> bytes:
         limit_bytes, content = self._settings.fetch_max_bytes, bytearray()
         async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+            count(len(chunk))
             content += chunk
             if len(content) > limit_bytes:
                 raise FetchError(

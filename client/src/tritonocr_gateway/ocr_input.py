@@ -13,6 +13,7 @@ from tritonocr_gateway.request_body import (
     FORM_TYPE,
     JSON_TYPE,
     Form,
+    fetch,
     invalid_field,
     media_type_of,
     read_bytes,
@@ -90,7 +91,7 @@ def _text_fields(values: dict[str, Any]) -> OCRFields:
     return fields
 
 
-async def content_of(service: Service, file: bytes | str) -> bytes:
+async def content_of(request: Request, service: Service, file: bytes | str) -> bytes:
     """Return the bytes of a file that a request gives as bytes, as a URL or in Base64.
 
     Raises:
@@ -98,4 +99,6 @@ async def content_of(service: Service, file: bytes | str) -> bytes:
     """
     if isinstance(file, bytes):
         return file
-    return await service.fetcher.fetch(file) if is_url(file) else await run_parser(service, from_base64, file)
+    if is_url(file):
+        return await fetch(request, service, file)
+    return await run_parser(service, from_base64, file)

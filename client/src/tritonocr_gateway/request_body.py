@@ -135,7 +135,7 @@ async def read_form(request: Request, service: Service) -> Form:
         _finish(parser)
         return form
 
-    return await _upload(service, read)
+    return await _upload(request, service, read)
 
 
 async def read_bytes(request: Request, service: Service) -> bytes:
@@ -151,12 +151,27 @@ async def read_bytes(request: Request, service: Service) -> bytes:
             content += chunk
         return bytes(content)
 
-    return await _upload(service, read)
+    return await _upload(request, service, read)
 
 
-async def _upload(service: Service, read: Callable[[Upload], Awaitable[_T]]) -> _T:
+async def fetch(request: Request, service: Service, url: str) -> bytes:
+    """Fetch the file of a URL. Its bytes count as those of a body.
+
+    Raises:
+        tritonocr.FetchError: URLs are off, or the file cannot be fetched.
+        OverCapacityError: the bodies of all requests are too large together.
+    """
+
+    async def read(upload: Upload) -> bytes:
+        return await service.fetcher.fetch(url, lambda count: service.uploads.count(upload, count))
+
+    return await service.uploads.run(read, None, request.state.response)
+
+
+async def _upload(request: Request, service: Service, read: Callable[[Upload], Awaitable[_T]]) -> _T:
     try:
-        return await service.uploads.run(read, service.settings.upload_timeout_s)
+        timeout_s = service.settings.upload_timeout_s
+        return await service.uploads.run(read, timeout_s, request.state.response)
     except ClientDisconnect as error:
         raise ClientGoneError("The client closed the connection.") from error
 

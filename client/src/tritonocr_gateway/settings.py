@@ -92,12 +92,13 @@ class Settings(BaseSettings):
         description="Maximum number of request bodies that arrive at the same time; at the limit, the "
         "gateway rejects the slowest.",
     )
-    max_upload_bytes: int = Field(
-        default=1024 * _MIB,
+    max_held_body_bytes: int = Field(
+        default=256 * _MIB,
         ge=1024,
         le=65_536 * _MIB,
-        description="Maximum size of all arriving request bodies together, in bytes; at the limit, the "
-        "gateway rejects the slowest.",
+        description="Maximum size of all request bodies and fetched files together, in bytes, while they "
+        "arrive and until their responses are complete; at the limit, the gateway rejects the body that "
+        "arrives slowest. A request that is alone is never rejected.",
     )
     max_unsent_bytes: int = Field(
         default=256 * _MIB,

@@ -1,12 +1,15 @@
-"""Bound the number and the bytes of the request bodies that are still arriving."""
+"""Bound the number of the bodies that are arriving, and the bytes of all bodies until their responses."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tritonocr_gateway.errors import OverCapacityError, UploadTimeoutError
 
@@ -16,18 +19,20 @@ _MIN_AGE_S = 1.0  # a new upload counts as this old, so that its rate is compara
 
 @dataclass(eq=False)
 class Upload:
-    """One arriving body.
+    """One body.
 
     Attributes:
         started_s: when the upload began.
+        response: the response to the request of this body.
         received_bytes: bytes that have arrived.
-        is_rejected: whether the upload was rejected to make room for others.
+        rejection: the limit for which the upload was rejected; empty while it is not.
         task: what reads the body.
     """
 
     started_s: float
+    response: contextlib.ExitStack
     received_bytes: int = 0
-    is_rejected: bool = False
+    rejection: str = ""
     task: asyncio.Future[Any] | None = None
 
     def rate(self, now_s: float) -> float:
@@ -36,36 +41,48 @@ class Upload:
 
 
 class UploadLimiter:
-    """Limit the uploads in progress. At a limit, the slowest upload is rejected to make room.
+    """Limit the uploads in progress, and the bytes of all bodies. At a limit, the slowest upload is rejected.
 
-    Clients that send half of a body and then wait therefore never keep others out.
+    Clients that send half of a body and then wait therefore never keep others out. A body that is alone is
+    never rejected.
 
     Args:
         max_uploads: the largest number of bodies that arrive at the same time.
-        max_bytes: the largest number of bytes that these bodies hold together.
+        max_bytes: the largest number of bytes of all bodies together, from their first byte to the end of
+            their response.
         clock: returns the current time in seconds.
     """
 
     def __init__(self, max_uploads: int, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_uploads, self._max_bytes, self._clock = max_uploads, max_bytes, clock
-        self._uploads: set[Upload] = set()
+        self._arriving: set[Upload] = set()
+        self._held: set[Upload] = set()  # arriving, or held by a request in progress
 
-    async def run(self, read: Callable[[Upload], Awaitable[_T]], timeout_s: float) -> _T:
+    async def run(
+        self,
+        read: Callable[[Upload], Awaitable[_T]],
+        timeout_s: float | None,
+        response: contextlib.ExitStack,
+    ) -> _T:
         """Read a body as one of the limited uploads.
 
         Args:
             read: reads the body and reports its bytes with `count()`.
-            timeout_s: seconds that the whole body may take.
+            timeout_s: seconds that the whole body may take; None sets no limit.
+            response: is closed at the end of the response; the bytes of the body count until then.
 
         Raises:
             UploadTimeoutError: the body did not arrive in time.
             OverCapacityError: the upload was the slowest one when a limit was reached.
         """
-        upload = Upload(self._clock())
-        self._uploads.add(upload)
+        upload = Upload(self._clock(), response)
+        self._arriving.add(upload)
+        self._held.add(upload)
+        response.callback(self._held.discard, upload)
         upload.task = asyncio.ensure_future(read(upload))
-        if len(self._uploads) > self._max_uploads:
-            self._reject_slowest(except_for=upload)
+        if len(self._arriving) > self._max_uploads:
+            limit = f"{self._max_uploads} bodies already arrive (setting max_uploads)"
+            self._reject_slowest(limit, except_for=upload)
         try:
             return await asyncio.wait_for(upload.task, timeout_s)
         except asyncio.TimeoutError as error:
@@ -73,30 +90,57 @@ class UploadLimiter:
                 f"The body did not arrive within {timeout_s:g} s (setting upload_timeout_s)."
             ) from error
         except asyncio.CancelledError:
-            if upload.is_rejected:
+            if upload.rejection:
                 raise OverCapacityError(
-                    "The gateway receives too many bodies at the same time, and this one was the slowest; "
-                    "try again later."
+                    f"{upload.rejection}, and this body arrived slowest; try again later."
                 ) from None
             raise
         finally:
-            self._uploads.discard(upload)
+            self._arriving.discard(upload)
 
     def count(self, upload: Upload, received_bytes: int) -> None:
         """Record that bytes of an upload have arrived."""
         upload.received_bytes += received_bytes
-        while len(self._uploads) > 1 and self._held_bytes() > self._max_bytes:
-            self._reject_slowest(except_for=None)
+        limit = f"All bodies together exceed {self._max_bytes} bytes (setting max_held_body_bytes)"
+        while self._arriving and self.held_bytes > self._max_bytes and self._requests() > 1:
+            self._reject_slowest(limit)
 
-    def _held_bytes(self) -> int:
-        return sum(upload.received_bytes for upload in self._uploads)
+    @property
+    def held_bytes(self) -> int:
+        """The bytes of all bodies, arriving or held by a request in progress."""
+        return sum(upload.received_bytes for upload in self._held)
 
-    def _reject_slowest(self, except_for: Upload | None) -> None:
+    def _requests(self) -> int:
+        return len({upload.response for upload in self._held})
+
+    def _reject_slowest(self, limit: str, except_for: Upload | None = None) -> None:
         now_s = self._clock()
         slowest = min(
-            (upload for upload in self._uploads if upload is not except_for), key=lambda u: u.rate(now_s)
+            (upload for upload in self._arriving if upload is not except_for), key=lambda u: u.rate(now_s)
         )
-        slowest.is_rejected = True
-        self._uploads.discard(slowest)
+        slowest.rejection = limit
+        self._arriving.discard(slowest)
+        self._held.discard(slowest)
         assert slowest.task
         slowest.task.cancel()
+
+
+class HeldBodyMiddleware:
+    """Close `request.state.response` at the end of each response, so that its body no longer counts."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle an ASGI request."""
+        with contextlib.ExitStack() as response:
+            scope.setdefault("state", {})["response"] = response
+
+            async def closing_send(message: Message) -> None:
+                # The endpoint has ended. A client that does not read holds only its response, which
+                # `max_unsent_bytes` limits.
+                if message["type"] == "http.response.body" and not message.get("more_body"):
+                    response.close()
+                await send(message)
+
+            await self._app(scope, receive, closing_send)

@@ -1,4 +1,4 @@
-"""Bounds of the gateway's memory and time: unread responses, shutdown, Base64 and URL-encoded bodies."""
+"""Bounds of the gateway's memory and time: bodies, unread responses, shutdown, Base64 and URL encoding."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+from fake_triton import picture
 from running_gateway import free_port
 
 from tritonocr_gateway.errors import InvalidRequestError
 from tritonocr_gateway.files import from_base64
+from tritonocr_gateway.request_body import JSON_TYPE, fetch
 from tritonocr_gateway.sending import in_pieces
+from tritonocr_gateway.uploads import HeldBodyMiddleware, Upload, UploadLimiter
 
 HALF_OF_A_REQUEST = (
     b"POST /ocr HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
@@ -97,3 +102,88 @@ def test_a_url_encoded_body_has_bounded_escapes(serve: Any) -> None:
     response = serve().post("/rapidocr/ocr", content=body, headers=headers)
     assert response.status_code == 400
     assert "too many percent-encoded" in response.text
+
+
+HELD_BYTES = 100_000
+
+
+def _post(client: httpx.Client, size: int, timeout_s: float = 30) -> httpx.Response:
+    """Send a picture with `size` bytes in all."""
+    content = picture().ljust(size, b"\0")
+    return httpx.post(
+        f"{client.base_url}/ocr?visualize=false",
+        content=content,
+        headers={"content-type": "image/jpeg"},
+        timeout=timeout_s,
+    )
+
+
+def test_bodies_in_progress_count(serve: Any, triton: Any) -> None:
+    """30 clients with 17 MB each made the gateway hold 1946 MiB; only arriving bodies had a limit."""
+    client = serve(max_held_body_bytes=HELD_BYTES, retry_after_s=7)
+    triton.wait = True
+    with ThreadPoolExecutor(1) as threads:
+        held = threads.submit(_post, client, 80_000, timeout_s=3)
+        until(lambda: triton.requests, "the first body is in progress")
+        triton.wait = False
+        rejected = _post(client, 50_000)
+        assert (rejected.status_code, rejected.headers["retry-after"]) == (429, "7")
+        assert f"exceed {HELD_BYTES} bytes (setting max_held_body_bytes)" in rejected.json()["errorMsg"]
+        assert _post(client, 10_000).status_code == 200, "what fits is read"
+        assert client.get("/health").status_code == 200
+        with pytest.raises(httpx.ReadTimeout):
+            held.result()
+    until(lambda: _post(client, 50_000).status_code == 200, "the bytes count until their request ends")
+
+
+def test_a_body_that_is_alone_is_read(serve: Any) -> None:
+    client = serve(max_held_body_bytes=HELD_BYTES)
+    assert [_post(client, 3 * HELD_BYTES).status_code for _ in range(3)] == [200, 200, 200]
+
+
+def test_errors_give_their_bytes_back(serve: Any) -> None:
+    client = serve(max_held_body_bytes=HELD_BYTES, max_body_bytes=2 * HELD_BYTES)
+    statuses = [_post(client, size).status_code for size in (3 * HELD_BYTES, 90_000) * 2]
+    assert statuses == [413, 200, 413, 200]
+    broken = httpx.post(f"{client.base_url}/ocr", content=b"{" * 90_000, headers={"content-type": JSON_TYPE})
+    assert (broken.status_code, _post(client, 90_000).status_code) == (400, 200)
+
+
+@pytest.mark.parametrize("more_body", [False, True], ids=["a body", "a stream"])
+def test_bytes_count_until_the_end_of_the_response(more_body: bool) -> None:
+    """A client that does not read its response must not keep others out."""
+    uploads = UploadLimiter(1, HELD_BYTES)
+    seen: list[int] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def read(upload: Upload) -> None:
+            uploads.count(upload, 9)
+
+        await uploads.run(read, 1, scope["state"]["response"])
+        if more_body:
+            await send({"type": "http.response.body", "body": b"page 1", "more_body": True})
+        await send({"type": "http.response.body", "body": b"end"})
+
+    async def send(message: Any) -> None:
+        seen.append(uploads.held_bytes)
+
+    asyncio.run(HeldBodyMiddleware(app)({"type": "http"}, None, send))  # type: ignore[arg-type]
+    assert seen == ([9, 0] if more_body else [0])
+
+
+def test_a_fetched_file_counts_like_a_body() -> None:
+    uploads = UploadLimiter(1, HELD_BYTES)
+    held: list[int] = []
+
+    async def fetched(url: str, count: Callable[[int], None]) -> bytes:
+        count(70)
+        count(7)
+        held.append(uploads.held_bytes)
+        return url.encode()
+
+    service: Any = SimpleNamespace(uploads=uploads, fetcher=SimpleNamespace(fetch=fetched))
+    with ExitStack() as response:
+        request: Any = SimpleNamespace(state=SimpleNamespace(response=response))
+        assert asyncio.run(fetch(request, service, "https://x/")) == b"https://x/"
+        assert (held, uploads.held_bytes) == ([77], 77)
+    assert uploads.held_bytes == 0

@@ -167,6 +167,12 @@ def test_a_public_file_is_fetched(site: Site) -> None:
     assert fetch(f"{site.url}/file", _everything_is_public) == b"content"
 
 
+def test_the_bytes_of_a_file_are_counted_while_they_arrive(site: Site) -> None:
+    fetcher, counts = UrlFetcher(Settings(fetch_urls=True), _everything_is_public), list[int]()
+    assert asyncio.run(fetcher.fetch(f"{site.url}/file", counts.append)) == b"content"
+    assert sum(counts) == len(b"content")
+
+
 def test_a_redirect_is_followed(site: Site) -> None:
     assert fetch(f"{site.url}/redirect?/file", _everything_is_public) == b"content"
 

@@ -46,7 +46,7 @@ async def layout_parsing(request: Request, service: ServiceDependency) -> dict[s
         raise unsupported_type(request, JSON_TYPE)
     fields: Any = validated(OCRRequest, await read_json(request, service))
     request.state.log_id = fields.log_id or log_id_of(request)
-    content = await content_of(service, fields.file)
+    content = await content_of(request, service, fields.file)
     check_file_type(content, fields.file_type)
     results = await read_pages(request, service, content, fields.options())
     summaries = summaries_of(results)

@@ -28,6 +28,7 @@ from tritonocr_gateway.jobs.store import JobStore, NewJob
 from tritonocr_gateway.request_body import (
     FORM_TYPE,
     JSON_TYPE,
+    fetch,
     invalid_field,
     media_type_of,
     parse_json,
@@ -153,7 +154,7 @@ async def _submission(request: Request, service: Service) -> tuple[JobFields, by
     media_type = media_type_of(request)
     if media_type == JSON_TYPE:
         submission = validated(JobUrl, await read_json(request, service))
-        return submission, await service.fetcher.fetch(submission.file_url)
+        return submission, await fetch(request, service, submission.file_url)
     if media_type != FORM_TYPE:
         raise unsupported_type(request, FORM_TYPE, JSON_TYPE)
     form = await read_form(request, service)

@@ -109,7 +109,7 @@ async def ocr(request: Request, service: ServiceDependency) -> Response:
 async def _respond(
     service: Service, fields: OCRFields, file: bytes | str, request: Request, media_type: str
 ) -> Response:
-    content = await content_of(service, file)
+    content = await content_of(request, service, file)
     check_file_type(content, fields.file_type)
     options = _response_options(service, fields, content, request, media_type)
     if media_type == JSON and not (is_pdf(content) or is_tiff(content)):
@@ -144,7 +144,7 @@ async def _respond_per_file(service: Service, ocr_input: OCRInput, request: Requ
 async def _file_fields(
     service: Service, fields: OCRFields, file: bytes | str, request: Request
 ) -> dict[str, Any]:
-    content = await content_of(service, file)
+    content = await content_of(request, service, file)
     check_file_type(content, fields.file_type)
     results = await _read_file(service, fields, content, request)
     options = _response_options(service, fields, content, request, JSON)
@@ -171,7 +171,7 @@ async def _stream(service: Service, ocr_input: OCRInput, request: Request) -> Re
 async def _page_lines(service: Service, ocr_input: OCRInput, request: Request) -> AsyncGenerator[bytes, None]:
     fields, log_id = ocr_input.fields, log_id_of(request)
     with service.admission.permit():
-        content = await content_of(service, ocr_input.files[0].content)
+        content = await content_of(request, service, ocr_input.files[0].content)
         check_file_type(content, fields.file_type)
         options = _response_options(service, fields, content, request, NDJSON)
         index = 0
