@@ -100,7 +100,7 @@ class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
         default=None,
         description="Texts that replace recognised lines in the response to one file, as JSON: "
         '`[{"page": 0, "line": 3, "text": "…"}]`; `line` is an index of `rec_texts`. '
-        "The line's `rec_sources` is then `user`. Not for NDJSON.",
+        "The line's `rec_sources` is then `user`. Not supported with NDJSON.",
     )
 
     @field_validator(*_NUMBERS, mode="before")
