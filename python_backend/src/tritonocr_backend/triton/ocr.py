@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,6 +47,7 @@ from tritonocr_backend.triton.telemetry import (
     received_bytes,
 )
 from tritonocr_backend.triton.tensors import read_inputs, response
+from tritonocr_backend.triton.threads import started_threads
 from tritonocr_backend.triton.work_share import WorkShare
 
 CALLS_IN_FLIGHT = 16
@@ -62,7 +62,7 @@ class Ocr:
         cv2.setNumThreads(1)  # the instances run in parallel
         self._settings = read_pipeline_settings(Path(args["model_repository"], args["model_version"]))
         self._repository = RepositoryView.beside(args["model_repository"])
-        self._threads = ThreadPoolExecutor(CALLS_IN_FLIGHT)
+        self._threads = started_threads(CALLS_IN_FLIGHT)
         self._pipeline = OcrPipeline(
             TimedCaller(BlsCaller(self._threads, self._repository, exact=self._settings.exact))
         )

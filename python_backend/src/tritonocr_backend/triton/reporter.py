@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, get_args
 
 from tritonocr_backend.core.logs import REQUESTS
 from tritonocr_backend.triton.metrics import Families, instance_labels
 from tritonocr_backend.triton.telemetry import TIMED_STEPS, FileRecord, PageRecord
+from tritonocr_backend.triton.threads import started_threads
 from tritonocr_common.error_reasons import Reason
 from tritonocr_common.restarts import read_restarts
 
@@ -31,7 +31,7 @@ class Reporter:
     def __init__(self, args: Mapping[str, str]) -> None:
         self._metrics = _OcrMetrics(args)
         self._instance = instance_labels(args)
-        self._thread = ThreadPoolExecutor(1, "reporter")
+        self._thread = started_threads(1, "reporter")
         self._pages_in_flight = 0
 
     @contextmanager
