@@ -32,7 +32,7 @@ from tritonocr_backend.core.contracts import (
 )
 from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
-from tritonocr_backend.engines.fixed_shapes import BATCH_SIZES
+from tritonocr_backend.engines.fixed_shapes import BATCH_SIZES, MAX_BATCH_WIDTH_PX, largest_batch
 from tritonocr_backend.graphs.half_precision import halve
 from tritonocr_backend.pipeline.line_reading import MAX_LINES_PER_CALL
 from tritonocr_backend.pipeline.text_crop import exact_line_width, line_width
@@ -169,13 +169,21 @@ class TestTensorrt:
 
     @given(
         width=st.integers(1, MAX_WIDTH_PX // WIDTH_STEP_PX).map(lambda steps: steps * WIDTH_STEP_PX),
-        batch=st.integers(1, SERVING[Role.TEXT_RECOGNITION].max_batch_size),
+        batch=st.integers(1, largest_batch(Role.TEXT_RECOGNITION, tensorrt=True)),
     )
     def test_profile_covers_all_batches_of_lines(self, width: int, batch: int) -> None:
         profile = tensorrt_profile(Role.TEXT_RECOGNITION)
         assert profile is not None
         shape = (batch, 48, width, 3)
         assert all(a <= b <= c for a, b, c in zip(profile.least, shape, profile.most, strict=True))
+
+    @pytest.mark.parametrize("role", SIZED)
+    def test_batch_is_within_the_profile_and_the_memory(self, role: Role) -> None:
+        """TensorRT reserves memory for the largest batch of the largest images."""
+        profile = tensorrt_profile(role)
+        assert profile is not None
+        assert parsed(role, TENSORRT).max_batch_size <= profile.most[0]
+        assert profile.most[0] * profile.most[2] <= MAX_BATCH_WIDTH_PX
 
     def test_batch_holds_all_lines_of_one_call(self) -> None:
         assert all(SERVING[role].max_batch_size >= MAX_LINES_PER_CALL for role in LINES)

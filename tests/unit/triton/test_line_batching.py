@@ -18,6 +18,7 @@ from tritonocr_backend.engines.fixed_shapes import (
     LINE_WIDTHS_PX,
     MAX_BATCH_WIDTH_PX,
     FixedBatches,
+    largest_batch,
     widened,
 )
 from tritonocr_backend.triton.line_batching import LineBatching
@@ -148,8 +149,8 @@ def test_a_line_is_padded_by_at_most_its_half_and_a_step(width: int) -> None:
     assert (wide[:, :, width:] == PADDING_BGR).all()
 
 
-@given(count=st.integers(1, 300), width=st.sampled_from(LINE_WIDTHS_PX))
-def test_batches_have_fixed_sizes_and_bounded_memory(count: int, width: int) -> None:
+@given(count=st.integers(1, 300), width=st.sampled_from(LINE_WIDTHS_PX), tensorrt=st.booleans())
+def test_batches_have_fixed_sizes_and_bounded_memory(count: int, width: int, tensorrt: bool) -> None:
     sizes: list[int] = []
 
     def call(image: NDArray[np.uint8]) -> list[NDArray[Any]]:
@@ -158,7 +159,10 @@ def test_batches_have_fixed_sizes_and_bounded_memory(count: int, width: int) -> 
 
     values = np.arange(count, dtype=np.uint16)
     image = np.broadcast_to(values[:, np.newaxis, np.newaxis], (count, 1, width))
-    (answer,) = FixedBatches(call, 1).infer(image)  # type: ignore[arg-type]  # more than 256 distinct values
+    largest = largest_batch(Role.TEXT_RECOGNITION, tensorrt=tensorrt)
+    # More than 256 distinct values.
+    (answer,) = FixedBatches(call, 1, largest).infer(image)  # type: ignore[arg-type]
     assert answer.tolist() == values.tolist()
     assert set(sizes) <= set(BATCH_SIZES)
     assert max(sizes) * width <= MAX_BATCH_WIDTH_PX
+    assert max(sizes) <= largest

@@ -14,7 +14,7 @@ from math import ceil
 import numpy as np
 
 from tritonocr_backend.core.arrays import Image
-from tritonocr_backend.core.contracts import LINE_HEIGHT_PX, MAX_WIDTH_PX, PADDING_BGR
+from tritonocr_backend.core.contracts import LINE_HEIGHT_PX, MAX_WIDTH_PX, PADDING_BGR, Role
 from tritonocr_backend.engines.batching import Outputs, joined
 
 LINE_WIDTHS_PX = (64, 96, 128, 192, 256, 320, 416, 544, 736, 1024, 1536, 2304, MAX_WIDTH_PX)
@@ -28,6 +28,14 @@ PAGE_STEP_PX = 128
 
 MAX_BATCH_WIDTH_PX = 64 * 1024
 """Largest sum of the widths of a batch. It bounds the memory of the class probabilities to 0.25 GB."""
+
+MAX_TENSORRT_LINES = 16
+"""Largest batch of lines for TensorRT, which reserves memory for this batch of the widest lines."""
+
+
+def largest_batch(role: Role, *, tensorrt: bool) -> int:
+    """Return the largest batch of a network for lines."""
+    return MAX_TENSORRT_LINES if tensorrt and role is Role.TEXT_RECOGNITION else BATCH_SIZES[-1]
 
 
 def widened(image: Image) -> Image:
@@ -89,17 +97,20 @@ class FixedBatches:
     Args:
         call: runs the network on uint8 [B, H, W, 3] and returns its outputs.
         streams: number of calls at the same time.
+        largest: largest batch of the network; one of the fixed sizes.
     """
 
     batch_sizes: Sequence[int] = ()
 
-    def __init__(self, call: Callable[[Image], Outputs], streams: int) -> None:
-        self._call = call
+    def __init__(
+        self, call: Callable[[Image], Outputs], streams: int, largest: int = BATCH_SIZES[-1]
+    ) -> None:
+        self._call, self._largest = call, largest
         self.streams = streams
 
     def infer(self, image: Image) -> Outputs:
         """See Engine.infer."""
-        return joined([self._infer(part) for part in _parts(image)])
+        return joined([self._infer(part) for part in _parts(image, self._largest)])
 
     def _infer(self, image: Image) -> Outputs:
         size = next(size for size in BATCH_SIZES if size >= len(image))
@@ -108,9 +119,9 @@ class FixedBatches:
         return [output[: len(image)] for output in self._call(filled)]
 
 
-def _parts(image: Image) -> Iterator[Image]:
-    """Split a batch so that each part is within the largest batch of its width."""
+def _parts(image: Image, largest: int) -> Iterator[Image]:
+    """Split a batch so that each part is within the largest batch of the network and of its width."""
     fitting = [size for size in BATCH_SIZES if size * image.shape[2] <= MAX_BATCH_WIDTH_PX]
-    most = max(fitting, default=BATCH_SIZES[0])
+    most = min(max(fitting, default=BATCH_SIZES[0]), largest)
     for start in range(0, len(image), most):
         yield image[start : start + most]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from tritonocr_backend.engines.base import (
     check_outputs,
     streams_of,
 )
+from tritonocr_backend.engines.fixed_shapes import largest_batch
 
 TENSORRT = "TensorrtExecutionProvider"
 PRECISIONS = ("auto", "f32", "f16")
@@ -43,7 +45,8 @@ class OnnxRuntimeEngine:
                 f"precision: got {options.precision!r}, expected f32, f16 or auto for ONNX Runtime"
             )
         session_options = onnxruntime.SessionOptions()
-        self.streams, self.batch_sizes = streams_of(network), ()
+        self.streams = streams_of(network)
+        self.batch_sizes = _tensorrt_batches(network) if options.tensorrt else ()
         session_options.intra_op_num_threads = options.threads // self.streams
         session_options.log_severity_level = 3
         providers = _providers(options)
@@ -62,6 +65,11 @@ class OnnxRuntimeEngine:
     def infer(self, image: Image) -> list[NDArray[Any]]:
         """See Engine.infer."""
         return [np.asarray(output) for output in self._session.run(self._outputs, {"image": image})]
+
+
+def _tensorrt_batches(network: Network) -> Sequence[int]:
+    """Return the batch sizes within the network's profile, in descending order."""
+    return range(largest_batch(network.role, tensorrt=True), 0, -1)
 
 
 def _providers(options: EngineOptions) -> list[tuple[str, dict[str, str]]]:

@@ -23,7 +23,7 @@ from tritonocr_backend.core.contracts import (
     Role,
 )
 from tritonocr_backend.core.devices import Device
-from tritonocr_backend.engines.fixed_shapes import BATCH_SIZES, LINE_WIDTHS_PX
+from tritonocr_backend.engines.fixed_shapes import BATCH_SIZES, LINE_WIDTHS_PX, largest_batch
 from tritonocr_backend.pipeline.text_crop import MIN_EXACT_WIDTH_PX
 from tritonocr_backend.repository.cpu_sharing import available_cores, share
 from tritonocr_backend.repository.serving_settings import GPU_BATCH_DELAY_US, ServingSettings
@@ -92,10 +92,10 @@ def tensorrt_profile(role: Role) -> ShapeProfile | None:
     """Return the image shapes of a role for TensorRT, or None if images of the role can have any size.
 
     Networks without a profile run on CUDA. ONNX Runtime uses only the first of several profiles, so one
-    profile covers all line widths.
+    profile covers all line widths, and its batch is small enough for the widest lines.
     """
     height, width = IMAGE_SIZES[role]
-    most = SERVING[role].max_batch_size
+    most = min(SERVING[role].max_batch_size, largest_batch(role, tensorrt=True))
     if height is None:
         return None
     widths = (width, width, width) if width else (WIDTH_STEP_PX, MIN_EXACT_WIDTH_PX, MAX_WIDTH_PX)
@@ -158,7 +158,10 @@ def _sorts_lines(role: Role, serving: ServingSettings) -> bool:
 
 
 def _max_batch_size(role: Role, serving: ServingSettings) -> int:
-    return MAX_UNSORTED_LINES if _sorts_lines(role, serving) else SERVING[role].max_batch_size
+    if _sorts_lines(role, serving):
+        return MAX_UNSORTED_LINES
+    largest = largest_batch(role, tensorrt=uses_tensorrt(role, serving))
+    return min(SERVING[role].max_batch_size, largest)
 
 
 def _ragged(role: Role, serving: ServingSettings) -> str:

@@ -18,7 +18,7 @@ from tritonocr_backend.core.contracts import IMAGE, IMAGE_SIZES, LINE_ROLES, MOD
 from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.engines.batching import Batcher, Outputs
-from tritonocr_backend.engines.fixed_shapes import FixedBatches, widened, without_added_columns
+from tritonocr_backend.engines.fixed_shapes import FixedBatches, largest_batch, widened, without_added_columns
 from tritonocr_backend.triton.errors import error_response, from_call_exception, from_response_error
 from tritonocr_backend.triton.metrics import InstanceMetrics
 from tritonocr_backend.triton.network import check_line_image
@@ -73,7 +73,8 @@ class LineBatching:
     def _run(self, network: NetworkKey, images: list[Image]) -> list[Outputs | Exception]:
         name, role = network
         if name not in self._batchers:
-            self._batchers[name] = Batcher(FixedBatches(partial(_call, name, role), CALLS_IN_FLIGHT))
+            largest = largest_batch(role, tensorrt=bool(self._repository.networks()[name].tensorrt_options))
+            self._batchers[name] = Batcher(FixedBatches(partial(_call, name, role), CALLS_IN_FLIGHT, largest))
         wide = [widened(image) for image in images]
         outcomes = self._batchers[name].infer(wide)
         widths = ((image.shape[2], padded.shape[2]) for image, padded in zip(images, wide, strict=True))
