@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 # Two ways to choose the recognition model; the choice of a call replaces the client's choice.
 _EITHER = {"lang": "text_recognition_model_name", "text_recognition_model_name": "lang"}
 
+SETTINGS_KEPT_S = 30.0
+"""Seconds after which the server's settings are requested again: `tritonocr reload` may change them."""
+
 
 class AsyncOCRClient:
     """OCRClient for asyncio, with the same methods as coroutines. Make it inside the event loop.
@@ -84,6 +87,7 @@ class AsyncOCRClient:
         self.model_name = model_name
         self._options = checked_options(options or {})
         self._server_settings: dict[str, Any] | None = None
+        self._settings_read_s = -math.inf
         self._has_answered = False
         self._answered_s = -math.inf
         self.retries = 0
@@ -100,10 +104,11 @@ class AsyncOCRClient:
         return time.monotonic() - self._answered_s < seconds
 
     async def settings(self) -> dict[str, Any]:
-        """Return the server's default of each option; the client requests them once."""
-        if self._server_settings is None:
+        """Return the server's default of each option; the client requests them at most twice a minute."""
+        if self._server_settings is None or time.monotonic() - self._settings_read_s > SETTINGS_KEPT_S:
             config = await self._transport.model_config(self.model_name)
             self._server_settings = settings_from_model_config(config)
+            self._settings_read_s = time.monotonic()
         return {**self._server_settings, **self._options}
 
     async def models(self) -> dict[str, list[str]]:

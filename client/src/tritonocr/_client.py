@@ -57,7 +57,7 @@ class OCRClient:
         return self._loop.run(self._client.health())
 
     def settings(self) -> dict[str, Any]:
-        """Return the server's default of each option; the client requests them once."""
+        """Return the server's default of each option; the client requests them at most twice a minute."""
         return self._loop.run(self._client.settings())
 
     def models(self) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -105,3 +106,22 @@ def test_a_gpu_is_known_by_its_device_file(tmp_path: Path, name: str) -> None:
 )
 def test_line_is_converted_to_json(line: str, expected: dict[str, str]) -> None:
     assert json.loads(to_json(line)) == expected
+
+
+@pytest.mark.parametrize(
+    ("log_format", "expected"),
+    [
+        ("text", b'[replica 2] a line\n[replica 2] {"a": 1}\n[replica 2] {x\n'),
+        ("json", None),
+    ],
+)
+def test_each_line_names_its_replica(log_format: Literal["text", "json"], expected: bytes | None) -> None:
+    target = io.BytesIO()
+    triton_log.relay(io.BytesIO(b'a line\n{"a": 1}\n{x\n'), target, log_format, "replica 2").join(5)
+    if expected is not None:
+        assert target.getvalue() == expected
+        return
+    first, second, third = target.getvalue().splitlines()
+    assert json.loads(first)["replica"] == "replica 2"
+    assert json.loads(second) == {"a": 1, "replica": "replica 2"}
+    assert third == b"{x"

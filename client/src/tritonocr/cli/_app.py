@@ -17,7 +17,7 @@ from ._errors import ExitCode, fail
 COMMAND_GROUP = "tritonocr.commands"
 
 # Commands of the server distribution; listed also if it is not installed, with a hint.
-SERVER_COMMANDS = ("config", "models", "perf-analyzer", "repository", "serve", "tune")
+SERVER_COMMANDS = ("config", "models", "perf-analyzer", "reload", "repository", "serve", "tune")
 
 # Options of the app itself. Any other option in the first place is PaddleX's spelling of `predict`.
 _APP_OPTIONS = ("-h", "--help", "--version", "--install-completion", "--show-completion")

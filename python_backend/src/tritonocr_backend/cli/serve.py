@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import socket
+import itertools
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, cast, get_args
 
 import typer
@@ -24,16 +21,21 @@ from tritonocr_backend.cli.options import (
     RecognitionInstances,
     load_pipeline,
 )
-from tritonocr_backend.cli.reporting import exit_on_error, fetch_tritonserver, progress_bar, say
+from tritonocr_backend.cli.reporting import exit_on_error, fetch_tritonserver, progress_bar
+from tritonocr_backend.cli.running import run, stop_on_signal
 from tritonocr_backend.core import logs
+from tritonocr_backend.core.errors import ServerError
 from tritonocr_backend.core.limits import LIMITS, parse_limits
 from tritonocr_backend.core.logs import LogFormat
 from tritonocr_backend.repository import serving_file
+from tritonocr_backend.repository.cpu_sharing import cores_of_each
+from tritonocr_backend.repository.pipeline_config import PipelineConfig
 from tritonocr_backend.repository.prepare import prepare_repository
 from tritonocr_backend.repository.serving_settings import AdapterModel, Engine, ServingSettings
-from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
-from tritonocr_backend.server.gateway_process import GatewayProcess
+from tritonocr_backend.server.embedded import ServerOptions
 from tritonocr_backend.server.ports import bound
+from tritonocr_backend.server.reload_socket import SCRATCH_PREFIX, Report
+from tritonocr_backend.server.replicas import Replicas, replica_options
 from tritonocr_backend.server.restrictions import ADMIN_KEY_VARIABLE, TlsFiles
 from tritonocr_backend.server.server_options import LogLevel
 
@@ -84,6 +86,14 @@ def serve(
     ] = False,
     ocr_instances: OcrInstances = None,
     recognition_instances: RecognitionInstances = None,
+    replicas: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Number of tritonservers, which share the cores; `tritonocr reload` restarts them one after "
+            "the other. Ports of the next replica: + 10.",
+        ),
+    ] = 1,
     http_host: Annotated[
         str | None,
         typer.Option(
@@ -161,7 +171,13 @@ def serve(
     tritonocr serve --model japan_PP-OCRv3_mobile_rec --ocr-instances 8
 
     tritonocr config > OCR.yaml; tritonocr serve --pipeline OCR.yaml --gateway
+
+    tritonocr serve --replicas 2 --gateway
     """
+    if model_control and replicas > 1:
+        raise typer.BadParameter(
+            "--model-control loads a model into one server; with --replicas, use `tritonocr reload` instead"
+        )
     if lazy and not model_control:
         raise typer.BadParameter("--lazy loads models while the server runs: it needs --model-control")
     tls = _tls(tls_certificate, tls_key, tls_client_ca)
@@ -183,26 +199,40 @@ def serve(
         tls=tls,
         admin_key=admin_key,
     )
-    with exit_on_error(), _stop_on_signal(), tempfile.TemporaryDirectory(prefix="tritonocr-") as name:
+    with exit_on_error(), stop_on_signal(), tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX) as name:
         scratch = Path(name)
         fetch_tritonserver()
         listeners = [bound("gateway_port", host, gateway_port)] if gateway else []
+        cores = cores_of_each(replicas)
+
+        def prepare(target: Path, config: PipelineConfig) -> Path:
+            return prepare_repository(
+                target,
+                config,
+                more_models=model or (),
+                serving=_serving(serving, device, stated, instances, adapter or (), cores),
+                exact=exact,
+                limits=parse_limits(limit or ()),
+                progress_of=progress_bar,
+            )
+
         config = load_pipeline(pipeline, preset)
-        directory = prepare_repository(
-            repository or scratch / "repository",
-            config,
-            more_models=model or (),
-            serving=_serving(serving, device, stated, instances, adapter or ()),
-            exact=exact,
-            limits=parse_limits(limit or ()),
-            progress_of=progress_bar,
-        )
+        directory = prepare(repository or scratch / "repository", config)
+        folders = (scratch / f"repository-{number}" for number in itertools.count(2))
+
+        def prepare_again(report: Report) -> Path:
+            if model_control:
+                raise ServerError(
+                    "the server was started with --model-control, and a reload would drop the models that "
+                    "`tritonocr models add` has added"
+                )
+            report("reading the settings and models")
+            return prepare(next(folders), load_pipeline(pipeline, preset))
+
         later = {*(model or ())} - {*config.networks.values()} if lazy else ()
         options = replace(options, unloaded_models=tuple(later))
-        with EmbeddedServer(directory, options, scratch) as server, contextlib.ExitStack() as beside:
-            rest = [beside.enter_context(_gateway(server, listener)) for listener in listeners]
-            say(_ready_line(server, rest, time.monotonic() - started_s))
-            server.wait()
+        servers = Replicas(directory, replica_options(options, replicas), scratch)
+        run(servers, listeners, prepare_again, scratch, started_s)
 
 
 def _serving(
@@ -211,6 +241,7 @@ def _serving(
     stated: Mapping[str, str],
     instances: Mapping[str, int | None],
     adapters: Sequence[str],
+    cores: int,
 ) -> ServingSettings:
     """Return the serving settings; values of the command line override values of the file."""
     settings = serving_file.read(file) if file else ServingSettings()
@@ -219,55 +250,14 @@ def _serving(
     return replace(
         settings,
         device=device,
+        cores=cores,
         instances={**settings.instances, **counts},
         adapters=cast(tuple[AdapterModel, ...], tuple(adapters)),
         **names,
     )
 
 
-def _ready_line(server: EmbeddedServer, rest: list[str], seconds: float) -> str:
-    addresses = [f"gRPC {server.grpc_url}", f"HTTP {server.http_url}", f"metrics {server.metrics_url}"]
-    addresses += [f"gateway {url}" for url in rest]
-    return f"TritonOCR is ready after {seconds:.1f} s: {', '.join(addresses)}. Ctrl-C stops it."
-
-
-@contextlib.contextmanager
-def _stop_on_signal() -> Iterator[None]:
-    """Leave quietly on Ctrl-C and SIGTERM, by way of every exit handler."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    earlier = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except KeyboardInterrupt:
-        say("TritonOCR has stopped.")
-    finally:
-        signal.signal(signal.SIGTERM, earlier)
-
-
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:
     if (certificate is None) != (key is None) or (client_ca and not certificate):
         raise typer.BadParameter("TLS needs both --tls-certificate and --tls-key")
     return TlsFiles(certificate, key, client_ca) if certificate and key else None
-
-
-@contextlib.contextmanager
-def _gateway(server: EmbeddedServer, listener: socket.socket) -> Iterator[str]:
-    """Run the gateway as a separate process that is restarted by itself, and yield its address."""
-    options, tls = server.options, server.options.tls
-    # Beside a gRPC port with TLS, whose certificate names the machine as others know it, HTTP is the way.
-    url = f"http://{server.http_url}" if tls else server.grpc_url
-    files = ["--tls-certificate", str(tls.certificate), "--tls-key", str(tls.key)] if tls else []
-    gateway = GatewayProcess(
-        listener,
-        ["--url", url, *files, "--log-format", options.log_format],
-        is_encrypted=tls is not None,
-        ready_timeout_s=options.ready_timeout_s,
-    )
-    try:
-        gateway.start()
-        yield gateway.url
-    finally:
-        gateway.stop()

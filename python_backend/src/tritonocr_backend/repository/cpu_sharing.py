@@ -14,6 +14,7 @@ from math import ceil
 from pathlib import Path
 
 from tritonocr_backend.core.contracts import CROP, LINE_ROLES, Role
+from tritonocr_backend.core.errors import ServerError
 
 MAX_STREAMS = 16
 THREADS_A_PAGE = 4
@@ -42,6 +43,21 @@ def available_cores() -> int:
         quota, period = map(int, _CGROUP_LIMIT.read_text().split())
         cores = min(cores, ceil(quota / period))
     return max(1, cores)
+
+
+def cores_of_each(replicas: int) -> int:
+    """Return the number of cores per replica, when several servers share this machine's cores.
+
+    Raises:
+        ServerError: there are fewer cores than replicas.
+    """
+    cores = available_cores()
+    if cores < replicas:
+        raise ServerError(
+            f"--replicas is {replicas}, but this machine has {cores} usable CPU cores; "
+            "expected at most one replica per core"
+        )
+    return cores // replicas
 
 
 def share(role: Role, cores: int, instances: int | None = None) -> Share:

@@ -13,8 +13,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +26,7 @@ from tritonocr_backend.server.installation import (
     link_backends,
     server_environment,
 )
-from tritonocr_backend.server.page_probe import reads_a_page
+from tritonocr_backend.server.page_probe import is_ready, reads_a_page
 from tritonocr_backend.server.parent_watch import watch
 from tritonocr_backend.server.ports import free_ports
 from tritonocr_backend.server.server_options import Ports, ServerOptions, arguments
@@ -56,7 +54,7 @@ class EmbeddedServer:
     tritonserver at the end of the block.
 
     Args:
-        repository: model repository.
+        repository: model repository; another one is used from the next `start`.
         options: options of tritonserver; None uses the defaults.
         scratch: temporary folder of the caller. The watchdog removes the folder if this process is killed.
 
@@ -67,7 +65,7 @@ class EmbeddedServer:
     def __init__(
         self, repository: Path, options: ServerOptions | None = None, scratch: Path | None = None
     ) -> None:
-        self._repository, self._scratch = repository, scratch
+        self.repository, self._scratch = repository, scratch
         self.options = options or ServerOptions()
         plain, grpc = self.options.plain_host, self.options.host
         wanted = {
@@ -134,7 +132,7 @@ class EmbeddedServer:
                 not load, or the models are not ready within `ready_timeout_s`.
         """
         installation = find_installation()
-        shared_memory.check_room(self._repository)
+        shared_memory.check_room(self.repository)
         self._stopping.clear()
         self._directory = Path(tempfile.mkdtemp(prefix="tritonocr-"))
         self._shared_memory = shared_memory.claim()
@@ -147,7 +145,12 @@ class EmbeddedServer:
             self.stop()
             raise
         self._supervisor = Supervisor(
-            lambda: self.pid, self._restart, self._stopping, self._watch_folder, self._http_address
+            lambda: self.pid,
+            self._restart,
+            self._stopping,
+            self._watch_folder,
+            self._http_address,
+            self.options.name or "the server",
         )
 
     def stop(self) -> None:
@@ -163,15 +166,15 @@ class EmbeddedServer:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
 
-    def wait(self) -> None:
-        """Wait until tritonserver is stopped.
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Wait until tritonserver is stopped, or for `timeout_s` seconds.
 
         Raises:
             ServerError: tritonserver is not running, or a process died and the restart failed.
         """
         if self._supervisor is None:
             raise ServerError("tritonserver is not running")
-        self._supervisor.join()
+        self._supervisor.join(timeout_s)
 
     def _begin(self) -> None:
         """Launch tritonserver and wait until every model is ready."""
@@ -255,19 +258,21 @@ class EmbeddedServer:
                 pass_fds=[self._shared_memory.lock],
             )
         if output := process.stdout or process.stderr:
-            self._log_relay = triton_log.relay(output, sys.stderr.buffer, self.options.log_format)
+            self._log_relay = triton_log.relay(
+                output, sys.stderr.buffer, self.options.log_format, self.options.name
+            )
         return process
 
     def _arguments(self) -> list[str]:
         assert self._backends is not None
         assert self._shared_memory is not None
         ports = Ports(self.http_port, self.grpc_port, self.metrics_port)
-        return arguments(self.options, self._repository, ports, self._backends, self._shared_memory.prefix)
+        return arguments(self.options, self.repository, ports, self._backends, self._shared_memory.prefix)
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + self.options.ready_timeout_s
-        while not _is_ready(self.http_url):
+        while not is_ready(self.http_url):
             if self._process.poll() is not None:
                 raise ServerError(f"tritonserver exited during startup.{self._log_tail()}")
             if self._stopping.is_set():
@@ -286,11 +291,3 @@ class EmbeddedServer:
         lines = self.options.log_file.read_text(errors="replace").splitlines()
         errors = [line for line in lines if re.match(r"E\d{4} |error: ", line)]
         return "\n".join([" Errors in its log:", *(errors or lines)[-LOG_TAIL_LINES:]])
-
-
-def _is_ready(http_url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://{http_url}/v2/health/ready", timeout=5) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False

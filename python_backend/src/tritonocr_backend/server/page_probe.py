@@ -7,6 +7,8 @@ import http.client
 import json
 import threading
 import time
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Callable
 
@@ -48,6 +50,15 @@ class PageProbe:
                 self.fault = "tritonserver does not answer"
             elif silent == 0 and self._idle_s() > QUIET_S and not reads_a_page(self._address, PAGE_TIMEOUT_S):
                 self.fault = f"the server did not read a small page within {PAGE_TIMEOUT_S:g} s"
+
+
+def is_ready(http_url: str) -> bool:
+    """Return whether all models of the server at an HTTP endpoint, `host:port`, are loaded."""
+    try:
+        with urllib.request.urlopen(f"http://{http_url}/v2/health/ready", timeout=5) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
 
 
 def reads_a_page(address: tuple[str, int], timeout_s: float) -> bool:

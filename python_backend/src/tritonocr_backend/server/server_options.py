@@ -38,6 +38,7 @@ class ServerOptions:
     """Options of tritonserver.
 
     Attributes:
+        name: name of the server in log lines; "" for the only server.
         host: address of the gRPC port, and of the other ports unless `http_host` states another.
         http_host: address of the HTTP and metrics ports. None uses `host` without TLS and loopback with TLS,
             because Triton's HTTP endpoint has no TLS and would expose the server in clear text.
@@ -59,6 +60,7 @@ class ServerOptions:
         extra_arguments: further arguments of tritonserver, passed on unchanged.
     """
 
+    name: str = ""
     host: str = LOOPBACK
     http_host: str | None = None
     http_port: int = 0

@@ -130,6 +130,7 @@ class Supervisor:
         stopping: event that is set when the server stops.
         watch_folder: folder with the heartbeats of the processes.
         http_address: host and port of tritonserver's HTTP endpoint.
+        name: name of the server in log lines.
     """
 
     def __init__(
@@ -139,29 +140,30 @@ class Supervisor:
         stopping: threading.Event,
         watch_folder: Path,
         http_address: tuple[str, int],
+        name: str = "the server",
     ) -> None:
-        self._pid, self._restart, self._stopping = pid, restart, stopping
+        self._pid, self._restart, self._stopping, self._name = pid, restart, stopping, name
         self._watch_folder, self._http_address = watch_folder, http_address
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="tritonocr-supervisor", daemon=True)
         self._thread.start()
 
-    def join(self) -> None:
-        """Wait until the server stops or a restart fails.
+    def join(self, timeout_s: float | None = None) -> None:
+        """Wait until the server stops or a restart fails, or for `timeout_s` seconds.
 
         Raises:
             ServerError: a restart failed; the message contains the reason.
         """
-        self._thread.join()
-        if self._failure is not None:
+        self._thread.join(timeout_s)
+        if not self._thread.is_alive() and self._failure is not None:
             raise ServerError(f"the server could not be restarted: {self._failure}")
 
     def _run(self) -> None:
         while fault := self._next_fault():
-            _log.warning("%s; restarting the server", fault.what)
+            _log.warning("%s; restarting %s", fault.what, self._name)
             if not self._is_restarted(fault):
                 return
-            _log.warning("the server is ready again")
+            _log.warning("%s is ready again", self._name)
 
     def _is_restarted(self, fault: Fault) -> bool:
         """Restart the server. The cause of a failure may pass, such as full shared memory: try again."""
@@ -176,7 +178,9 @@ class Supervisor:
                 self._failure = None
                 return True
             if pause_s is not None:
-                _log.warning("the restart failed and is repeated in %g s: %s", pause_s, self._failure)
+                _log.warning(
+                    "the restart of %s failed and is repeated in %g s: %s", self._name, pause_s, self._failure
+                )
                 self._stopping.wait(pause_s)
         return False
 

@@ -37,10 +37,16 @@ def to_json(line: str) -> str:
     return json.dumps({**record, "source": match["source"], "message": _unquoted(match["message"])})
 
 
-def relay(lines: IO[bytes], target: BinaryIO, log_format: LogFormat) -> threading.Thread:
+def relay(lines: IO[bytes], target: BinaryIO, log_format: LogFormat, name: str = "") -> threading.Thread:
     """Start a thread that writes each line of tritonserver to `target` at once, and return the thread.
 
     The thread reads to the end also when nobody reads `target` any more: tritonserver would wait for it.
+
+    Args:
+        lines: output of tritonserver.
+        target: where the lines are written.
+        log_format: text or json.
+        name: name of the server, which each line then contains; "" for the only server.
     """
     has_gpu = has_nvidia_gpu()
 
@@ -50,7 +56,7 @@ def relay(lines: IO[bytes], target: BinaryIO, log_format: LogFormat) -> threadin
                 if not has_gpu and _NO_GPU.search(line):
                     continue
                 with contextlib.suppress(OSError):
-                    target.write(_json_line(line) if log_format == "json" else line)
+                    target.write(_json_line(line, name) if log_format == "json" else _text_line(line, name))
                     target.flush()
 
     thread = threading.Thread(target=write, name="tritonserver's log", daemon=True)
@@ -58,8 +64,16 @@ def relay(lines: IO[bytes], target: BinaryIO, log_format: LogFormat) -> threadin
     return thread
 
 
-def _json_line(line: bytes) -> bytes:
-    return to_json(line.decode(errors="replace").rstrip("\n")).encode(errors="backslashreplace") + b"\n"
+def _text_line(line: bytes, name: str) -> bytes:
+    return f"[{name}] ".encode() + line if name else line
+
+
+def _json_line(line: bytes, name: str) -> bytes:
+    text = to_json(line.decode(errors="replace").rstrip("\n"))
+    if name:
+        with contextlib.suppress(ValueError):  # a line in braces that is not JSON
+            text = json.dumps({**json.loads(text), "replica": name})
+    return text.encode(errors="backslashreplace") + b"\n"
 
 
 def has_nvidia_gpu(devices: Path = Path("/dev")) -> bool:
