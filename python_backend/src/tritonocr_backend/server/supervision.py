@@ -27,10 +27,11 @@ from tritonocr_common.restarts import RestartReason
 
 CHECK_INTERVAL_S = 1.0
 CHECKS_PER_LISTING = 10
+"""Checks per listing of the child processes; a listing reads the data of every process of the machine."""
 SILENT_S = 5.0
 """Seconds until the supervisor restarts for a process that Triton calls unhealthy and that has not ended."""
 RESTART_PAUSES_S = (1.0, 2.0, 4.0, 8.0)
-"""Checks per listing of the child processes; a listing reads the data of every process of the machine."""
+"""Pauses in seconds before a failed restart is repeated."""
 
 _log = logging.getLogger(__name__)
 
