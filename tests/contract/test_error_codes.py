@@ -5,10 +5,18 @@ from collections.abc import Iterator
 import pb_utils_stand_in
 import pytest
 
+from tritonocr._exceptions import error_from_status
 from tritonocr_backend.core import errors
 from tritonocr_backend.core.errors import ServerError, StageError, TritonOcrError
 from tritonocr_backend.triton.errors import CODES, error_response
 from tritonocr_common.error_reasons import append_reason, split_reason
+
+GRPC_NAMES = {
+    pb_utils_stand_in.TritonError.INVALID_ARG: "StatusCode.INVALID_ARGUMENT",
+    pb_utils_stand_in.TritonError.UNAVAILABLE: "StatusCode.UNAVAILABLE",
+    pb_utils_stand_in.TritonError.CANCELLED: "StatusCode.CANCELLED",
+    pb_utils_stand_in.TritonError.INTERNAL: "StatusCode.INTERNAL",
+}
 
 
 def below(error_class: type[Exception]) -> Iterator[type[Exception]]:
@@ -43,6 +51,16 @@ def test_each_gets_its_code_and_keeps_its_sentence_and_reason(error_class: type[
     assert reason in (ours.reason, None)
     if reason is None:  # Triton's code states the reason
         assert {type(other) for other in ours_of(code)} <= {error_class, StageError, ServerError}
+
+
+@pytest.mark.parametrize("error_class", OURS, ids=lambda c: c.__name__)
+def test_an_error_of_a_stream_always_states_its_reason(error_class: type[TritonOcrError]) -> None:
+    """Triton transfers no code in a stream; the client selects the same class as by code and reason."""
+    ours = error_class("what, got, expected")
+    alone, streamed = (error_response(ours, is_streamed=is_streamed).error() for is_streamed in (False, True))
+    assert split_reason(streamed.message()) == ("what, got, expected", ours.reason)
+    by_code = error_from_status(GRPC_NAMES[alone.code()], alone.message())
+    assert type(error_from_status(None, streamed.message())) is type(by_code)
 
 
 def ours_of(code: str) -> Iterator[TritonOcrError]:

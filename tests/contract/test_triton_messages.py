@@ -17,6 +17,7 @@ TRITON = (
     *triton_messages.STOPPING,
     triton_messages.SHARED_MEMORY_FULL,
     triton_messages.PROCESS_DIED,
+    triton_messages.UNKNOWN_MODEL,
     triton_messages.MODEL_CONTROL_OFF,
     *triton_messages.ADMIN_KEY_REQUIRED,
 )

@@ -23,7 +23,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tritonocr_common.error_reasons import Reason, split_reason
-from tritonocr_common.triton_messages import is_overload, is_process_dead, is_refused, is_stopping
+from tritonocr_common.triton_messages import (
+    is_overload,
+    is_process_dead,
+    is_refused,
+    is_stopping,
+    is_unknown_model,
+)
 
 
 class TritonOCRError(Exception):
@@ -148,12 +154,19 @@ ERROR_BY_STATUS: dict[str, type[TritonOCRError]] = {
     "504": DeadlineExceededError,
 }
 
-# A reason that the `ocr` model states is more exact than the status.
+# A reason that the `ocr` model states is more exact than the status, which errors of a stream do not have.
 _ERROR_BY_REASON: Mapping[Reason | None, type[TritonOCRError]] = {
+    "invalid_request": InvalidInputError,
     "invalid_option": InvalidOptionError,
+    "unreadable": InvalidInputError,
+    "protected": InvalidInputError,
+    "too_large": InvalidInputError,
+    "quarantined": InvalidInputError,
     "overloaded": OverloadedError,
     "shared_memory_full": OverloadedError,
     "stopping": ServerUnavailableError,
+    "cancelled": RequestCancelledError,
+    "internal": ServerError,
 }
 
 
@@ -161,7 +174,7 @@ def error_from_status(status: str | None, message: str) -> TritonOCRError:
     """Return the exception for a gRPC status (`StatusCode.X`) or an HTTP status (`"400"`).
 
     Args:
-        status: the status that tritonclient reports; None if it reports none, which is a ServerError.
+        status: the status of the response; None in a stream, where the reason or Triton's text decides.
         message: the server's message.
     """
     sentence, reason = split_reason(message)
@@ -172,8 +185,10 @@ def error_from_status(status: str | None, message: str) -> TritonOCRError:
     kind = _ERROR_BY_REASON.get(reason) or ERROR_BY_STATUS.get(status or "", ServerError)
     if reason is None and issubclass(kind, ServerError) and is_stopping(message):
         kind = ServerUnavailableError
-    elif reason is None and kind is ServerUnavailableError and is_overload(message):
+    elif reason is None and (kind is ServerUnavailableError or status is None) and is_overload(message):
         kind = OverloadedError
+    elif reason is None and status is None and is_unknown_model(message):
+        kind = ModelNotFoundError
     error = kind(sentence)
     if isinstance(error, OverloadedError):
         error.is_memory_full = reason == "shared_memory_full"

@@ -2,7 +2,8 @@
 
 Triton transfers an error as a status and a message, and several reasons share a status. The `ocr` model
 therefore appends the reason to the message: `max_pages: got 0, expected 1 to 100000 [invalid_option]`. The
-client removes the reason from the message and selects the exception class by the reason.
+errors of a stream have no status: `ocr_stream` always appends the reason. The client removes the reason from
+the message and selects the exception class by the reason.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ _STATED_BY_STATUS: Final[frozenset[Reason]] = frozenset({"invalid_request", "can
 _ENDS_WITH_REASON = re.compile(rf"(.*) \[({'|'.join(get_args(Reason))})\]", re.DOTALL)
 
 
-def append_reason(message: str, reason: Reason) -> str:
+def append_reason(message: str, reason: Reason, *, has_status: bool = True) -> str:
     """Return the message with its reason, or the same message if Triton's status states the reason."""
-    return message if reason in _STATED_BY_STATUS else f"{message} [{reason}]"
+    return message if has_status and reason in _STATED_BY_STATUS else f"{message} [{reason}]"
 
 
 def split_reason(message: str) -> tuple[str, Reason | None]:

@@ -24,6 +24,9 @@ PROCESS_DIED: Final = "' is not healthy."
 REFUSED: Final = ("Connection refused", "Connect call failed")
 """The operating system's and asyncio's texts: no process listens on the port."""
 
+UNKNOWN_MODEL: Final = "Request for unknown model"
+"""NOT_FOUND; an error of a stream has no status."""
+
 MODEL_CONTROL_OFF: Final = "explicit model load / unload is not allowed"
 """UNAVAILABLE, as for a server that does not answer."""
 
@@ -55,6 +58,11 @@ def is_shared_memory_full(message: str) -> bool:
 def is_process_dead(message: str) -> bool:
     """Return whether the process of a model died while it had the request."""
     return _contains(message, PROCESS_DIED)
+
+
+def is_unknown_model(message: str) -> bool:
+    """Return whether the server has no model of the requested name."""
+    return _contains(message, UNKNOWN_MODEL)
 
 
 def is_refused(message: str) -> bool:

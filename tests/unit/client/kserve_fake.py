@@ -21,6 +21,7 @@ from tritonocr._options import DEFAULTS
 from tritonocr._transport.decoding import decode_response
 from tritonocr._transport.output_tensors import NUMPY_DTYPES, OUTPUTS
 from tritonocr._transport.protocol import encode_request
+from tritonocr_common.error_reasons import append_reason, split_reason
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -160,7 +161,12 @@ class FakeServicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
                         _add_output(response.infer_response, output.name, answered[output.name])
                     yield response
             except RefusalError as refusal:
-                context.abort(refusal.code, str(refusal))
+                if refusal.code is not grpc.StatusCode.INVALID_ARGUMENT:
+                    context.abort(refusal.code, str(refusal))
+                # An error of the model itself: in a stream, Triton sends a message without a status.
+                sentence, reason = split_reason(str(refusal))
+                message = append_reason(sentence, reason or "invalid_request", has_status=False)
+                yield service_pb2.ModelStreamInferResponse(error_message=message)
 
     def pages(self, inputs: dict[str, Any]) -> Iterator[Tensors]:
         """What `ocr_stream` answers."""

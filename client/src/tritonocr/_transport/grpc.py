@@ -40,8 +40,6 @@ _CHANNEL_OPTIONS = {
     "grpc.max_reconnect_backoff_ms": 2000,
     "grpc.min_reconnect_backoff_ms": 5000,  # time limit for a connection attempt
 }
-# Without this header Triton sends the errors of a stream as messages, which have no status.
-_STATUS_IN_STREAMS = ("triton_grpc_error", "true")
 # gRPC's deadline normally ends a call; this margin later, our timer ends a call that gRPC does not end.
 _GRACE_S = 1.0
 
@@ -86,11 +84,13 @@ class GrpcTransport:
                 yield named_tensors(InferResult(answer), request)
                 return
             # gRPC's own deadline would also count the time in which the caller works on a page.
-            metadata.append(_STATUS_IN_STREAMS)
             call = self._stream_infer(iter([message]), metadata=metadata)
             allowance = Allowance(timeout_s)
             try:
                 while (answer := await _next_of(call, allowance)) is not grpc.aio.EOF:
+                    # The header triton_grpc_error would give errors a status. It can crash Triton 2.51.
+                    if answer.error_message:
+                        raise _from_answer(None, answer.error_message, self._url, timeout_s)
                     yield named_tensors(InferResult(answer.infer_response), request)
             finally:
                 call.cancel()
@@ -151,8 +151,11 @@ def _channel(address: Address, tls: TLS | None) -> grpc.aio.Channel:
 
 
 def _translated(error: grpc.RpcError, url: str, timeout_s: float | None) -> Exception:
-    details = error.details() or "the server gave no reason"
-    translated = error_from_status(str(error.code()), details)
+    return _from_answer(str(error.code()), error.details() or "the server gave no reason", url, timeout_s)
+
+
+def _from_answer(status: str | None, details: str, url: str, timeout_s: float | None) -> Exception:
+    translated = error_from_status(status, details)
     if isinstance(translated, DeadlineExceededError):
         return deadline_exceeded(url, timeout_s)
     if type(translated) is not ServerUnavailableError or translated.may_have_begun:

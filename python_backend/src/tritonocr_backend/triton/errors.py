@@ -35,16 +35,19 @@ CODES = {
 _log = logging.getLogger(__name__)
 
 
-def error_response(error: Exception, request_id: str = "") -> pb_utils.InferenceResponse:
+def error_response(
+    error: Exception, request_id: str = "", *, is_streamed: bool = False
+) -> pb_utils.InferenceResponse:
     """Return the response to a failed request; unexpected errors do not reveal internals to the client.
 
     Args:
         error: why the request failed.
         request_id: the name of the request in the log.
+        is_streamed: whether the response belongs to a stream, which transfers no status.
     """
     for error_class, code in CODES.items():
         if isinstance(error, error_class):
-            return _failed(append_reason(str(error), reason_of(error)), code)
+            return _failed(append_reason(str(error), reason_of(error), has_status=not is_streamed), code)
     # A client chose the id, which goes into a log line.
     shown = request_id if request_id.isprintable() else repr(request_id)
     named = f" under request id {shown}" if request_id else ""

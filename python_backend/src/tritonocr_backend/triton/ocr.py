@@ -250,9 +250,10 @@ class OcrStream(Ocr):
                         async for page in pages:
                             sender.send(self._response([page], request, triton_request, record))
         except Exception as error:  # becomes the response to this request
-            # The error and the final flag go in one message: a gRPC client may ask for the stream to end with
-            # its first error, and Triton 2.51 crashes on anything that is sent after that.
-            sender.send(_failure(error, record), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            # The error and the final flag go in one message. With the header triton_grpc_error, a client asks
+            # for the stream to end with its first error, and Triton 2.51 crashes on what is sent after that.
+            failure = _failure(error, record, is_streamed=True)
+            sender.send(failure, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
             return
         finally:
             self._reporter.answered(record)
@@ -285,9 +286,11 @@ def _new_record(triton_request: pb_utils.InferenceRequest) -> FileRecord:
     return FileRecord(triton_request.request_id())
 
 
-def _failure(error: Exception, record: FileRecord) -> pb_utils.InferenceResponse:
+def _failure(
+    error: Exception, record: FileRecord, *, is_streamed: bool = False
+) -> pb_utils.InferenceResponse:
     record.reason = reason_of(error)
-    return error_response(error, record.request_id)
+    return error_response(error, record.request_id, is_streamed=is_streamed)
 
 
 async def _gather(responses: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
