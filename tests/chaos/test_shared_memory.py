@@ -80,7 +80,7 @@ def test_a_page_that_does_not_fit_is_refused_and_the_next_is_read(
     )
     assert run.returncode == 0, run.stderr
     said = dict(line.split(" ", 1) for line in run.stdout.splitlines())
-    assert "/dev/shm has 112 MiB free; large pages" in run.stderr
+    assert "/dev/shm has only 112 MiB free, so requests with large pages" in run.stderr
     assert said["before"] == said["after"] == said["emptied"] == "None"
     for name in ("large", "filled"):
         assert said[name].startswith("OverloadedError("), said[name]
