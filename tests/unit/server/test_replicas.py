@@ -47,6 +47,7 @@ class FakeServer:
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeServer]:
     FakeServer.events, FakeServer.ready = [], set()
     monkeypatch.setattr(replicas, "EmbeddedServer", FakeServer)
+    monkeypatch.setattr(replicas, "NOTICE_S", 0.0)
     monkeypatch.setattr(replicas, "is_ready", lambda url: url in FakeServer.ready)
     return FakeServer
 

@@ -19,6 +19,9 @@ from tritonocr_backend.server.page_probe import is_ready
 
 PORT_STEP = 10
 """Distance between the ports of neighbouring replicas."""
+NOTICE_S = 5.0
+"""Pause in seconds before the next replica stops: clients check a server that was down every 2 s, and gRPC
+pauses up to 2 s between connections. If the next one stopped at once, they would find no server."""
 _LAST_PORT = 65535
 _POLL_S = 0.2
 
@@ -144,6 +147,8 @@ class Replicas:
         used = {server.repository for server in self.servers}
         for server in self.servers:
             name = server.options.name or "the server"
+            if server is not self.servers[0]:
+                time.sleep(NOTICE_S)
             self._wait_for_another(server)
             report(f"{name} stops after its requests in flight" + self._gap())
             self._exchange(server, repository)
