@@ -397,7 +397,7 @@ def test_the_gateway_outlives_the_server(server: EmbeddedServer, corpus: Path) -
     """Triton stops and starts again; the gateway stays up, reports it, and continues."""
     with (
         Line(server.grpc_port) as line,
-        running(create_app(Settings(url=f"127.0.0.1:{line.port}", restart_wait_s=2))) as url,
+        running(create_app(Settings(url=f"127.0.0.1:{line.port}", restart_wait_s=4))) as url,
         httpx.Client(base_url=url, timeout=60) as client,
     ):
         assert CASES["valid_png"].send(client, corpus).status_code == 200

@@ -1,9 +1,11 @@
 """Retries of requests while a server restarts or is overloaded."""
 
 import asyncio
+import itertools
 import json
+import time
 from collections.abc import AsyncGenerator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -185,6 +187,31 @@ def test_a_retry_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     assert [record.getMessage() for record in caplog.records] == [
         f"{BROKEN}; the request is sent again until its time limit"
     ]
+
+
+def test_a_server_that_listens_again_is_found_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a long outage, gRPC's pauses between connection attempts are shorter than our own pauses."""
+    monkeypatch.undo()
+    attempts_s: list[float] = []
+
+    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        attempts_s.append(time.monotonic())
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(refuse, "127.0.0.1")
+        host, port = server.sockets[0].getsockname()
+        async with server, AsyncOCRClient(f"{host}:{port}", timeout_s=60) as client:
+            reading = asyncio.create_task(client.ocr(b"a", retry=True))
+            while len(attempts_s) < 9 and not reading.done():
+                await asyncio.sleep(0.01)
+            reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await reading
+
+    asyncio.run(run())
+    latest = [after - before for before, after in itertools.pairwise(attempts_s[-4:])]
+    assert min(latest) < retrying.LONGEST_PAUSE_S / 2
 
 
 def test_pauses_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:

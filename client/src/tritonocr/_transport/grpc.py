@@ -1,6 +1,6 @@
 """gRPC: KServe's service with tritonclient's generated code, over a channel with our own options.
 
-tritonclient's own clients cannot set the time until a lost connection is tried again: up to two minutes.
+tritonclient's own clients cannot set the pause between connection attempts, which is up to two minutes.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ from .tls import TLS
 _CHANNEL_OPTIONS = {
     "grpc.max_send_message_length": -1,  # no limit but gRPC's own of 2 GiB
     "grpc.max_receive_message_length": -1,
-    # Reconnect to a restarted server within seconds; gRPC's default is up to two minutes.
+    # gRPC's own pause between connection attempts; its default is up to two minutes. A request that arrives
+    # in a pause fails with the error of the last attempt, even if the server listens again. Therefore, the
+    # pause is shorter than the pauses between our retries.
     "grpc.initial_reconnect_backoff_ms": 200,
-    "grpc.max_reconnect_backoff_ms": 2000,
+    "grpc.max_reconnect_backoff_ms": 500,
     "grpc.min_reconnect_backoff_ms": 5000,  # time limit for a connection attempt
 }
 # gRPC's deadline normally ends a call; this margin later, our timer ends a call that gRPC does not end.
