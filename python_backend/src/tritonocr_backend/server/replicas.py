@@ -20,8 +20,8 @@ from tritonocr_backend.server.page_probe import is_ready
 PORT_STEP = 10
 """Distance between the ports of neighbouring replicas."""
 NOTICE_S = 5.0
-"""Pause in seconds before the next replica stops: clients check a server that was down every 2 s, and gRPC
-pauses up to 2 s between connections. If the next one stopped at once, they would find no server."""
+"""Pause in seconds before the next replica stops: clients check a server that was down every 2 s. If the next
+one stopped at once, they would find no server."""
 _LAST_PORT = 65535
 _POLL_S = 0.2
 
