@@ -13,6 +13,7 @@ from faults import PLAIN, demo_file, lines, until
 
 from tritonocr import InvalidInputError, OCRClient, demo_page
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
+from tritonocr_backend.server.replicas import Replicas, replica_options
 
 HANG_LIMIT_S = 5.0
 POISON = """
@@ -67,6 +68,31 @@ def test_a_file_that_kills_processes_is_rejected_and_harms_no_other(
         assert lines(client.ocr(page, **PLAIN))
         assert server.pid == before
     happened(f"rejected after {rejected_s:.1f} s: {caught.value}; 6 other files were read")
+
+
+def test_replicas_share_what_they_know_of_a_file(tmp_path: Path, happened: Callable[[str], None]) -> None:
+    page, poison = demo_file(), demo_file() + b"poison"
+    repository = written(tmp_path)
+    (repository / "ocr" / "1" / "model.py").write_text(POISON.format(size=len(poison)))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    options = replica_options(ServerOptions(log_file=tmp_path / "server.log"), 2)
+    with (
+        Replicas(repository, options, scratch) as replicas,
+        OCRClient([server.grpc_url for server in replicas.servers], timeout_s=200) as client,
+    ):
+        began_s = time.monotonic()
+        innocent = [client.submit(page, retry=True, **PLAIN) for _ in range(6)]
+        with pytest.raises(InvalidInputError, match="died 2 times while they read this file"):
+            client.ocr(poison, retry=True, **PLAIN)
+        rejected_s = time.monotonic() - began_s
+        texts = [[text for text, _ in lines(future.result())] for future in innocent]
+        deaths = sum(sum(server._restarts.values()) for server in replicas.servers)
+    happened(
+        f"rejected after {rejected_s:.1f} s and {deaths} restarts of two replicas; 6 other files were read"
+    )
+    assert texts == texts[:1] * 6
+    assert deaths == 2
 
 
 def test_a_process_that_never_returns_is_restarted(

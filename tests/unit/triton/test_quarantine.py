@@ -143,6 +143,32 @@ def test_suspects_are_read_one_at_a_time(folder: Path) -> None:
     assert began.is_set()
 
 
+def test_replicas_share_the_table(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of each replica dies: both replicas reject the file, also in processes that run already."""
+    (folder / "shared").mkdir()
+    replicas = [folder / "replica 1", folder / "replica 2"]
+    for replica in replicas:
+        replica.mkdir()
+        (replica / quarantine.SHARED_FOLDER).symlink_to(folder / "shared")
+    running = []
+    for replica in replicas:
+        monkeypatch.setenv(environment.WATCH_FOLDER, str(replica))
+        running.append(ReadingJournal())
+        dies(file(b"poison"), file(b"innocent"))
+    assert accuse(replicas[0], []) == []
+    with running[1].reading(content_digest(file(b"innocent"))):
+        pass
+    assert len(accuse(replicas[1], [])) == 1
+    for journal in running:
+        with journal.reading(content_digest(file(b"innocent"))):
+            pass
+        with (
+            pytest.raises(InvalidInputError, match="died 2 times"),
+            journal.reading(content_digest(file(b"poison"))),
+        ):
+            pass
+
+
 def test_entries_are_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quarantine, "MAX_ENTRIES", 3)
     for number in range(5):

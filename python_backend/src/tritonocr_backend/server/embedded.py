@@ -33,7 +33,7 @@ from tritonocr_backend.server.server_options import Ports, ServerOptions, argume
 from tritonocr_backend.server.supervision import Fault, Supervisor
 from tritonocr_backend.triton import drain_gate
 from tritonocr_backend.triton.heartbeat import forget_beats
-from tritonocr_backend.triton.quarantine import accuse
+from tritonocr_backend.triton.quarantine import SHARED_FOLDER, accuse
 from tritonocr_common import environment
 from tritonocr_common.restarts import RestartReason, restart_variables
 
@@ -57,6 +57,7 @@ class EmbeddedServer:
         repository: model repository; another one is used from the next `start`.
         options: options of tritonserver; None uses the defaults.
         scratch: temporary folder of the caller. The watchdog removes the folder if this process is killed.
+            Servers with the same folder share the quarantine.
 
     Raises:
         ServerError: a port is in use, or this process has no permission to use the port.
@@ -139,7 +140,7 @@ class EmbeddedServer:
         try:
             self._backends = link_backends(installation, self._directory / "backends")
             self._drain_file.touch()
-            self._watch_folder.mkdir()
+            self._make_watch_folder()
             self._begin()
         except BaseException:
             self.stop()
@@ -218,6 +219,14 @@ class EmbeddedServer:
     def _watch_folder(self) -> Path:
         assert self._directory is not None
         return self._directory / "watch"
+
+    def _make_watch_folder(self) -> None:
+        """Make the folder; the servers of one owner have the same scratch folder and share the quarantine."""
+        self._watch_folder.mkdir()
+        if self._scratch is not None:
+            shared = self._scratch / SHARED_FOLDER
+            shared.mkdir(exist_ok=True)
+            (self._watch_folder / SHARED_FOLDER).symlink_to(shared)
 
     @property
     def _http_address(self) -> tuple[str, int]:

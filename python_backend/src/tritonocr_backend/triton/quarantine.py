@@ -3,7 +3,8 @@
 Each process of `ocr` records the files that it reads, by their hash, in a folder of the supervisor. When a
 process dies, the supervisor suspects the files that were being read. After the restart, suspects are read one
 at a time, so that a second death has one suspect. A suspect that is read without a death is cleared. All
-entries expire, and the table is bounded.
+entries expire, and the table is bounded. The servers of one `tritonocr serve` share the table: a file that
+killed a process of each of two replicas is rejected by both.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from numpy.typing import NDArray
 from tritonocr_backend.core.errors import InvalidInputError, ProcessDiedError
 from tritonocr_common import environment
 
+SHARED_FOLDER = "quarantine"
+"""Name of the part of a supervisor's folder that several servers may share."""
 MAX_DEATHS = 2
 KEEP_S = 600.0
 MAX_ENTRIES = 1000
@@ -48,11 +51,11 @@ class _Folders:
     """The paths below the supervisor's folder."""
 
     def __init__(self, watch_folder: Path) -> None:
-        self.reading, self.cleared = watch_folder / "reading", watch_folder / "cleared"
-        self.table, self.lock = watch_folder / "quarantine.json", watch_folder / "suspects.lock"
+        self.reading, self.shared = watch_folder / "reading", watch_folder / SHARED_FOLDER
+        self.table, self.cleared = self.shared / "table.json", self.shared / "cleared"
 
     def make(self) -> None:
-        for folder in (self.reading, self.cleared):
+        for folder in (self.reading, self.shared, self.cleared):
             folder.mkdir(exist_ok=True)
 
     @contextmanager
@@ -69,9 +72,9 @@ class _Folders:
             path.unlink(missing_ok=True)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Wait until no process reads a suspect."""
-        with self.lock.open("w") as file:
+    def alone(self, purpose: str) -> Iterator[None]:
+        """Wait until no other process or thread is in a block with the same purpose."""
+        with (self.shared / f"{purpose}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -84,6 +87,14 @@ class _Folders:
         return {digest for owner, _, digest in entries if owner in exact} or {
             digest for _, _, digest in entries
         }
+
+    def version(self) -> tuple[int, int]:
+        """Return a value that changes with each change of the table."""
+        try:
+            found = self.table.stat()
+        except FileNotFoundError:
+            return 0, 0
+        return found.st_ino, found.st_mtime_ns
 
     def suspicions(self) -> dict[str, Suspicion]:
         """Return the entries that have not expired and were not cleared."""
@@ -100,15 +111,15 @@ class _Folders:
 
 
 class ReadingJournal:
-    """The side of a process that reads files; it starts after each death, and reads the table once."""
+    """The side of a process that reads files; it reads the table again after each change."""
 
     def __init__(self) -> None:
         folder = os.environ.get(environment.WATCH_FOLDER)
         self._folders = _Folders(Path(folder)) if folder else None
         self._suspicions: dict[str, Suspicion] = {}
+        self._version = (0, 0)
         if self._folders:
             self._folders.make()
-            self._suspicions = self._folders.suspicions()
 
     @property
     def is_active(self) -> bool:
@@ -131,8 +142,10 @@ class ReadingJournal:
         with ExitStack() as stack:
             if self._is_suspect(digest):
                 _check(digest, self._suspicions[digest])
-                stack.enter_context(self._folders.alone())
-            is_suspect = self._is_suspect(digest)  # another request for the same file may have cleared it
+                stack.enter_context(self._folders.alone("suspects"))
+            # Meanwhile, another request for the same file may have cleared it, or another replica accused it.
+            if is_suspect := self._is_suspect(digest):
+                _check(digest, self._suspicions[digest])
             with self._folders.recorded(digest):
                 yield
             if is_suspect:
@@ -140,6 +153,8 @@ class ReadingJournal:
 
     def _is_suspect(self, digest: str) -> bool:
         assert self._folders
+        if (version := self._folders.version()) != self._version:
+            self._version, self._suspicions = version, self._folders.suspicions()
         suspicion = self._suspicions.get(digest)
         is_current = suspicion is not None and suspicion.ends_s > time.monotonic()
         return is_current and not (self._folders.cleared / digest).exists()
@@ -180,13 +195,14 @@ def accuse(watch_folder: Path, dead: Collection[int]) -> list[str]:
     """
     folders = _Folders(watch_folder)
     folders.make()
-    table = folders.suspicions()
     accused = folders.in_flight(dead)
-    accused = accused & table.keys() or accused
-    ends_s = time.monotonic() + KEEP_S
-    for digest in accused:
-        table[digest] = Suspicion(table[digest].deaths + 1 if digest in table else 1, ends_s)
-    _write(folders, table)
+    with folders.alone("table"):
+        table = folders.suspicions()
+        accused = accused & table.keys() or accused
+        ends_s = time.monotonic() + KEEP_S
+        for digest in accused:
+            table[digest] = Suspicion(table[digest].deaths + 1 if digest in table else 1, ends_s)
+        _write(folders, table)
     return [digest for digest in accused if table[digest].deaths >= MAX_DEATHS]
 
 
@@ -200,7 +216,11 @@ def has_silent_process(watch_folder: Path) -> bool:
 
 def _write(folders: _Folders, table: Mapping[str, Suspicion]) -> None:
     newest = sorted(table.items(), key=lambda item: item[1].ends_s)[-MAX_ENTRIES:]
-    folders.table.write_text(json.dumps({digest: asdict(entry) for digest, entry in newest}))
-    for path in folders.cleared.iterdir():
+    for (
+        path
+    ) in folders.cleared.iterdir():  # first: a process that reads the new table must not see old entries
         with suppress(FileNotFoundError):
             path.unlink()
+    new = folders.table.with_suffix(".new")  # a reader never sees half of a table
+    new.write_text(json.dumps({digest: asdict(entry) for digest, entry in newest}))
+    new.replace(folders.table)
