@@ -18,6 +18,7 @@ import pytest
 from drawn_pdfs import born_digital
 from faults import demo_file, stubs, until
 from fleet import Fleet
+from memory_cgroup import oom_kill
 
 from tritonocr_backend.core.contracts import PIPELINE_MODELS
 from tritonocr_backend.core.settings import DEFAULT_NETWORKS
@@ -118,6 +119,11 @@ FAULTS: dict[str, Callable[[Served], None]] = {
     "SIGSTOP of text_crop": _kill(signal.SIGSTOP, lambda s: s.model("text_crop")),
     "SIGSTOP of the gateway": _kill(signal.SIGSTOP, Served.gateway),
     "SIGSTOP of tritonserver": _kill(signal.SIGSTOP, Served.tritonserver),
+    "OOM kill of ocr in a memory cgroup": lambda s: oom_kill(s.model("ocr")),
+    "OOM kill of PP-OCRv4_mobile_rec in a memory cgroup": lambda s: oom_kill(s.model("PP-OCRv4_mobile_rec")),
+    "OOM kill in a memory cgroup of tritonserver and all models": lambda s: oom_kill(
+        s.tritonserver(), *stubs(s.tritonserver()).values()
+    ),
     f"full /dev/shm for {FULL_S:.0f} s": Served.fill_shared_memory,
 }
 
