@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar
 
@@ -153,7 +154,10 @@ class MetricFamily:
 
 
 class Metric:
+    alive: ClassVar[weakref.WeakSet[Metric]] = weakref.WeakSet()
+
     def __init__(self, family: MetricFamily, labels: dict[str, str]) -> None:
+        self.alive.add(self)
         self._kind, self._key = family.kind, (family.name, *labels.values())
         family.values.setdefault(self._key, 0.0)
 

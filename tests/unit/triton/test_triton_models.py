@@ -3,7 +3,8 @@
 import json
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,32 +58,36 @@ def arguments(folder: Path, config: Mapping[str, Any] | None = None) -> dict[str
     }
 
 
-class TestNetworkModel:
+@pytest.fixture
+def network_folder(tmp_path: Path) -> Path:
     """A detection network whose answer is the blue plane, divided by 255."""
+    folder = tmp_path / "det"
+    (folder / "1").mkdir(parents=True)
+    metadata = NetworkMetadata("det", Role.TEXT_DETECTION, PLAIN, engine="onnxruntime")
+    metadata.write(folder / "1")
+    nodes = [
+        helper.make_node("Cast", ["image"], ["values"], to=TensorProto.FLOAT),
+        helper.make_node("Constant", [], ["blue"], value_int=0),
+        helper.make_node("Gather", ["values", "blue"], ["plane"], axis=3),
+        helper.make_node("Constant", [], ["scale"], value_float=255.0),
+        helper.make_node("Div", ["plane", "scale"], ["probability"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "blue",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["B", "H", "W", 3])],
+        [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["B", "H", "W"])],
+    )
+    network = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(network, folder / "1" / "model.onnx")
+    return folder
 
+
+class TestNetworkModel:
     @pytest.fixture
-    def model(self, tmp_path: Path) -> NetworkModel:
-        folder = tmp_path / "det"
-        (folder / "1").mkdir(parents=True)
-        metadata = NetworkMetadata("det", Role.TEXT_DETECTION, PLAIN, engine="onnxruntime")
-        metadata.write(folder / "1")
-        nodes = [
-            helper.make_node("Cast", ["image"], ["values"], to=TensorProto.FLOAT),
-            helper.make_node("Constant", [], ["blue"], value_int=0),
-            helper.make_node("Gather", ["values", "blue"], ["plane"], axis=3),
-            helper.make_node("Constant", [], ["scale"], value_float=255.0),
-            helper.make_node("Div", ["plane", "scale"], ["probability"]),
-        ]
-        graph = helper.make_graph(
-            nodes,
-            "blue",
-            [helper.make_tensor_value_info("image", TensorProto.UINT8, ["B", "H", "W", 3])],
-            [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["B", "H", "W"])],
-        )
-        network = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-        onnx.save(network, folder / "1" / "model.onnx")
+    def model(self, network_folder: Path) -> NetworkModel:
         model = NetworkModel()
-        model.initialize(arguments(folder))
+        model.initialize(arguments(network_folder))
         return model
 
     @staticmethod
@@ -569,3 +574,34 @@ class TestDirectCalls:
             pb_utils.TritonError.CANCELLED,
             "the request was cancelled by its client",
         )
+
+
+class TestFinalize:
+    """Triton's process of an instance crashes when a metric is alive at its exit."""
+
+    @pytest.mark.parametrize("model", [Ocr(), OcrStream()], ids=["ocr", "ocr_stream"])
+    def test_of_the_pipeline_deletes_its_metrics(self, model: Any, ocr_folder: Path) -> None:
+        with no_metric_left():
+            model.initialize(arguments(ocr_folder))
+            model.finalize()
+
+    def test_of_a_stage_deletes_its_metrics(self, tmp_path: Path) -> None:
+        (tmp_path / "text_crop").mkdir()
+        model = StageModel()
+        with no_metric_left():
+            model.initialize(arguments(tmp_path / "text_crop", {"input": []}))
+            model.finalize()
+
+    def test_of_a_network_deletes_its_metrics(self, network_folder: Path) -> None:
+        model = NetworkModel()
+        with no_metric_left():
+            model.initialize(arguments(network_folder))
+            model.finalize()
+
+
+@contextmanager
+def no_metric_left() -> Iterator[None]:
+    """Expect that no metric that the block creates is alive after it, while its model object is."""
+    before = set(pb_utils.Metric.alive)
+    yield
+    assert set(pb_utils.Metric.alive) <= before

@@ -59,6 +59,10 @@ class LineBatching:
         self._metrics.executed()
         return responses
 
+    def finalize(self) -> None:
+        """See Triton's Python backend."""
+        del self._metrics
+
     def _parse(self, request: pb_utils.InferenceRequest) -> tuple[NetworkKey, Image]:
         inputs = read_inputs(request)
         names = set(decode_strings(inputs[MODEL_NAME], MODEL_NAME).ravel().tolist())

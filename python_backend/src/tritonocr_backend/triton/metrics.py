@@ -24,6 +24,9 @@ MEMORY_EVERY_S = 10.0
 class InstanceMetrics:
     """The metrics of each instance of each model. Create the object at the end of `initialize` and keep it.
 
+    Delete the object in `finalize`, and every other metric too: the destructor of a metric sends a message to
+    tritonserver, and the process crashes if that happens after Triton closed the shared memory between them.
+
     `tritonocr_load_time_seconds` is the time since the process of the instance started, which includes the
     import of libraries. `tritonocr_instance_memory_bytes` excludes shared memory, such as libraries.
     """

@@ -62,6 +62,10 @@ class NetworkModel:
         self._metrics.executed()
         return responses
 
+    def finalize(self) -> None:
+        """See Triton's Python backend."""
+        del self._metrics
+
     def _responses(self, requests: list[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         responses: list[pb_utils.InferenceResponse] = []
         images: dict[int, Image] = {}

@@ -85,6 +85,7 @@ class Ocr:
         self._reporter.close()
         self._loop.close()
         self._drain_gate.close()
+        del self._metrics
 
     async def _respond(self, triton_request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
         record = _new_record(triton_request)

@@ -53,8 +53,9 @@ class Reporter:
         self._do(self._metrics.count_file, file)
 
     def close(self) -> None:
-        """Finish the pending counts."""
+        """Finish the pending counts, and delete the metrics."""
         self._thread.shutdown()
+        del self._metrics
 
     def _move(self, by: int) -> None:
         self._pages_in_flight += by

@@ -37,6 +37,10 @@ class StageModel:
         self._metrics.executed()
         return answers
 
+    def finalize(self) -> None:
+        """See Triton's Python backend."""
+        del self._metrics
+
     def _answer(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
         try:
             inputs = read_inputs(request)
