@@ -40,7 +40,9 @@ def test_tritonserver_has_the_text(text: str, programs: list[bytes]) -> None:
     assert any(literal(text) in program for program in programs)
 
 
-@pytest.mark.parametrize("text", [triton_messages.NOT_CONNECTED, *triton_messages.UNKNOWN_HOST])
+@pytest.mark.parametrize(
+    "text", [triton_messages.NOT_CONNECTED, *triton_messages.UNKNOWN_HOST, triton_messages.CUT_OFF[1]]
+)
 def test_grpc_has_the_text(text: str) -> None:
     assert literal(text) in Path(cygrpc.__file__).read_bytes(), f"not in gRPC {grpc.__version__}"
 

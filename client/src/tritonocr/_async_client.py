@@ -256,10 +256,12 @@ class AsyncOCRClient:
         if retry == "restarts":
             return RetryPolicy(self._restart_wait_s, if_overloaded=False)
         policy, at_first = RetryPolicy(), RetryPolicy(retrying.FIRST_CONTACT_WAIT_S)
+        at_cut = RetryPolicy(retrying.CUT_OFF_WAIT_S)
 
         def after_contact(error: ServerUnavailableError) -> bool:
             self._has_answered |= error.has_answered
-            return self._has_answered or (error.is_refused and at_first(error))
+            may_restart = (error.is_refused and at_first(error)) or (error.is_cut_off and at_cut(error))
+            return self._has_answered or may_restart
 
         return after_contact if retry is None else lambda error: retry and policy(error)
 

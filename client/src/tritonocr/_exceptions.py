@@ -24,6 +24,7 @@ from collections.abc import Mapping
 
 from tritonocr_common.error_reasons import Reason, split_reason
 from tritonocr_common.triton_messages import (
+    is_cut_off,
     is_overload,
     is_process_dead,
     is_refused,
@@ -85,6 +86,11 @@ class ServerUnavailableError(ServerError, ConnectionError):
     def is_refused(self) -> bool:
         """Whether the machine answered that no process listens on the port, as during a restart."""
         return is_refused(self.reason)
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the connection was closed before the server answered, as when its process ends."""
+        return is_cut_off(self.reason)
 
     def with_remark(self, remark: str) -> ServerUnavailableError:
         """Return the same error with a remark after its message."""

@@ -24,6 +24,9 @@ PROCESS_DIED: Final = "' is not healthy."
 REFUSED: Final = ("Connection refused", "Connect call failed")
 """The operating system's and asyncio's texts: no process listens on the port."""
 
+CUT_OFF: Final = ("Connection reset by peer", "Socket closed")
+"""The operating system's and gRPC's texts: the connection was accepted, and closed without an answer."""
+
 UNKNOWN_MODEL: Final = "Request for unknown model"
 """NOT_FOUND; an error of a stream has no status."""
 
@@ -68,6 +71,11 @@ def is_unknown_model(message: str) -> bool:
 def is_refused(message: str) -> bool:
     """Return whether no process listens on the port of the server."""
     return _contains(message, *REFUSED)
+
+
+def is_cut_off(message: str) -> bool:
+    """Return whether the connection was closed before the server answered, as when its process ends."""
+    return _contains(message, *CUT_OFF)
 
 
 def is_model_control_off(message: str) -> bool:

@@ -21,6 +21,8 @@ from tritonocr._transport.base import Tensors
 from tritonocr._transport.protocol import Request
 
 REFUSED = unreachable("grpc://h:1", "Connection refused", has_answered=False)
+CUT_OFF = unreachable("grpc://h:1", "recvmsg:Connection reset by peer (104)", has_answered=False)
+CLOSED = unreachable("grpc://h:1", "Socket closed", has_answered=False)
 BROKEN = unreachable("grpc://h:1", "Socket closed", may_have_begun=True)
 DIED = error_from_status("StatusCode.INTERNAL", "Stub process 'ocr_0_1' is not healthy.")
 MEMORY_FULL = error_from_status(
@@ -89,6 +91,9 @@ def read(script: list[tuple[list[str], Exception | None]], **arguments: Any) -> 
         pytest.param([([], DIED), (["a"], None)], (["a"], 2), id="a model's process that died"),
         pytest.param([([], REFUSED), (["a"], None)], (["a"], 2), id="a start during an outage"),
         pytest.param(
+            [([], CUT_OFF), ([], CLOSED), ([], REFUSED), (["a"], None)], (["a"], 4), id="a start at a death"
+        ),
+        pytest.param(
             [([], BROKEN)] + [([], REFUSED)] * 5 + [(["a"], None)], (["a"], 7), id="and is away for a while"
         ),
         pytest.param(
@@ -150,6 +155,12 @@ def test_a_wrong_address_is_reported_after_a_short_wait(monkeypatch: pytest.Monk
     monkeypatch.setattr(retrying, "FIRST_CONTACT_WAIT_S", 0.05)
     with pytest.raises(tritonocr.ServerUnavailableError, match=r"Gave up after \d+ attempts in 0\.\d s\."):
         read([([], REFUSED)])
+
+
+def test_an_address_that_closes_each_connection_is_reported_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrying, "CUT_OFF_WAIT_S", 0.05)
+    with pytest.raises(tritonocr.ServerUnavailableError, match=r"Gave up after \d+ attempts in 0\.\d s\."):
+        read([([], CUT_OFF)])
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ MAX_BEGUN = 6
 
 # Longest wait for a server that never answered: it may restart at this moment, or the address may be wrong.
 FIRST_CONTACT_WAIT_S = 20.0
+# The same for a server that closes each connection: it may stop at this moment, and then refuses connections.
+CUT_OFF_WAIT_S = 2.0
 
 Retry: TypeAlias = bool | Literal["restarts"]
 MayRetry = Callable[[ServerUnavailableError], bool]
