@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from mixture import Mixture
-from usage import FIELDS, Log, Usage, growers, growth, total, usages
+from usage import Log, Usage, report, usages
 
 CYCLE_MINUTES = 5.0
 LEAST_CYCLES, CYCLES_OF_A_VERDICT = 4, 12
@@ -56,12 +56,10 @@ def test_nothing_grows_under_changing_load(
     mixture = Mixture(grpc_url, gateway_url, corpus, pause_s)
     log = Log(request.config.rootpath / "output" / "soak_mixed.csv")
     idle = _cycles(mixture, minutes, log)
-    settled = idle[len(idle) // 2 :]
-    gains = {name: growth([getattr(total(found), name) for found in settled]) for name in FIELDS}
+    gains, growth = report(idle)
     happened(
-        f"{minutes:g} min, {len(idle)} cycles, {dict(mixture.counts)}; growth over the second half: "
-        + ", ".join(f"{name} {gain:+.2%}" for name, gain in gains.items())
-        + f"; most: {growers(settled)}; failures: {mixture.failures[:5]}; different: {mixture.different[:5]}"
+        f"{minutes:g} min, {len(idle)} cycles, {dict(mixture.counts)}; {growth}; "
+        f"failures: {mixture.failures[:5]}; different: {mixture.different[:5]}"
     )
     assert mixture.counts.keys() == {"read", "rejected", "cancelled"}
     assert (mixture.failures, mixture.different) == ([], [])

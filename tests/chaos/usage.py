@@ -1,4 +1,7 @@
-"""The resources of each process of `tritonocr serve --gateway`, by the name of the process."""
+"""The resources of each process of `tritonocr serve --gateway`, by the name of the process.
+
+`python tests/chaos/usage.py output/soak_mixed.csv` reports the growth during a soak, also while it runs.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import contextlib
 import csv
 import os
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +19,7 @@ import psutil
 from faults import regions
 
 FIELDS = ("anonymous", "rss", "pss", "descriptors", "threads", "shared_memory")
+WINDOW = 3
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,35 @@ class Log:
                 csv.writer(file).writerow([f"{minutes:.2f}", phase, name, *asdict(usage).values()])
 
 
+def read_idle(path: Path) -> list[dict[str, Usage]]:
+    """Return the last sample of each idle phase in the file of a `Log`."""
+    found: dict[str, dict[str, Usage]] = {}
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            if row["phase"].endswith(" idle") and row["process"] != "total":
+                usage = Usage(*(int(row[name]) for name in FIELDS))
+                found.setdefault(row["phase"], {})[row["process"]] = usage
+    return list(found.values())
+
+
+def report(idle: Sequence[dict[str, Usage]]) -> tuple[dict[str, float], str]:
+    """Return the growth over the second half, as a part of the mean by field, and a sentence that names it.
+
+    The memory of a process depends on its last page. Therefore each value is the minimum of three phases.
+    """
+    lowest = [_lowest(idle[end - WINDOW : end]) for end in range(WINDOW, len(idle) + 1)]
+    half = lowest[len(lowest) // 2 :]
+    gains = {name: growth([getattr(total(found), name) for found in half]) for name in FIELDS}
+    grown = ", ".join(f"{name} {gain:+.2%}" for name, gain in gains.items())
+    return gains, f"growth over the second half: {grown}; most: {growers(half)}"
+
+
+def _lowest(samples: Sequence[dict[str, Usage]]) -> dict[str, Usage]:
+    names = set.intersection(*(set(found) for found in samples))
+    rows = {name: [asdict(found[name]).values() for found in samples] for name in names}
+    return {name: Usage(*map(min, *values)) for name, values in rows.items()}
+
+
 def growth(values: Sequence[float]) -> float:
     """Return the gain of a straight line through the values, first to last, as a part of their mean."""
     if len(values) < 2 or not np.mean(values):
@@ -110,3 +144,10 @@ def growers(samples: Sequence[dict[str, Usage]]) -> str:
     gains = {name: (samples[-1][name].anonymous - samples[0][name].anonymous) / 1e6 for name in names}
     most = sorted(gains, key=lambda name: -gains[name])[:4]
     return ", ".join(f"{name} {gains[name]:+.1f} MB" for name in most)
+
+
+if __name__ == "__main__":
+    samples = read_idle(Path(sys.argv[1]))
+    for number, found in enumerate(samples, start=1):
+        print(f"idle phase {number}: {total(found)}")
+    print(report(samples)[1])
