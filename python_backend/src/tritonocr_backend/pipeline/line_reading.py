@@ -7,7 +7,7 @@ therefore does not grow with its number of lines.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from tritonocr_backend.core.contracts import IMAGE, NETWORK_OUTPUTS, STAGE_OUTPU
 from tritonocr_backend.documents.pages import Page
 from tritonocr_backend.pipeline import text_crop
 from tritonocr_backend.pipeline.line_geometry import parts_of_line
+from tritonocr_backend.pipeline.line_orientation import Columns, Orientation
 from tritonocr_backend.pipeline.records import Line, PageSettings, PlacedText
 
 MAX_LINES_PER_CALL = 64
@@ -64,10 +65,10 @@ class CutLines:
     orientation_images: NDArray[np.uint8]
     box_count: int
 
-    def equal_width_batches(self) -> Iterator[NDArray[np.uint8]]:
-        """Yield uint8 [k, 48, W, 3] of the lines of each width."""
-        for _, run in groupby(self.images, key=lambda image: image.shape[1]):
-            yield np.stack(list(run))
+    def turn_upside_down(self, numbers: Sequence[int]) -> None:
+        """Turn the images of these numbers by 180 degrees."""
+        for number in numbers:
+            text_crop.turn_upside_down(self.images[number], int(self.content_widths[number]))
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,10 @@ class LineReader:
         start = 0
         while start < len(quads):
             cut = await self._cut(quads[start:])
-            upside_down = await self._turn(cut)
-            if upside_down is not None:
+            columns, upside_down = await self._columns(cut)
+            if self._turns:
                 angles[start + cut.box_index] = upside_down
-            chunk = await self._recognise(cut, upside_down)
+            chunk = await self._decoded(cut, columns, upside_down)
             lines += [replace(line, box_index=start + line.box_index) for line in chunk]
             start += cut.box_count
         return lines, angles
@@ -122,7 +123,7 @@ class LineReader:
             "polys": view.quads,
             "reduction": np.array([self.page.reduction], dtype=np.int32),
             "exact": np.array([self.settings.exact]),
-            "orientation_images": np.array([self.settings.options["use_textline_orientation"]]),
+            "orientation_images": np.array([self._turns]),
         }
         cut = await self.call(contracts.CROP, inputs, STAGE_OUTPUTS[contracts.CROP])
         return CutLines(
@@ -155,36 +156,59 @@ class LineReader:
         moved = (quads[:count] - origin).astype(np.int32)
         return PageView(pixels[top:bottom, left:right], moved, origin.astype(np.float32))
 
-    async def _turn(self, cut: CutLines) -> NDArray[np.bool_] | None:
-        """Rotate the upside-down images, and return which these are; None if line orientation is off."""
-        if not self.settings.options["use_textline_orientation"] or not cut.images:
-            return None
-        outputs = await self._in_chunks(Role.TEXTLINE_ORIENTATION, cut.orientation_images)
-        probabilities = np.concatenate([chunk["probabilities"] for chunk in outputs])
-        upside_down: NDArray[np.bool_] = probabilities.argmax(axis=1) == 1
-        for i in np.flatnonzero(upside_down):
-            text_crop.turn_upside_down(cut.images[i], int(cut.content_widths[i]))
-        return upside_down
+    @property
+    def _turns(self) -> bool:
+        return bool(self.settings.options["use_textline_orientation"])
 
-    async def _recognise(self, cut: CutLines, upside_down: NDArray[np.bool_] | None) -> list[Line]:
+    async def _columns(self, cut: CutLines) -> tuple[list[Columns], NDArray[np.bool_]]:
+        """Return what the recognition network returns for each row, and which rows are upside down."""
+        rows = np.arange(len(cut.images), dtype=np.int32)
+
+        async def classify(numbers: Ints) -> NDArray[np.bool_]:
+            outputs = await self._in_chunks(Role.TEXTLINE_ORIENTATION, cut.orientation_images[numbers])
+            upside_down: NDArray[np.bool_] = (
+                np.concatenate([chunk["probabilities"] for chunk in outputs]).argmax(axis=1) == 1
+            )
+            return upside_down
+
+        async def recognise_turned(numbers: Ints) -> list[Columns]:
+            cut.turn_upside_down(numbers.tolist())
+            return await self._recognise([cut.images[number] for number in numbers])
+
+        if self._turns and self.settings.exact and len(rows):
+            upside_down = await classify(rows)
+            cut.turn_upside_down(np.flatnonzero(upside_down).tolist())
+            return await self._recognise(cut.images), upside_down
+        columns = await self._recognise(cut.images)
+        if not self._turns:
+            return columns, np.zeros(len(rows), dtype=bool)
+        return columns, await Orientation(classify, recognise_turned).settle(columns)
+
+    async def _recognise(self, images: Sequence[Image]) -> list[Columns]:
+        """Return what the recognition network returns for each image, narrowest first."""
+        batches = [np.stack(list(run)) for _, run in groupby(images, key=lambda image: image.shape[1])]
+        calls = [self._in_chunks(Role.TEXT_RECOGNITION, batch) for batch in batches]
+        chunks = [chunk for chunks in await asyncio.gather(*calls) for chunk in chunks]
+        return [row for chunk in chunks for row in zip(chunk["indices"], chunk["confidences"], strict=True)]
+
+    async def _decoded(
+        self, cut: CutLines, columns: list[Columns], upside_down: NDArray[np.bool_]
+    ) -> list[Line]:
         if not cut.images:
             return []
-        calls = [self._in_chunks(Role.TEXT_RECOGNITION, batch) for batch in cut.equal_width_batches()]
-        chunks = [chunk for chunks in await asyncio.gather(*calls) for chunk in chunks]
-        columns = [chunk["indices"].shape[1] for chunk in chunks for _ in chunk["indices"]]
         widths = np.array([image.shape[1] for image in cut.images])
+        counts = np.array([len(indices) for indices, _ in columns])
         inputs: Tensors = {
-            "indices": _stack([chunk["indices"] for chunk in chunks]),
-            "confidences": _stack([chunk["confidences"] for chunk in chunks]),
-            "column_counts": (np.array(columns) * cut.content_widths / widths).astype(np.float32),
+            "indices": _stack([indices for indices, _ in columns]),
+            "confidences": _stack([confidences for _, confidences in columns]),
+            "column_counts": (counts * cut.content_widths / widths).astype(np.float32),
             "return_words": np.array([self.settings.options["return_word_box"]]),
             "return_characters": np.array([self.settings.options["return_char_box"]]),
             "exact": np.array([self.settings.exact]),
             "model_name": np.array([self.settings.networks[Role.TEXT_RECOGNITION]], dtype=object),
         }
         decoded = await self.call(contracts.DECODE, inputs, STAGE_OUTPUTS[contracts.DECODE])
-        turned = np.zeros(len(cut.images), dtype=bool) if upside_down is None else upside_down
-        return self._lines(cut, decoded, turned)
+        return self._lines(cut, decoded, upside_down)
 
     def _lines(self, cut: CutLines, decoded: Tensors, upside_down: NDArray[np.bool_]) -> list[Line]:
         """Put the decoded rows together to lines, in the order of their boxes."""
@@ -251,7 +275,9 @@ def _joined(
     return text, float(score)
 
 
-def _stack(parts: list[NDArray[Any]]) -> NDArray[Any]:
-    """Return [n, T] of parts [k, t], filled up with zeros, which are CTC blanks."""
-    columns = max(part.shape[1] for part in parts)
-    return np.concatenate([np.pad(part, ((0, 0), (0, columns - part.shape[1]))) for part in parts])
+def _stack(rows: list[NDArray[Any]]) -> NDArray[Any]:
+    """Return [k, T] of rows [t], filled up with zeros, which are CTC blanks."""
+    stacked = np.zeros((len(rows), max(map(len, rows))), dtype=rows[0].dtype)
+    for number, row in enumerate(rows):
+        stacked[number, : len(row)] = row
+    return stacked

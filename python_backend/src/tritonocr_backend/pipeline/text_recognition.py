@@ -47,6 +47,23 @@ def class_characters(dictionary: Sequence[str]) -> list[str]:
     return ["", *dictionary, " "]
 
 
+def ctc_score(indices: Ints, confidences: Floats) -> float:
+    """Return the mean confidence of the columns that become characters; 0.0 if all are blank.
+
+    Args:
+        indices: int32 [T], the best class of each column.
+        confidences: float32 [T], the probability of that class.
+    """
+    columns = _kept_columns(indices)
+    return float(confidences[columns].mean()) if len(columns) else 0.0
+
+
+def _kept_columns(indices: Ints) -> NDArray[np.intp]:
+    kept = indices != BLANK
+    kept[1:] &= indices[1:] != indices[:-1]
+    return np.flatnonzero(kept)
+
+
 def ctc_decode(indices: Ints, confidences: Floats, characters: Sequence[str]) -> DecodedLine:
     """Drop repeated classes, then blanks; average the confidence of the rest.
 
@@ -55,10 +72,8 @@ def ctc_decode(indices: Ints, confidences: Floats, characters: Sequence[str]) ->
         confidences: float32 [T], the probability of that class.
         characters: the text of each class, blank first.
     """
-    kept = indices != BLANK
-    kept[1:] &= indices[1:] != indices[:-1]
-    columns = np.flatnonzero(kept)
+    columns = _kept_columns(indices)
     entries = [characters[i] for i in indices[columns]]
-    score = float(confidences[columns].mean()) if len(columns) else 0.0
+    score = ctc_score(indices, confidences)
     column_of_character = np.repeat(columns, [len(entry) for entry in entries])
     return DecodedLine("".join(entries), score, column_of_character, confidences[column_of_character])
