@@ -44,6 +44,9 @@ class Choice:
     def of(self, workload: Workload) -> Workload:
         """The workload, narrowed."""
         families = self.families or workload.subjects or tuple(FAMILIES)
+        families = tuple(name for name in families if FAMILIES[name].reads(workload))
+        if not families:
+            raise typer.BadParameter(f"subject: none of them reads the workload {workload.name}")
         clients = {**workload.clients, **({"ours": self.clients} if self.clients else {})}
         return replace(workload, pages=workload.pages[: self.pages], subjects=families, clients=clients)
 

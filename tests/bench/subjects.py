@@ -95,17 +95,17 @@ class _OneByOne:
 
     def __init__(self, start: Callable[[Workload], Worker]) -> None:
         self._start = start
-        self._workers: dict[int, Worker] = {}
+        self._workers: dict[tuple[int, bool], Worker] = {}
 
     @property
     def tree(self) -> ProcessTree:
         return next(iter(self._workers.values())).tree
 
     def read(self, workload: Workload, pages: Sequence[Page], clients: int) -> Pass:
-        side = workload.limit_side_len
-        if side not in self._workers:
-            self._workers[side] = self._start(workload)
-        return self._workers[side].read(pages)
+        settings = (workload.limit_side_len, workload.all_options)
+        if settings not in self._workers:
+            self._workers[settings] = self._start(workload)
+        return self._workers[settings].read(pages)
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,21 @@ class Family:
         clients: how many requests in flight it is measured with; each is a subject of its own.
         start: starts it.
         warm_ups: passes before the first that counts; several instances have each to meet every shape.
+        networks: how the names of the networks begin that it can run.
+        has_all_options: whether it has orientation and unwarping.
     """
 
     label: str
     clients: tuple[int, ...]
     start: Callable[[Bench], Reader]
     warm_ups: int = 1
+    networks: str = "PP-OCR"
+    has_all_options: bool = False
+
+    def reads(self, workload: Workload) -> bool:
+        """Return whether it can read a workload with the same networks and steps as the others."""
+        knows_networks = workload.models.detection.startswith(self.networks)
+        return knows_networks and (self.has_all_options or not workload.all_options)
 
 
 def _triton(bench: Bench) -> Reader:
@@ -158,12 +167,20 @@ def _rapidocr(engine: str) -> Callable[[Bench], Reader]:
     return _peer("rapidocr-3.10.0", "rapidocr_pipeline.py", engine, "onnx")
 
 
+def _rapidocr_5(bench: Bench) -> Reader:
+    return _peer("rapidocr-ng-5.0.0a5", "rapidocr_pipeline.py", "ppocr_cpp", "onnx")(bench)
+
+
+def _faster_paddle(bench: Bench) -> Reader:
+    return _peer("faster-paddle-1.0.4", "faster_paddle_pipeline.py", "onnxruntime", "onnx")(bench)
+
+
 def _peer(environment: str, script: str, engine: str, file_format: FileFormat) -> Callable[[Bench], Reader]:
     def start(bench: Bench) -> Reader:
         interpreter = peers.interpreter(environment)
 
         def start_worker(workload: Workload) -> Worker:
-            asked = _peer_configuration(bench, engine, file_format, workload.limit_side_len)
+            asked = _peer_configuration(bench, engine, file_format, workload)
             return bench.worker(interpreter, script, **asked)
 
         return _OneByOne(start_worker)
@@ -173,7 +190,7 @@ def _peer(environment: str, script: str, engine: str, file_format: FileFormat) -
 
 def _paddlex_server(engine: str, file_format: FileFormat) -> Callable[[Bench], Reader]:
     def start(bench: Bench) -> Reader:
-        asked = _peer_configuration(bench, engine, file_format, limit_side_len=960)
+        asked = _peer_configuration(bench, engine, file_format, Workload("server", (), bench.models))
         script = SCRIPTS / "paddlex_serving.py"
         command = [str(peers.interpreter("paddlex-3.7.2")), str(script), json.dumps(asked), "{port}"]
         return bench.rest(command, f"paddlex-server-{engine}")
@@ -182,28 +199,25 @@ def _paddlex_server(engine: str, file_format: FileFormat) -> Callable[[Bench], R
 
 
 def _peer_configuration(
-    bench: Bench, engine: str, file_format: FileFormat, limit_side_len: int
+    bench: Bench, engine: str, file_format: FileFormat, workload: Workload
 ) -> dict[str, Any]:
-    return peers.configuration(
-        bench.models,
-        file_format,
-        bench.scratch,
-        engine=engine,
-        threads=bench.cores,
-        limit_side_len=limit_side_len,
-    )
+    return peers.configuration(workload, file_format, bench.scratch, engine=engine, threads=bench.cores)
 
 
 FAMILIES: Mapping[str, Family] = {
-    "ours": Family("TritonOCR, gRPC", (1, 2, 4, 8, 16, 32), _triton, warm_ups=3),
-    "perf-analyzer": Family("TritonOCR, perf_analyzer", (4,), _perf_analyzer),
+    "ours": Family("TritonOCR, gRPC", (1, 2, 4, 8, 16, 32), _triton, warm_ups=3, has_all_options=True),
+    "perf-analyzer": Family("TritonOCR, perf_analyzer", (4,), _perf_analyzer, has_all_options=True),
     "gateway": Family("TritonOCR, POST /ocr", (4, 8), _gateway),
-    "in-process": Family("TritonOCR without Triton", (1,), _own("in_process.py")),
-    "floor": Family("the floor", (1,), _own("floor.py")),
+    "in-process": Family("TritonOCR without Triton", (1,), _own("in_process.py"), has_all_options=True),
+    "floor": Family("the floor", (1,), _own("floor.py"), has_all_options=True),
     "rapidocr-openvino": Family("RapidOCR, OpenVINO", (1,), _rapidocr("openvino")),
     "rapidocr-onnxruntime": Family("RapidOCR, ONNX Runtime", (1,), _rapidocr("onnxruntime")),
+    "rapidocr-native": Family("RapidOCR 5, own engine", (1,), _rapidocr_5, networks="PP-OCRv6"),
+    "faster-paddle": Family("faster-paddle", (1,), _faster_paddle, networks="PP-OCRv6"),
     "paddlex-onednn": Family("PaddleX, oneDNN", (1,), _paddlex("paddle_static", "paddle")),
-    "paddlex-onnxruntime": Family("PaddleX, ONNX Runtime", (1,), _paddlex("onnxruntime", "onnx")),
+    "paddlex-onnxruntime": Family(
+        "PaddleX, ONNX Runtime", (1,), _paddlex("onnxruntime", "onnx"), has_all_options=True
+    ),
     "paddlex-server": Family("PaddleX server, oneDNN", (1, 4), _paddlex_server("paddle_static", "paddle")),
     "paddlex-server-onnxruntime": Family(
         "PaddleX server, ONNX Runtime", (1, 4), _paddlex_server("onnxruntime", "onnx")

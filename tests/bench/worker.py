@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from bench.measured import Pass
 from bench.processes import ProcessTree, end_group, start_group
 from bench.workloads import Page
 
+ENDED_S = 10.0
 SCRIPTS = Path(__file__).parent / "workers"
 # PaddleX would look for its model hosts on every start; oneDNN and OpenMP have their own idea of threads.
 ENVIRONMENT = {"PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True"}
@@ -78,6 +80,8 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(ENDED_S)  # its error is printed after its output has been closed
             tail = self._log_file.read_text(errors="replace").splitlines()[-10:]
             raise WorkerError("\n".join([f"{self._script} has ended:", *tail]))
         return dict(json.loads(line))

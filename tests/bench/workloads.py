@@ -30,6 +30,7 @@ class Models:
 
 
 DEFAULT_MODELS = Models("PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec", 0.3, 0.6, 2.0)
+V6_TINY_MODELS = Models("PP-OCRv6_tiny_det", "PP-OCRv6_tiny_rec", 0.2, 0.4, 1.4)
 V6_SMALL_MODELS = Models("PP-OCRv6_small_det", "PP-OCRv6_small_rec", 0.2, 0.45, 1.4)
 
 
@@ -59,7 +60,7 @@ class Workload:
         pages: in the order they are sent; large and small ones mixed, so that no round ends with a large one.
         models: the networks.
         limit_side_len: side in px that pages are scaled to for detection.
-        subjects: the families of subjects that read it, all where it is empty.
+        subjects: the families of subjects that read it; where it is empty, all that can.
         clients: how many clients the families have here, where not their own.
         all_options: whether orientation, unwarping and line orientation are on, as they are by default.
     """
@@ -146,16 +147,22 @@ def _raw_pixels(page: Page, scratch: Path) -> Page:
 
 
 def _v6_small(scratch: Path) -> Workload:
-    return Workload("v6-small", receipts(), V6_SMALL_MODELS, subjects=_FEW, clients=_FEW_CLIENTS)
+    return Workload("v6-small", receipts(), V6_SMALL_MODELS, subjects=_V6, clients=_FEW_CLIENTS)
+
+
+def _v6_tiny(scratch: Path) -> Workload:
+    return Workload("v6-tiny", receipts(), V6_TINY_MODELS, subjects=_V6, clients=_FEW_CLIENTS)
 
 
 def _all_options(scratch: Path) -> Workload:
     """Return the receipts with the default options; compare its speed with that of `receipts`."""
-    return Workload("all-options", receipts(), subjects=("ours",), clients=_FEW_CLIENTS, all_options=True)
+    subjects = ("ours", "paddlex-onnxruntime")
+    return Workload("all-options", receipts(), subjects=subjects, clients=_FEW_CLIENTS, all_options=True)
 
 
 # Beyond receipts: ours, and the peers that were fastest there.
 _FEW = ("ours", "rapidocr-openvino", "paddlex-onnxruntime")
+_V6 = (*_FEW, "rapidocr-native", "faster-paddle")
 _FEW_CLIENTS = {"ours": (1, 4)}
 
 WORKLOADS: Mapping[str, Callable[[Path], Workload]] = {
@@ -166,6 +173,7 @@ WORKLOADS: Mapping[str, Callable[[Path], Workload]] = {
     "pdf": _pdf,
     "thumbnails": _thumbnails,
     "raw": _raw,
-    "v6-small": _v6_small,
     "all-options": _all_options,
+    "v6-small": _v6_small,
+    "v6-tiny": _v6_tiny,
 }

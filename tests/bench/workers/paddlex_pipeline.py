@@ -38,9 +38,11 @@ def pipeline_config(asked: dict[str, Any]) -> dict[str, Any]:
     return {
         "pipeline_name": "OCR",
         "text_type": "general",
-        "use_doc_preprocessor": False,
-        "use_textline_orientation": False,
+        "use_doc_preprocessor": bool(asked["preprocessing"]),
+        "use_textline_orientation": bool(asked["preprocessing"]),
+        **_doc_preprocessor(asked["preprocessing"]),
         "SubModules": {
+            **_textline_orientation(asked["preprocessing"]),
             "TextDetection": {
                 "module_name": "text_detection",
                 "model_name": asked["detection"],
@@ -61,6 +63,33 @@ def pipeline_config(asked: dict[str, Any]) -> dict[str, Any]:
             },
         },
     }
+
+
+def _doc_preprocessor(networks: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """The sub-pipeline of document orientation and unwarping; empty without their networks."""
+    if not networks:
+        return {}
+    pipeline = {
+        "pipeline_name": "doc_preprocessor",
+        "use_doc_orientation_classify": True,
+        "use_doc_unwarping": True,
+        "SubModules": {
+            "DocOrientationClassify": _module("doc_text_orientation", networks["doc_orientation"]),
+            "DocUnwarping": _module("image_unwarping", networks["doc_unwarping"]),
+        },
+    }
+    return {"SubPipelines": {"DocPreprocessor": pipeline}}
+
+
+def _textline_orientation(networks: dict[str, dict[str, str]]) -> dict[str, Any]:
+    if not networks:
+        return {}
+    module = _module("textline_orientation", networks["textline_orientation"])
+    return {"TextLineOrientation": {**module, "batch_size": 8}}  # of PaddleX's own OCR.yaml: 6 or 8
+
+
+def _module(name: str, network: dict[str, str]) -> dict[str, str]:
+    return {"module_name": name, "model_name": network["name"], "model_dir": network["dir"]}
 
 
 def start() -> Callable[[Sequence[File]], Answer]:

@@ -33,6 +33,7 @@ def _params(asked: dict[str, Any]) -> dict[str, Any]:
     threads = {
         "openvino": {"EngineConfig.openvino.inference_num_threads": asked["threads"]},
         "onnxruntime": {"EngineConfig.onnxruntime.intra_op_num_threads": asked["threads"]},
+        "ppocr_cpp": {},  # RapidOCR 5 has no setting; it uses all cores
     }
     return {
         "Global.use_cls": False,
