@@ -79,4 +79,6 @@ def start() -> Iterator[Start]:
     yield run
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()

@@ -307,3 +307,33 @@ def test_ray_that_does_not_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ServerUnavailableError) as caught:
         start_ray()
     assert str(caught.value) == "Ray did not start: The current node timed out during startup. Details."
+
+
+def test_ray_is_started_again_if_it_needed_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray waits 30 s for its processes, which a busy machine can exceed."""
+    errors = [Exception("The current node timed out during startup.")]
+    started: list[bool] = []
+
+    def init(**_: object) -> None:
+        if errors:
+            raise errors.pop()
+        started.append(True)
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: bool(started))
+    monkeypatch.setattr(ray, "init", init)
+    start_ray()
+    assert started == [True]
+
+
+def test_a_cluster_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def init(**_: object) -> None:
+        asked.append(True)
+        raise ConnectionError("no cluster")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(ServerUnavailableError):
+        start_ray()
+    assert asked == [True]

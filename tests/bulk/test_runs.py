@@ -58,8 +58,8 @@ def test_an_option_that_the_server_refuses_ends_the_run(
     server: EmbeddedServer, pages: Path, tmp_path: Path, start: Start
 ) -> None:
     output = tmp_path / "output"
-    process = start(pages, "--output", output, "--url", server.grpc_url, "--option", "text_det_thresh=2")
+    process = start(pages, "--output", output, "--url", server.grpc_url, "--option", "max_pages=2000")
     said, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 2, said
-    assert "text_det_thresh: got 2" in said
+    assert "max_pages: got 2000" in said
     assert not errors(output)

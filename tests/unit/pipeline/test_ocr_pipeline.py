@@ -241,3 +241,29 @@ def test_a_models_error_is_the_pages() -> None:
 
     with pytest.raises(OverloadedError, match="try again later"):
         read(Overloaded([FIRST]), PAGE)
+
+
+class TestSmallPrint:
+    """Rows of small glyphs outside all boxes, on a page that detection sees at a quarter of its size."""
+
+    PAGE = np.full((3508, 2480, 3), 255, np.uint8)
+    for _y in range(700, 1200, 20):
+        for _x in range(200, 1800, 12):
+            PAGE[_y : _y + 10, _x : _x + 7] = 0
+
+    def test_detection_looks_again_at_a_finer_scale(self) -> None:
+        models = FakeModels([box(200, 200, 900, 90)])
+        read(models, self.PAGE)
+        sizes = [inputs["image"].shape[1] for model, inputs in models.calls if model == "text_detection"]
+        assert sizes == [960, 2400]
+
+    def test_exact_gives_only_the_warning(self) -> None:
+        models = FakeModels([box(200, 200, 900, 90)])
+        result = read(models, self.PAGE, exact=True)
+        assert called(models).count("text_detection") == 1
+        assert [warning.code for warning in result.warnings] == ["text_too_small"]
+
+    def test_a_page_without_it_is_seen_once(self) -> None:
+        models = FakeModels([box(200, 200, 900, 90)])
+        assert not read(models, np.full_like(self.PAGE, 255)).warnings
+        assert called(models).count("text_detection") == 1

@@ -152,19 +152,26 @@ def _several(inputs: str | Sequence[str]) -> Sequence[str]:
     return [inputs] if isinstance(inputs, str) else inputs
 
 
+# On a busy machine Ray's processes can need more than the 30 s that Ray waits; no setting changes this time.
+_START_ATTEMPTS = 3
+
+
 def start_ray() -> None:
     """Connect to the cluster of `RAY_ADDRESS`, or start Ray on this machine; do nothing if that was done.
 
     Raises:
         ServerUnavailableError: Ray does not start, or the cluster does not answer.
     """
-    if ray.is_initialized():
-        return
-    try:
-        ray.init(logging_level=logging.ERROR, log_to_driver=False)
-    except Exception as error:  # Ray raises bare exceptions
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise _exceptions.ServerUnavailableError(f"Ray did not start: {reason}") from error
+    attempts_left = _START_ATTEMPTS
+    while not ray.is_initialized():
+        attempts_left -= 1
+        try:
+            ray.init(logging_level=logging.ERROR, log_to_driver=False)
+        except Exception as error:
+            if type(error) is Exception and attempts_left:  # Ray's exception when its 30 s are over
+                continue
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise _exceptions.ServerUnavailableError(f"Ray did not start: {reason}") from error
 
 
 def _results(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tritonocr_backend.core import contracts
 from tritonocr_backend.core.arrays import Ints
 from tritonocr_backend.core.contracts import GRID_OUTPUTS, IMAGE, NETWORK_OUTPUTS, STAGE_OUTPUTS, Role
+from tritonocr_backend.core.page_messages import PageWarning
 from tritonocr_backend.documents.pages import Page, unreduced
 from tritonocr_backend.pipeline import doc_preprocessing, doc_unwarping, small_pages
 from tritonocr_backend.pipeline.detection_tiles import detection_view
@@ -21,7 +22,7 @@ from tritonocr_backend.pipeline.line_reading import NOT_CLASSIFIED, LineReader, 
 from tritonocr_backend.pipeline.page_transform import PageTransform
 from tritonocr_backend.pipeline.reading_order import PageLayout, page_layout
 from tritonocr_backend.pipeline.records import Line, PageResult, PageSettings
-from tritonocr_backend.pipeline.small_text import FINER, is_too_small, small_text_warning
+from tritonocr_backend.pipeline.small_text import FINER, lines_may_be_missing, small_text_warning
 from tritonocr_backend.pipeline.text_detection import DetectedBoxes
 
 
@@ -38,9 +39,8 @@ class OcrPipeline:
         page, transform = await self._flatten(page, max(doc_angle, 0), settings)
         margin_px = 0 if settings.exact else small_pages.margin_of(page)
         framed = small_pages.add_margin(page, margin_px)
-        boxes, scale = await self._find_boxes(framed, settings)
-        if is_too_small(boxes.quads, scale):
-            warnings = (*warnings, small_text_warning(scale))
+        boxes, more_warnings = await self._find_boxes(framed, settings)
+        warnings = (*warnings, *more_warnings)
         boxes = small_pages.drop_margin_boxes(boxes, page, margin_px)
         angles = np.full(len(boxes.quads), NOT_CLASSIFIED, dtype=np.int32)
         lines: list[Line] = []
@@ -79,19 +79,23 @@ class OcrPipeline:
         flat, grid = doc_unwarping.flatten(page, outputs["grid"][0], exact=settings.exact)
         return flat, PageTransform(input_size, angle, grid, flat.size, page.reduction)
 
-    async def _find_boxes(self, page: Page, settings: PageSettings) -> tuple[DetectedBoxes, float]:
-        """Return the boxes of a page, and the scale at which detection saw it.
+    async def _find_boxes(
+        self, page: Page, settings: PageSettings
+    ) -> tuple[DetectedBoxes, tuple[PageWarning, ...]]:
+        """Return the boxes of a page, and a warning if lines may be missing.
 
         Detection looks again at a finer scale where the text seems to be too small, except for `exact`.
         """
         limit_side_len = settings.options["text_det_limit_side_len"]
         boxes, scale = await self._detect(page, settings, limit_side_len)
-        if settings.exact or not is_too_small(boxes.quads, scale):
-            return boxes, scale
-        finer_boxes, finer_scale = await self._detect(page, settings, round(FINER * limit_side_len))
-        if len(finer_boxes.quads) <= len(boxes.quads):
-            return boxes, finer_scale
-        return finer_boxes, finer_scale
+        if not lines_may_be_missing(page, boxes.quads, scale):
+            return boxes, ()
+        if not settings.exact:
+            finer_boxes, scale = await self._detect(page, settings, round(FINER * limit_side_len))
+            boxes = finer_boxes if len(finer_boxes.quads) > len(boxes.quads) else boxes
+            if not lines_may_be_missing(page, boxes.quads, scale):
+                return boxes, ()
+        return boxes, (small_text_warning(scale),)
 
     async def _detect(
         self, page: Page, settings: PageSettings, limit_side_len: int
