@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from tritonocr import OCRClient
 GATEWAY_CLIENTS, PYTHON_CLIENTS, COMMANDS = 3, 3, 2
 TIMEOUT_S = 300.0
 HTTP_PAUSE_S = 0.2
+
+AFTER_FAILURE_S = 1.0
+"""Pause of a client after an error."""
 
 Read = Callable[[Path], tuple[list[str], int]]
 """Reads a file; returns the lines and the number of retries."""
@@ -53,6 +56,7 @@ class Fleet:
         grpc_url: address of the server.
         gateway_url: address of the gateway.
         files: the files that are read in turn.
+        readers: what each client reads with; the default is used if it is empty.
         expected: the lines of each file.
         requests: finished requests.
     """
@@ -60,24 +64,31 @@ class Fleet:
     grpc_url: str
     gateway_url: str
     files: list[Path]
+    readers: Sequence[Callable[[Fleet], contextlib.AbstractContextManager[Read]]] = ()
     expected: dict[Path, list[str]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.readers = self.readers or (
+            *[over_gateway] * GATEWAY_CLIENTS,
+            *[over_grpc] * PYTHON_CLIENTS,
+            *[over_command] * COMMANDS,
+        )
+
     def learn(self) -> None:
         """Read each file once."""
-        with OCRClient(self.grpc_url) as client:
+        with over_gateway(self) as read:
             for file in self.files:
-                self.expected[file] = [line for page in client.predict(file) for line in page["rec_texts"]]
+                self.expected[file], _ = read(file)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Send requests while the block runs; then wait for those in flight."""
         self.requests.clear()
         done = threading.Event()
-        readers = [over_gateway] * GATEWAY_CLIENTS + [over_grpc] * PYTHON_CLIENTS + [over_command] * COMMANDS
         threads = [
             threading.Thread(target=self._read_on, args=(number, make, done), daemon=True)
-            for number, make in enumerate(readers)
+            for number, make in enumerate(self.readers)
         ]
         for thread in threads:
             thread.start()
@@ -101,6 +112,8 @@ class Fleet:
                 file = self.files[turn % len(self.files)]
                 turn += 1
                 self.requests.append(self._request(number, read, file))
+                if self.requests[-1].failure:
+                    done.wait(AFTER_FAILURE_S)
 
     def _request(self, number: int, read: Read, file: Path) -> Request:
         began_s, lines, retries, failure = time.monotonic(), [""], 0, ""
@@ -113,9 +126,8 @@ class Fleet:
 
     def each_has_read(self, count: int, since_s: float) -> bool:
         """Return whether each client has read `count` files that it began after a time."""
-        begun = [request.client for request in self.requests if request.began_s > since_s]
-        clients = range(GATEWAY_CLIENTS + PYTHON_CLIENTS + COMMANDS)
-        return all(begun.count(client) >= count for client in clients)
+        read = [one.client for one in self.requests if one.began_s > since_s and not one.failure]
+        return all(read.count(client) >= count for client in range(len(self.readers)))
 
     def summary(self) -> str:
         """Return the numbers of requests sent, failed, wrong and retried, and the longest wait."""
@@ -133,6 +145,7 @@ def over_gateway(fleet: Fleet) -> Iterator[Read]:
 
         def read(file: Path) -> tuple[list[str], int]:
             body = {"file": base64.b64encode(file.read_bytes()).decode(), "visualize": False}
+            body["fileType"] = 0 if file.suffix == ".pdf" else 1  # PaddleX's server requires it
             retries = 0
             while True:
                 try:
