@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -145,6 +145,11 @@ def fetch(
     fetches = {name: partial(fetch_model, name, file_format=file_format) for name in wanted}
     if tritonserver:
         fetches["tritonserver"] = partial(_fetch_program, programs.TRITONSERVER)
+    _fetch_all(fetches)
+
+
+def _fetch_all(fetches: Mapping[str, Callable[..., Path]]) -> None:
+    """Fetch models and programs, each under its name; exit with code 1 if one of them failed."""
     results = [
         _fetched(name, f"{number}/{len(fetches)}", fetch_one)
         for number, (name, fetch_one) in enumerate(fetches.items(), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -54,16 +55,20 @@ def tune(
         effort, cores = Effort(clients, rounds, least_agreement), available_cores()
         total = 1 + sum(len(question(ServingSettings())) for question in questions(cores))
         console = Console(stderr=True)
-        found = track(measure(start, files, cores, effort), "Measuring", total=total, console=console)
-        findings = []
-        for finding in found:
-            findings.append(finding)
-            console.print(_line(finding), highlight=False, soft_wrap=True)
+        measured = track(measure(start, files, cores, effort), "Measuring", total=total, console=console)
+        findings = list(_printed(measured, console))
         best = [finding.candidate for finding in findings if finding.is_best][-1]
         Console().print(_table(findings, best))
         comment = f"Measured by `tritonocr tune` with {len(files)} files on {cores} cores: {best.name}."
         output.write_text(serving_file.text(best.serving, comment), encoding="utf-8")
     typer.echo(f"{conclusion(findings)} Serve with: tritonocr serve --serving {output}")
+
+
+def _printed(findings: Iterable[Finding], console: Console) -> Iterator[Finding]:
+    """Print each finding as soon as it is measured."""
+    for finding in findings:
+        console.print(_line(finding), highlight=False, soft_wrap=True)
+        yield finding
 
 
 def _line(finding: Finding) -> str:

@@ -130,15 +130,14 @@ def network_config(
     """
     dims = [*(size or -1 for size in grid_input_size or IMAGE_SIZES[role]), 3]
     image_type = "TYPE_FP32" if grid_input_size else "TYPE_UINT8"
-    own_names = NATIVE_OUTPUTS if serving.backend == "onnxruntime" else {}
-    names = GRID_OUTPUTS if grid_input_size else own_names.get(role, NETWORK_OUTPUTS[role])
-    outputs = ",\n".join(_output(output, output_dims or {}) for output in names)
+    names = GRID_OUTPUTS if grid_input_size else _output_names(role, serving)
     sections = [
         f'name: "{name}"\n'
         f'backend: "{serving.backend}"\n'
         f"max_batch_size: {_max_batch_size(role, serving)}\n"
-        f'input [ {{ name: "image" data_type: {image_type} dims: {_list(dims)}{_ragged(role, serving)} }} ]\n'
-        f"output [\n{outputs}\n]\n",
+        f'input [ {{ name: "image" data_type: {image_type} dims: {_list(dims)}{_ragged(role, serving)} }} ]'
+        "\n",
+        _outputs(names, output_dims or {}),
         _batching(role, serving),
         _instance_groups(name, role, serving),
     ]
@@ -183,6 +182,16 @@ def threads(name: str, role: Role, serving: ServingSettings) -> int:
     """Return the number of threads per instance of a network; 0 lets the engine choose."""
     shared = share(role, cores_of(serving), instances(name, role, serving)) if serving.is_cpu else None
     return serving.threads.get(role, shared.threads if shared else 0)
+
+
+def _output_names(role: Role, serving: ServingSettings) -> Iterable[str]:
+    native = NATIVE_OUTPUTS if serving.backend == "onnxruntime" else {}
+    return native.get(role, NETWORK_OUTPUTS[role])
+
+
+def _outputs(names: Iterable[str], known_dims: Mapping[str, Iterable[int]]) -> str:
+    outputs = ",\n".join(_output(name, known_dims) for name in names)
+    return f"output [\n{outputs}\n]\n"
 
 
 def _output(name: str, known_dims: Mapping[str, Iterable[int]]) -> str:

@@ -75,16 +75,7 @@ def add_network(
         _write_weights(model_dir, config, version, serving, network)
         if serving.backend == "python":
             (version / "model.py").write_text(_MODEL_SHIM, encoding="utf-8")
-        dims = output_dims(version / ONNX_FILE) if serving.backend == "onnxruntime" else None
-        text = network_config(
-            name,
-            config.role,
-            serving,
-            output_dims=dims,
-            grid_input_size=network.grid_input_size,
-            languages=network.languages,
-        )
-        (folder / "config.pbtxt").write_text(text, encoding="utf-8")
+        (folder / "config.pbtxt").write_text(_config(version, serving, network), encoding="utf-8")
     return network
 
 
@@ -168,6 +159,18 @@ def _own_options(model: Model) -> dict[str, Any]:
     """Return the thresholds of a model, by the name of the option that overrides them."""
     settings = model.postprocess.model_dump(exclude_none=True)
     return {_OPTION_OF_SETTING[name]: value for name, value in settings.items() if name in _OPTION_OF_SETTING}
+
+
+def _config(version: Path, serving: ServingSettings, network: NetworkMetadata) -> str:
+    """Return the `config.pbtxt` of a network whose weights are written."""
+    return network_config(
+        network.name,
+        network.role,
+        serving,
+        output_dims=output_dims(version / ONNX_FILE) if serving.backend == "onnxruntime" else None,
+        grid_input_size=network.grid_input_size,
+        languages=network.languages,
+    )
 
 
 def _write_weights(

@@ -64,8 +64,7 @@ def prepare_repository(
         if name not in models:
             with progress_of(name) as progress:
                 models[name] = _fetch_for(serving.engine, name, progress)
-    settings = replace(config.settings(), exact=exact)
-    settings = replace(settings, **dict[str, Any](limits or {}))
+    settings = replace(config.settings(), exact=exact, **dict[str, Any](limits or {}))
     return build_repository(target, models, settings, serving)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from tritonocr_backend.core.contracts import Role
@@ -51,12 +52,18 @@ def import_model(
         if convert and found == "paddle":
             conversion.convert(directory, staging / "onnx", config)
         model = _record(name, config, source)
-        shutil.rmtree(cache.record_path(name).parent, ignore_errors=True)
-        cache.publish(directory, cache.model_dir(name, found))
-        if (staging / "onnx").exists():
-            cache.publish(staging / "onnx", cache.model_dir(name, "onnx"))
-        cache.record_path(name).write_text(model.model_dump_json(indent=2))
+        directories: dict[layout.FileFormat, Path] = {"onnx": staging / "onnx", found: directory}
+        _publish(model, directories)
     return model
+
+
+def _publish(model: Model, directories: Mapping[layout.FileFormat, Path]) -> None:
+    """Replace a model in the cache by the directories that exist, one per format."""
+    shutil.rmtree(cache.record_path(model.name).parent, ignore_errors=True)
+    for file_format, directory in directories.items():
+        if directory.exists():
+            cache.publish(directory, cache.model_dir(model.name, file_format))
+    cache.record_path(model.name).write_text(model.model_dump_json(indent=2))
 
 
 def _check_name(name: str) -> None:
