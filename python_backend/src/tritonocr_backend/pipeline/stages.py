@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from tritonocr_backend.core.errors import InvalidInputError
 from tritonocr_backend.core.repository_view import RepositoryView
 from tritonocr_backend.pipeline import text_crop, text_detection, text_recognition
 from tritonocr_backend.pipeline.line_geometry import line_rectangle
+from tritonocr_backend.pipeline.text_recognition import DecodedLine
 from tritonocr_backend.pipeline.words import TextSpan, split_characters, split_paddlex_words, split_words
 from tritonocr_common.options import OPTIONS, OptionValueError
 
@@ -147,8 +149,7 @@ def text_crop_lines(inputs: Tensors, checkpoint: Checkpoint = _never_stop) -> di
     """
     page, quads, reduction = inputs["image"], inputs["polys"], int(inputs["reduction"][0])
     exact, wanted = bool(inputs["exact"][0]), bool(inputs["orientation_images"][0])
-    _check_reduction(reduction, exact=exact)
-    _check_on_page(page, quads, reduction)
+    _check_page(page, quads, reduction, exact=exact)
     cuts: list[tuple[int, text_crop.CutLine]] = []
     bytes_left, pixels_left, done = MAX_CUT_BYTES, MAX_SAMPLED_PIXELS, 0
     for index, quad in enumerate(quads[:MAX_CUT_BOXES]):
@@ -193,20 +194,19 @@ def _packed_tensors(
     }
 
 
-def _check_reduction(reduction: int, *, exact: bool) -> None:
+def _check_page(page: Image, quads: Quads, reduction: int, *, exact: bool) -> None:
     if reduction < 1:
         raise InvalidInputError(f"reduction: got {reduction}, expected at least 1")
     if exact and reduction > 1:
         raise InvalidInputError(f"reduction: got {reduction} together with exact, expected 1")
-
-
-def _check_on_page(page: Image, quads: Quads, reduction: int) -> None:
     if not page.size:
         height, width = page.shape[:2]
         raise InvalidInputError(f"image: got an image of {width}x{height} px, expected at least 1x1")
-    if not len(quads):
-        return
-    height, width = page.shape[0] * reduction, page.shape[1] * reduction
+    if len(quads):
+        _check_on_page(quads, page.shape[0] * reduction, page.shape[1] * reduction)
+
+
+def _check_on_page(quads: Quads, height: int, width: int) -> None:
     (left, top), (right, bottom) = quads.min(axis=(0, 1)), quads.max(axis=(0, 1))
     if left < 0 or top < 0 or right > width or bottom > height:
         raise InvalidInputError(
@@ -242,19 +242,15 @@ def text_recognition_decode(
             shapes do not match.
     """
     _check_columns(inputs, len(characters))
-    lines, words, chars = [], [], []
-    split = split_paddlex_words if inputs["exact"][0] else split_words
-    for number, (indices, confidences, column_count) in enumerate(
-        zip(inputs["indices"], inputs["confidences"], inputs["column_counts"].tolist(), strict=True)
-    ):
+    lines = []
+    for indices, confidences in zip(inputs["indices"], inputs["confidences"], strict=True):
         checkpoint()
         line = text_recognition.ctc_decode(indices, confidences, characters)
-        line = text_recognition.in_logical_order(line) if right_to_left else line
-        lines.append(line)
-        if inputs["return_words"][0]:
-            words += [(number, word) for word in split(line, column_count)]
-        if inputs["return_characters"][0]:
-            chars += [(number, character) for character in split_characters(line, column_count)]
+        lines.append(text_recognition.in_logical_order(line) if right_to_left else line)
+    split = split_paddlex_words if inputs["exact"][0] else split_words
+    spans_of = partial(_spans, lines, inputs["column_counts"].tolist(), checkpoint)
+    words = spans_of(split) if inputs["return_words"][0] else []
+    chars = spans_of(split_characters) if inputs["return_characters"][0] else []
     return {
         "texts": np.array([line.text for line in lines], dtype=object),
         "scores": np.array([line.score for line in lines], dtype=np.float32),
@@ -288,6 +284,20 @@ def _check_columns(inputs: Tensors, class_count: int) -> None:
     if not (np.isfinite(counts) & (counts > 0)).all():
         wrong = counts[~(np.isfinite(counts) & (counts > 0))][0]
         raise InvalidInputError(f"column_counts: got {wrong:g}, expected finite numbers above 0")
+
+
+def _spans(
+    lines: Sequence[DecodedLine],
+    column_counts: Sequence[float],
+    checkpoint: Checkpoint,
+    split: Callable[[DecodedLine, float], list[TextSpan]],
+) -> list[tuple[int, TextSpan]]:
+    """Split each line to spans, each with the number of its line."""
+    spans = []
+    for number, (line, column_count) in enumerate(zip(lines, column_counts, strict=True)):
+        checkpoint()
+        spans += [(number, span) for span in split(line, column_count)]
+    return spans
 
 
 def _span_tensors(kind: str, spans: Sequence[tuple[int, TextSpan]]) -> dict[str, NDArray[Any]]:

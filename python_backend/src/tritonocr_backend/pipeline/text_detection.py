@@ -6,9 +6,9 @@ Constants and rounding are those of PaddleX 3.0.0rc0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -130,8 +130,30 @@ def db_postprocess(
     mask = (probability > thresh).astype(np.uint8)
     is_cut = clear_excess(mask)
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-    quads, scores, examined, scored_px = [], [], 0, 0
-    for contour in contours[:max_candidates]:
+    examined, boxes = _boxes(
+        contours[:max_candidates], probability, box_thresh, unclip_ratio, exact=exact, checkpoint=checkpoint
+    )
+    quads = [_to_page(quad, probability.shape, source_size) for quad, _ in boxes]
+    scores = np.array([score for _, score in boxes], np.float32)
+    stacked = np.array(quads, np.int32).reshape(-1, 4, 2)
+    # PaddleX drops a box without an area when it cuts the line, after sorting.
+    order = [i for i in reading_order(stacked) if line_rectangle(stacked[i], exact=exact) is not None]
+    return DetectedBoxes(stacked[order], scores[order], is_cut or examined < len(contours))
+
+
+def _boxes(
+    contours: Sequence[NDArray[np.integer[Any]]],
+    probability: Floats,
+    box_thresh: float,
+    unclip_ratio: float,
+    *,
+    exact: bool,
+    checkpoint: Callable[[], None],
+) -> tuple[int, list[tuple[Floats, float]]]:
+    """Return how many contours were examined, and the quads in map pixels and scores of the boxes kept."""
+    examined, scored_px = 0, 0
+    boxes = []
+    for contour in contours:
         checkpoint()
         if scored_px > MAX_SCORED_PIXELS:
             break
@@ -147,12 +169,8 @@ def db_postprocess(
         expanded, short_side = unclip(quad, unclip_ratio, exact=exact)
         if short_side < MIN_EXPANDED_SIDE_PX:
             continue
-        quads.append(_to_page(expanded, probability.shape, source_size))
-        scores.append(score)
-    stacked, kept_scores = np.array(quads, np.int32).reshape(-1, 4, 2), np.array(scores, np.float32)
-    # PaddleX drops a box without an area when it cuts the line, after sorting.
-    order = [i for i in reading_order(stacked) if line_rectangle(stacked[i], exact=exact) is not None]
-    return DetectedBoxes(stacked[order], kept_scores[order], is_cut or examined < len(contours))
+        boxes.append((expanded, score))
+    return examined, boxes
 
 
 def clear_excess(mask: NDArray[np.uint8]) -> bool:

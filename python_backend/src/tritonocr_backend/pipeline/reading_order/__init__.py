@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -85,23 +86,13 @@ def page_layout(
     frame = reading_frame(quads, page_size, texts, upside_down)
     pieces = chain_rows(frame.boxes, _SEGMENT_GAP)
     boxes = joint_boxes(frame.boxes, pieces)
-    directed = [
-        _directed(piece, _directions(texts, piece), is_right_to_left=frame.is_right_to_left)
-        for piece in pieces
-    ]
+    in_direction = partial(_directed, is_right_to_left=frame.is_right_to_left)
+    directed = [in_direction(piece, texts) for piece in pieces]
     joined = None if texts is None else [" ".join(texts[line] for line in piece) for piece in directed]
     segments = Segments(boxes, text_traits(joined, boxes))
     blocks = _ordered(segments, frame, joined)
     ordered_rows = [
-        [
-            line
-            for segment in _directed(
-                row,
-                [text_direction(joined[segment]) for segment in row] if joined else [0] * len(row),
-                is_right_to_left=frame.is_right_to_left,
-            )
-            for line in directed[segment]
-        ]
+        [line for segment in in_direction(row, joined) for line in directed[segment]]
         for block in blocks
         for row in block.rows
     ]
@@ -147,13 +138,10 @@ def _rows(segments: Segments, frame: ReadingFrame, region: NDArray[np.intp]) -> 
     return [[segment] for segment in members[order].tolist()]
 
 
-def _directions(texts: Sequence[str] | None, lines: Sequence[int]) -> list[int]:
-    return [0] * len(lines) if texts is None else [text_direction(texts[line]) for line in lines]
-
-
-def _directed(members: Sequence[int], directions: Sequence[int], *, is_right_to_left: bool) -> list[int]:
-    """Members of a row, given in the direction of the page, in the direction of most of their texts."""
-    against = sum(directions) * (-1 if is_right_to_left else 1)
+def _directed(members: Sequence[int], texts: Sequence[str] | None, *, is_right_to_left: bool) -> list[int]:
+    """Return members of a row, given in the page's direction, in the direction of most of their texts."""
+    direction = 0 if texts is None else sum(text_direction(texts[member]) for member in members)
+    against = direction * (-1 if is_right_to_left else 1)
     return list(members if against >= 0 else reversed(members))
 
 

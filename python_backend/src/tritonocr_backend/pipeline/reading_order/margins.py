@@ -39,32 +39,47 @@ def split_margins(
         The header's blocks, the bands between, and the footer's blocks.
     """
     bands = list(bands)
+    if len(bands) < _LEAST_BANDS:
+        return [], bands, []
+    gaps = _gaps(segments, bands)
+    usual = float(np.median(gaps))
+    boxes, depth = segments.boxes, _MARGIN * (page_y[1] - page_y[0])
     header: list[Block] = []
     footer: list[Block] = []
-    if len(bands) < _LEAST_BANDS:
-        return header, bands, footer
-    usual = float(np.median(_gaps(segments, bands)))
-    body = float(np.median(segments.heights))
-    depth = _MARGIN * (page_y[1] - page_y[0])
-    for end, blocks in ((-1, footer), (0, header)):
-        band, neighbour = bands[end], bands[1 if end == 0 else -2]
-        edge = (
-            segments.boxes[band, 3].max() - page_y[0]
-            if end == 0
-            else page_y[1] - segments.boxes[band, 1].min()
-        )
-        gap = _gaps(segments, [band, neighbour] if end == 0 else [neighbour, band])[0]
-        is_number = texts is not None and len(band) == 1 and is_page_number(texts[int(band[0])])
-        if (
-            edge <= depth
-            and _is_row(segments, band)
-            and gap > max(usual * 1.3, _GAP_OF_NUMBER if is_number else _GAP)
-            and segments.heights[band].max() <= _LARGEST * body
-        ):
-            kind = BlockKind.PAGE_NUMBER if is_number else BlockKind.HEADER if end == 0 else BlockKind.FOOTER
-            blocks.append(Block(kind, [band[np.argsort(segments.boxes[band, 0], kind="stable")].tolist()]))
-            del bands[end]
-    return header, bands, footer
+    if page_y[1] - boxes[bands[-1], 1].min() <= depth:
+        footer = _margin_row(segments, bands[-1], gaps[-1], usual, texts, BlockKind.FOOTER)
+    if boxes[bands[0], 3].max() - page_y[0] <= depth:
+        header = _margin_row(segments, bands[0], gaps[0], usual, texts, BlockKind.HEADER)
+    return header, bands[len(header) : len(bands) - len(footer)], footer
+
+
+def _margin_row(
+    segments: Segments,
+    band: Indices,
+    gap: float,
+    usual: float,
+    texts: Sequence[str] | None,
+    kind: BlockKind,
+) -> list[Block]:
+    """Return the block of a band in a margin, if it is one row apart from the text.
+
+    Args:
+        segments: all segments of the page.
+        band: the segments of the band.
+        gap: distance to the next band, in heights of body text.
+        usual: median distance between the page's bands, in the same unit.
+        texts: the segments' texts.
+        kind: kind of the block, unless the row is a page number.
+    """
+    is_number = texts is not None and len(band) == 1 and is_page_number(texts[int(band[0])])
+    if (
+        not _is_row(segments, band)
+        or gap <= max(usual * 1.3, _GAP_OF_NUMBER if is_number else _GAP)
+        or segments.heights[band].max() > _LARGEST * float(np.median(segments.heights))
+    ):
+        return []
+    row = band[np.argsort(segments.boxes[band, 0], kind="stable")].tolist()
+    return [Block(BlockKind.PAGE_NUMBER if is_number else kind, [row])]
 
 
 def split_vertical_margins(
