@@ -15,7 +15,6 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
-from types import TracebackType
 
 from tritonocr_backend.core import logs
 from tritonocr_backend.core.errors import ServerError
@@ -115,12 +114,7 @@ class EmbeddedServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        error_class: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
 
     def start(self) -> None:
