@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from tritonocr_gateway.cli import uvicorn_config
 
 START_TIMEOUT_S = 20
+STOP_TIMEOUT_S = 60
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def running(app: FastAPI, port: int = 0) -> Iterator[str]:
     config = uvicorn_config(app, app.state.settings, log_level="warning", timeout_graceful_shutdown=5)
     config.port = port
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -35,7 +36,8 @@ def running(app: FastAPI, port: int = 0) -> Iterator[str]:
         yield f"http://{host}:{port}"
     finally:
         server.should_exit = True
-        thread.join()
+        thread.join(STOP_TIMEOUT_S)
+        assert not thread.is_alive(), f"the gateway did not stop within {STOP_TIMEOUT_S} s"
 
 
 def free_port() -> int:
