@@ -7,7 +7,7 @@ import re
 
 import pybase64
 
-from tritonocr_common.file_formats import base64_text, decoded_base64, is_pdf
+from tritonocr_common.file_formats import decode_base64, decoded_base64, is_pdf
 from tritonocr_gateway.errors import InvalidRequestError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -26,7 +26,7 @@ def from_base64(text: str) -> bytes:
             twice).
     """
     try:
-        content = pybase64.b64decode(base64_text(text.encode()), validate=True)
+        content = decode_base64(text.encode(), pybase64.b64decode)
     except (binascii.Error, ValueError) as error:
         raise InvalidRequestError(f"The file is not Base64: {error}.") from error
     if not content:

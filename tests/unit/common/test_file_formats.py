@@ -1,10 +1,12 @@
 """Formats that the client, the gateway and the server recognise in the same way."""
 
 import base64
+import binascii
 
 import pytest
 
-from tritonocr_common.file_formats import base64_text, decoded_base64, is_pdf, is_tiff
+from tritonocr_common import file_formats
+from tritonocr_common.file_formats import decode_base64, decoded_base64, is_pdf, is_tiff
 
 PDF = b"%PDF-1.7\n" + bytes(range(256))
 
@@ -30,8 +32,31 @@ def test_other_data_is_not_base64(data: bytes) -> None:
     assert decoded_base64(data) is None
 
 
-def test_the_text_of_base64_has_neither_prefix_nor_white_space() -> None:
-    assert base64_text(b"data:image/png;base64,QUJD\r\nRA==\t") == b"QUJDRA=="
+def test_a_prefix_and_white_space_are_ignored() -> None:
+    assert decode_base64(b"data:image/png;base64,QUJD\r\nRA==\t") == b"ABCD"
+
+
+@pytest.mark.parametrize("size", range(20))
+@pytest.mark.parametrize("part_bytes", [1, 3, 4, 5, 7, 64])
+def test_parts_give_the_same_bytes_as_the_whole(
+    size: int, part_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_formats, "_PART_BYTES", part_bytes)
+    content = bytes(range(size))
+    assert decode_base64(base64.b64encode(content)) == content
+    assert decode_base64(base64.encodebytes(content)) == content
+
+
+@pytest.mark.parametrize("text", [b"QUJD=QUJDQUJD", b"QQ==QUJDQUJDQUJD", b"QUJ", b"Q", b"QU!D"])
+@pytest.mark.parametrize("part_bytes", [1, 4, 5, 1000])
+def test_parts_find_the_same_errors_as_the_whole(
+    text: bytes, part_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_formats, "_PART_BYTES", part_bytes)
+    with pytest.raises(binascii.Error):
+        base64.b64decode(text, validate=True)
+    with pytest.raises(binascii.Error):
+        decode_base64(text)
 
 
 def test_headers() -> None:
