@@ -24,6 +24,7 @@ from tritonocr_backend.server.embedded import EmbeddedServer
 
 JOBS = "/api/v2/ocr/jobs"
 PAGES = 12
+EXPECTED = [{str(number)} for number in range(101, 101 + PAGES)]
 
 
 def document() -> bytes:
@@ -98,20 +99,62 @@ def wait_until(condition: Any, hang_guard_s: float) -> None:
         time.sleep(0.02)
 
 
+def submitted(running: Gateway) -> str:
+    """Submit the document, and return the id of the job when three pages have been read."""
+    answer = running.client.post(JOBS, data={"model": "PP-OCRv6"}, files={"file": document()})
+    job_id: str = answer.json()["data"]["jobId"]
+    wait_until(lambda: running.status(job_id).get("extractProgress", {}).get("extractedPages", 0) >= 3, 120)
+    return job_id
+
+
+def numbers_of_pages(running: Gateway, job_id: str) -> list[set[str]]:
+    """Wait for the end of a job, and return the numbers on each page."""
+    wait_until(lambda: running.status(job_id)["state"] in ("done", "failed"), 240)
+    data = running.status(job_id)
+    assert data["state"] == "done", data
+    lines = running.client.get(data["resultUrl"]["jsonUrl"]).text.splitlines()
+    return [set(re.findall(r"NUMBER *(\d+)", line)) for line in lines]
+
+
 @pytest.mark.timeout(400)
 def test_a_killed_gateway_goes_on_with_the_next_page(server: EmbeddedServer, store: dict[str, str]) -> None:
     with gateway(server, store) as first:
-        answer = first.client.post(JOBS, data={"model": "PP-OCRv6"}, files={"file": document()})
-        job_id = answer.json()["data"]["jobId"]
-        wait_until(lambda: first.status(job_id).get("extractProgress", {}).get("extractedPages", 0) >= 3, 120)
+        job_id = submitted(first)
         first.kill()
     with gateway(server, store) as second:
         progress = second.status(job_id)["extractProgress"]
         assert 3 <= progress["extractedPages"] < progress["totalPages"] == PAGES
-        wait_until(lambda: second.status(job_id)["state"] in ("done", "failed"), 240)
-        data = second.status(job_id)
-        assert data["state"] == "done", data
+        assert numbers_of_pages(second, job_id) == EXPECTED, "each page once, in order"
         assert second.read_pages() == PAGES - progress["extractedPages"], "no page is read twice"
-        lines = second.client.get(data["resultUrl"]["jsonUrl"]).text.splitlines()
-    numbers = [set(re.findall(r"NUMBER *(\d+)", line)) for line in lines]
-    assert numbers == [{str(number)} for number in range(101, 101 + PAGES)], "each page once, in order"
+
+
+@pytest.mark.timeout(400)
+def test_a_killed_server_goes_on_with_the_next_page(server: EmbeddedServer, tmp_path: Path) -> None:
+    with gateway(server, {"TRITONOCR_REST_JOBS_DIRECTORY": str(tmp_path / "jobs")}) as running:
+        job_id = submitted(running)
+        os.kill(server.pid, signal.SIGKILL)
+        stored = running.status(job_id)["extractProgress"]["extractedPages"]
+        assert 3 <= stored < PAGES
+        assert numbers_of_pages(running, job_id) == EXPECTED, "each page once, in order"
+    assert pages_of(server) <= PAGES - stored, "the server that was started again reads the other pages alone"
+
+
+@pytest.mark.timeout(400)
+def test_a_gateway_and_a_server_that_are_killed_go_on(server: EmbeddedServer, tmp_path: Path) -> None:
+    store = {"TRITONOCR_REST_JOBS_DIRECTORY": str(tmp_path / "jobs")}
+    with gateway(server, store) as first:
+        job_id = submitted(first)
+        stored = first.status(job_id)["extractProgress"]["extractedPages"]
+        os.kill(server.pid, signal.SIGKILL)
+        first.kill()
+    with gateway(server, store) as second:
+        assert numbers_of_pages(second, job_id) == EXPECTED, "each page once, in order"
+    assert pages_of(server) <= PAGES - stored, "the server that was started again reads the other pages alone"
+
+
+def pages_of(server: EmbeddedServer) -> int:
+    """Return the pages that a server has read since its start."""
+    text = httpx.get(server.metrics_url).text
+    return sum(
+        int(float(value)) for value in re.findall(r"^tritonocr_pages_total\S* (\S+)", text, re.MULTILINE)
+    )

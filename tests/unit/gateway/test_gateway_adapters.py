@@ -154,7 +154,29 @@ def test_layout_parsing_returns_markdown_per_page(serve: Any, triton: Any) -> No
         "line of page 1",
     ]
     assert result["layoutParsingResults"][0]["prunedResult"]["rec_texts"] == ["line of page 0"]
+    assert result["layoutParsingResults"][1]["prunedResult"]["parsing_res_list"] == [
+        {
+            "block_label": "text",
+            "block_content": "line of page 1",
+            "block_bbox": [10, 10, 90, 30],
+            "block_id": 0,
+            "block_order": 1,
+        }
+    ]
     assert result["warnings"] == ["The field 'useTableRecognition' is unknown and was ignored."]
+
+
+@pytest.mark.parametrize(
+    ("platform", "body", "dpi"),
+    [("ragflow", {}, 144), ("ragflow", {"pdfDpi": 200}, 200), ("other", {}, None)],
+)
+def test_ragflow_gets_the_coordinates_that_it_expects(
+    serve: Any, triton: Any, platform: str, body: Any, dpi: Any
+) -> None:
+    headers = {"Client-Platform": platform}
+    response = serve().post("/layout-parsing", json={"file": FILE, **body}, headers=headers)
+    assert response.status_code == 200
+    assert triton.sent().get("pdf_dpi") == dpi
 
 
 def test_paddleocr_s_token_is_a_key(serve: Any) -> None:

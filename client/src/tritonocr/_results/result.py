@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .._exceptions import InvalidInputError
 from .page import PageMessage, PageRecord, result_fields
 from .reading_order import TextBlock, text_blocks
@@ -19,6 +17,7 @@ from .saving import (
     json_text,
     output_path,
     picture_suffix,
+    plain,
     printable,
     utf8,
     write_whole,
@@ -119,7 +118,7 @@ class OCRResult(dict[str, Any]):
     @property
     def json(self) -> dict[str, Any]:
         """The result in JSON's types: `{"res": {…}}`, as in PaddleX."""
-        return {"res": {key: _plain(value) for key, value in self.items()}}
+        return {"res": {key: plain(value) for key, value in self.items()}}
 
     @property
     def blocks(self) -> list[TextBlock]:
@@ -135,6 +134,14 @@ class OCRResult(dict[str, Any]):
     def markdown(self) -> str:
         """The page's text as Markdown: headings, paragraphs, and tables whose columns are clear."""
         return self.formatted("markdown").removesuffix("\n")
+
+    @property
+    def block_markdown(self) -> list[str]:
+        """The Markdown of each block in `blocks`."""
+        from .page_text import page_text
+        from .writers.markdown import block_bodies
+
+        return block_bodies(page_text(self))
 
     @property
     def hocr(self) -> str:
@@ -285,12 +292,3 @@ class OCRResult(dict[str, Any]):
 
     def _write(self, save_path: str | Path, ending: str, content: bytes) -> Path:
         return write_whole(output_path(save_path, self.stem, ending), content)
-
-
-def _plain(value: Any) -> Any:
-    """Convert arrays to lists, at every level."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -7,11 +7,13 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
+
+import numpy as np
 
 from tritonocr_common.file_formats import JPEG_MAX_SIDE_PX, JPEG_QUALITY
 from tritonocr_common.quoting import quoted
@@ -157,3 +159,12 @@ def _escaped_start(match: re.Match[str]) -> str:
 def json_text(value: Any, indent: int, ensure_ascii: bool) -> str:
     """Return the value as indented JSON."""
     return json.dumps(value, indent=indent, ensure_ascii=ensure_ascii)
+
+
+def plain(value: Any) -> Any:
+    """Convert arrays to lists, at every level."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value

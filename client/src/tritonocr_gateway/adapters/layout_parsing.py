@@ -6,8 +6,10 @@ are not recognised, and `markdown.images` is empty.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from fastapi import APIRouter, Depends, Request
 
 from tritonocr import OCRResult
@@ -32,6 +34,10 @@ from tritonocr_gateway.service import ServiceDependency
 router = APIRouter(dependencies=[Depends(require_key)])
 ADAPTER = Adapter("layout_parsing", router)
 
+_PADDLEX_DPI = 144
+_BLOCK_LABELS = {"heading": "paragraph_title", "paragraph": "text", "page_number": "number"}
+"""PP-StructureV3's names of the kinds of blocks; the other names are the same."""
+
 _BODY = {"required": True, "content": {JSON_TYPE: {"schema": schema_of(OCRRequest)}}}
 
 
@@ -48,7 +54,7 @@ async def layout_parsing(request: Request, service: ServiceDependency) -> dict[s
     request.state.log_id = fields.log_id or log_id_of(request)
     content = await content_of(request, service, fields.file)
     check_file_type(content, fields.file_type)
-    results = await read_pages(request, service, content, fields.options())
+    results = await read_pages(request, service, content, {**expected_dpi(request), **fields.options()})
     summaries = summaries_of(results)
     result = {
         "layoutParsingResults": [layout_page(page) for page in results],
@@ -58,11 +64,29 @@ async def layout_parsing(request: Request, service: ServiceDependency) -> dict[s
     return {"logId": log_id_of(request), "result": result, "errorCode": 0, "errorMsg": "Success"}
 
 
+def expected_dpi(request: Request) -> dict[str, int]:
+    """Return the option `pdf_dpi` that a client relies on: RAGFlow maps coordinates as PaddleX's 144 dpi."""
+    return {"pdf_dpi": _PADDLEX_DPI} if request.headers.get("Client-Platform") == "ragflow" else {}
+
+
 def layout_page(page: OCRResult) -> dict[str, Any]:
     """Return a page in PP-StructureV3's form."""
     return {
-        "prunedResult": pruned(page.json["res"]),
+        "prunedResult": {**pruned(page.json["res"]), "parsing_res_list": list(_parsed_blocks(page))},
         "markdown": {"text": page.markdown, "images": {}, "isStart": True, "isEnd": True},
         "outputImages": {},
         "inputImage": None,
     }
+
+
+def _parsed_blocks(page: OCRResult) -> Iterator[dict[str, Any]]:
+    """Yield the blocks of a page in reading order, in PP-StructureV3's form."""
+    for index, (block, content) in enumerate(zip(page.blocks, page.block_markdown, strict=True)):
+        boxes = np.asarray(page["rec_boxes"])[list(block.lines)]
+        yield {
+            "block_label": _BLOCK_LABELS.get(block.kind, block.kind),
+            "block_content": content,
+            "block_bbox": [*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist()],
+            "block_id": index,
+            "block_order": index + 1,
+        }

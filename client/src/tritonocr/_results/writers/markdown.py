@@ -19,7 +19,12 @@ def write(pages: Iterable[PageText]) -> Iterator[str]:
 
 def page_body(page: PageText) -> str:
     """Return the blocks of a page with an empty line between them."""
-    return "\n\n".join(map(_block, page.blocks))
+    return "\n\n".join(block_bodies(page))
+
+
+def block_bodies(page: PageText) -> list[str]:
+    """Return the Markdown of each block of a page."""
+    return [_block(block) for block in page.blocks]
 
 
 def _block(block: PageBlock) -> str:
