@@ -79,8 +79,8 @@ bench: $(VENV)/.dev ## measure it, its peers and the networks alone; OPTIONS="--
 gpu-check: $(VENV)/.dev ## accuracy, agreement and speed on a GPU in one run of 15 minutes; DEVICE=cpu rehearses it, WHEELS=folder installs from it
 	PYTHONPATH=tests $(BIN)/python -m bench.gpu_check --device $(or $(DEVICE),gpu:0) $(OPTIONS)
 
-bench-models: $(VENV)/.dev ## speed and accuracy of the model pairs that a user can choose from
-	PYTHONPATH=tests $(BIN)/python -m bench.models
+bench-models: $(VENV)/.dev ## speed and accuracy of the model pairs that a user can choose from; OPTIONS="--picture docs/images/models.svg"
+	PYTHONPATH=tests $(BIN)/python -m bench.models $(OPTIONS)
 
 bench-peers: $(VENV)/.dev ## make the peers' environments (2 GB), beside the model cache
 	PYTHONPATH=tests $(BIN)/python -m bench.peers

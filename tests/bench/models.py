@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from bench import pictures
 from bench.accuracy import accuracy
 from bench.machine import description
 from bench.measured import ReadLine
@@ -33,6 +34,7 @@ from tritonocr_backend.repository.build import build_repository
 from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
 from tritonocr_backend.zoo.fetch import fetch_model
 
+WIDTH = 120
 OUTPUT = Path("output/bench_models.json")
 
 
@@ -138,11 +140,14 @@ def main() -> None:
     """Measure the pairs, print the table and write output/bench_models.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, default=20, help="number of receipts (20)")
+    parser.add_argument("--picture", type=Path, help="SVG file for speed against exact lines")
     arguments = parser.parse_args()
     results = measured(receipts()[: arguments.pages])
-    Console().print(_table(results))
+    Console(width=WIDTH).print(_table(results))
     OUTPUT.parent.mkdir(exist_ok=True)
     OUTPUT.write_text(json.dumps({"machine": description(), "pairs": results}, indent=2) + "\n")
+    if arguments.picture:
+        pictures.write_models(results, arguments.picture)
 
 
 if __name__ == "__main__":

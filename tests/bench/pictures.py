@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,38 @@ def write(subjects: Subjects, directory: Path) -> list[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     drawn = {"throughput": _throughput, "latency": _latency, "stages": _stages}
     return [_save(draw(subjects), directory / f"bench_{name}.svg") for name, draw in drawn.items()]
+
+
+def write_models(pairs: Mapping[str, Mapping[str, float]], path: Path) -> Path:
+    """Write a picture of the speed and the exact lines of model pairs, and of those that no other pair beats.
+
+    Args:
+        pairs: rows of models.measured.
+        path: the SVG file.
+
+    Returns:
+        `path`.
+    """
+    points = {label: (1 / row["time_ratio"], row["exact"]) for label, row in pairs.items()}
+    best = pareto_front(points.values())
+    figure, axes = pyplot.subplots(figsize=(8, 4))
+    axes.plot(*zip(*best, strict=True), color=OURS, linewidth=1)
+    for label, (speed, exact) in points.items():
+        axes.plot(speed, exact, "o", color=OURS if (speed, exact) in best else OTHERS)
+        axes.annotate(label, (speed, exact), xytext=(5, 5), textcoords="offset points", fontsize="small")
+    axes.set(
+        xlabel="speed relative to the default", ylabel="share of exact lines", title="Models on receipts"
+    )
+    axes.margins(x=0.35, y=0.15)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return _save(figure, path)
+
+
+def pareto_front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the points to which no other is at least equal in both numbers, ascending by the first."""
+    distinct = set(points)
+    beaten = {(x, y) for x, y in distinct for a, b in distinct if (a, b) != (x, y) and a >= x and b >= y}
+    return sorted(distinct - beaten)
 
 
 def _save(figure: Any, path: Path) -> Path:
