@@ -102,7 +102,7 @@ def test_receipts_are_read_as_well_as_by_paddlex(
 
 
 def test_lines_of_all_pages_meet_and_are_read_as_alone(server: EmbeddedServer, corpus: Path) -> None:
-    """Triton's batcher made 264 batches of 4.64 lines where `line_batching` makes 72 of 16.4."""
+    """Triton's batcher made 264 batches of 4.64 lines where `line_batching` makes 72 of 16.3."""
     paths = sorted((corpus / "receipts").glob("*.jpg"), key=lambda path: path.stat().st_size)[:PAGES_AT_ONCE]
     with OCRClient(server.grpc_url, timeout_s=600) as client, ThreadPoolExecutor(PAGES_AT_ONCE) as threads:
 
