@@ -10,16 +10,18 @@ from tritonocr_backend.core.arrays import Ints
 from tritonocr_backend.pipeline.line_orientation import Columns, Orientation
 
 
-def line(score: float) -> Columns:
-    return np.array([1], np.int32), np.array([score], np.float32)
+def line(score: float, characters: int) -> Columns:
+    return np.arange(1, characters + 1, dtype=np.int32), np.full(characters, score, np.float32)
 
 
 class Lines:
     """Lines with scripted scores as they are and turned; the classifier takes some for upside down."""
 
-    def __init__(self, upright: list[float], turned: list[float], looks_upside_down: list[int]) -> None:
-        self.columns = [line(score) for score in upright]
-        self._turned, self._looks = turned, looks_upside_down
+    def __init__(
+        self, upright: list[float], turned: list[float], looks_upside_down: list[int], characters: int = 2
+    ) -> None:
+        self.columns = [line(score, characters) for score in upright]
+        self._turned, self._looks, self._characters = turned, looks_upside_down, characters
         self.classified: list[int] = []
 
     async def _classify(self, numbers: Ints) -> NDArray[np.bool_]:
@@ -27,7 +29,7 @@ class Lines:
         return np.isin(numbers, self._looks)
 
     async def _recognise_turned(self, numbers: Ints) -> list[Columns]:
-        return [line(self._turned[number]) for number in numbers]
+        return [line(self._turned[number], self._characters) for number in numbers]
 
     def settled(self) -> list[int]:
         found = asyncio.run(Orientation(self._classify, self._recognise_turned).settle(self.columns))
@@ -63,3 +65,9 @@ def test_lines(
     assert lines.classified == classified, reason
     kept = [turned[n] if n in expected else score for n, score in enumerate(upright)]
     assert lines.scores == kept, reason
+
+
+def test_an_upside_down_line_of_one_character_says_nothing_about_its_page() -> None:
+    lines = Lines([0.5, 0.99], [0.9, 0.99], [0, 1], characters=1)
+    assert lines.settled() == [0]
+    assert lines.classified == [0]

@@ -13,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonocr_backend.core.arrays import Floats, Ints
-from tritonocr_backend.pipeline.text_recognition import ctc_score
+from tritonocr_backend.pipeline.text_recognition import ctc_score, kept_columns
 
 Columns = tuple[Ints, Floats]
 """What the recognition network returns for a line: int32 [T] classes and float32 [T] confidences."""
 
 SURE_SCORE = 0.95
 """A line with at least this score is upright."""
+
+MIN_CHARACTERS = 2
+"""A shorter line, such as ":" or "0", does not show that its page has upside-down lines."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Orientation:
         for numbers in (np.flatnonzero(scores < SURE_SCORE), np.flatnonzero(scores >= SURE_SCORE)):
             found = await self._upside_down(numbers.astype(np.int32), columns, scores)
             upside_down[found] = True
-            if not found:
+            if not any(len(kept_columns(columns[number][0])) >= MIN_CHARACTERS for number in found):
                 break
         return upside_down
 

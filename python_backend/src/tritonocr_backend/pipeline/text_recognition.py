@@ -54,11 +54,16 @@ def ctc_score(indices: Ints, confidences: Floats) -> float:
         indices: int32 [T], the best class of each column.
         confidences: float32 [T], the probability of that class.
     """
-    columns = _kept_columns(indices)
+    columns = kept_columns(indices)
     return float(confidences[columns].mean()) if len(columns) else 0.0
 
 
-def _kept_columns(indices: Ints) -> NDArray[np.intp]:
+def kept_columns(indices: Ints) -> NDArray[np.intp]:
+    """Return the columns that become characters: not blank, and not the class of the column before.
+
+    Args:
+        indices: int32 [T], the best class of each column.
+    """
     kept = indices != BLANK
     kept[1:] &= indices[1:] != indices[:-1]
     return np.flatnonzero(kept)
@@ -72,7 +77,7 @@ def ctc_decode(indices: Ints, confidences: Floats, characters: Sequence[str]) ->
         confidences: float32 [T], the probability of that class.
         characters: the text of each class, blank first.
     """
-    columns = _kept_columns(indices)
+    columns = kept_columns(indices)
     entries = [characters[i] for i in indices[columns]]
     score = ctc_score(indices, confidences)
     column_of_character = np.repeat(columns, [len(entry) for entry in entries])
