@@ -75,34 +75,38 @@ async def document_response(pages: PagesForThread, write: Write, media_type: str
         InvalidInputError: the document cannot be made of these pages.
         TritonOCRError: the server failed or rejected the file.
     """
-    executor = ThreadPoolExecutor(1, "document")
-    try:
-        loop = asyncio.get_running_loop()
-        file = await loop.run_in_executor(executor, _written, pages, write)
-    finally:
-        executor.shutdown(wait=False)
-        await pages.close()
-    return _response(file, media_type, count_headers(pages.page_count, pages.read))
-
-
-def _written(pages: Iterable[OCRResult], write: Write) -> IO[bytes]:
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
     try:
-        write(pages, file)
+        await write_pages(pages, write, file)
     except BaseException:
         file.close()
         raise
-    return file
+    return file_response(file, media_type, count_headers(pages.page_count, pages.read))
 
 
-def _response(file: IO[bytes], media_type: str, headers: dict[str, str]) -> Response:
+async def write_pages(pages: PagesForThread, write: Write, file: IO[bytes]) -> None:
+    """Write pages in a thread of their own. The request to the server ends with it.
+
+    Raises:
+        InvalidInputError: the document cannot be made of these pages.
+        TritonOCRError: the server failed or rejected the file.
+    """
+    executor = ThreadPoolExecutor(1, "document")
+    try:
+        await asyncio.get_running_loop().run_in_executor(executor, write, pages, file)
+    finally:
+        executor.shutdown(wait=False)
+        await pages.close()
+
+
+def file_response(file: IO[bytes], media_type: str, headers: dict[str, str] | None = None) -> Response:
     """Return the content of a file, which is closed then."""
     size = file.seek(0, 2)
     file.seek(0)
     if size <= _PIECE_BYTES:
         with file:
             return Response(file.read(), media_type=media_type, headers=headers)
-    headers = {**headers, "Content-Length": str(size)}
+    headers = {**(headers or {}), "Content-Length": str(size)}
     return StreamingResponse(_pieces(file), media_type=media_type, headers=headers)
 
 
@@ -133,18 +137,25 @@ def writer_of(media_type: str, options: ResponseOptions, original: bytes, drawin
 
 def _json_pieces(pages: Iterable[OCRResult], options: ResponseOptions, drawing: Executor) -> Iterator[bytes]:
     """Yield the JSON of `responses.json_response()`, page by page."""
-    yield b'{"logId":' + _dumped(options.log_id) + b',"result":{"ocrResults":['
+    yield b'{"logId":' + json_bytes(options.log_id) + b',"result":'
+    yield from result_pieces(pages, options, drawing)
+    yield b"," + json_bytes(SUCCESS)[1:]
+
+
+def result_pieces(pages: Iterable[OCRResult], options: ResponseOptions, drawing: Executor) -> Iterator[bytes]:
+    """Yield the JSON of `responses.result_fields()`, page by page. `drawing` draws the pictures."""
+    yield b'{"ocrResults":['
     summaries: list[PageSummary] = []
     for number, page in enumerate(pages, 1):
         yield (b"," if summaries else b"") + drawing.submit(_page_json, page, options).result()
         summaries.append(summary_of(page, number))
-    yield b"]," + _dumped(file_fields(summaries, options))[1:] + b"," + _dumped(SUCCESS)[1:]
+    yield b"]," + json_bytes(file_fields(summaries, options))[1:]
 
 
 def _page_json(page: OCRResult, options: ResponseOptions) -> bytes:
-    return _dumped(page_fields(page, options))
+    return json_bytes(page_fields(page, options))
 
 
-def _dumped(value: Any) -> bytes:
+def json_bytes(value: Any) -> bytes:
     """Return a value as Starlette's JSONResponse writes it."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

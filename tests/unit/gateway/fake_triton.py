@@ -85,6 +85,7 @@ class FakeTransport:
     Attributes:
         tensors: the response.
         error: the exception that is raised instead.
+        error_after_pages: the exception that is raised once, after the response.
         wait: whether requests get no response.
         requests: the requests received.
         cancelled: the number of cancelled requests.
@@ -95,6 +96,7 @@ class FakeTransport:
     def __init__(self) -> None:
         self.tensors = answer()
         self.error: Exception | None = None
+        self.error_after_pages: Exception | None = None
         self.wait = False
         self.ready = True
         self.requests: list[Any] = []
@@ -110,6 +112,9 @@ class FakeTransport:
         if self.error:
             raise self.error
         yield self.tensors
+        if error := self.error_after_pages:
+            self.error_after_pages = None
+            raise error
 
     async def model_config(self, model_name: str) -> dict[str, Any]:
         return {"name": model_name, "output": [{"name": "indices"}] if model_name.endswith("_rec") else []}

@@ -62,6 +62,31 @@ def test_each_of_several_files_has_its_own_result(serve: Any, triton: Any) -> No
     assert texts == [["line of page 0"]] * 2
 
 
+def test_the_result_of_a_file_that_fails_after_pages_is_its_error(serve: Any, triton: Any) -> None:
+    triton.tensors = answer(pages=2)
+    triton.error_after_pages = tritonocr.InvalidInputError("broken page")
+    files = [("file", ("a.pdf", b"%PDF-1.7")), ("file", ("b.png", picture()))]
+    response = serve().post("/ocr", files=files, data={"visualize": "false"}).json()
+    first, second = response["results"]
+    assert first == {"fileName": "a.pdf", "errorCode": 422, "errorMsg": "broken page"}
+    assert (second["fileName"], second["errorCode"]) == ("b.png", 0)
+    assert second["result"]["dataInfo"]["numPages"] == 2
+
+
+def test_pages_of_several_files_come_as_lines_with_the_name_of_their_file(serve: Any, triton: Any) -> None:
+    triton.tensors = answer(pages=2)
+    files = [("file", ("a.pdf", b"%PDF-1.7")), ("file", ("b", b"")), ("file", ("c.pdf", b"%PDF-1.7"))]
+    response = serve().post("/ocr", files=files, headers=NDJSON)
+    lines = [json.loads(line) for line in response.text.splitlines()]
+    assert [(line["fileName"], line.get("pageIndex"), line.get("errorCode")) for line in lines] == [
+        ("a.pdf", 0, None),
+        ("a.pdf", 1, None),
+        ("b", None, 422),
+        ("c.pdf", 0, None),
+        ("c.pdf", 1, None),
+    ]
+
+
 def test_several_files_are_not_text(serve: Any) -> None:
     files = [("file", picture()), ("file", picture())]
     response = serve().post("/ocr", files=files, headers={"accept": "text/plain"})

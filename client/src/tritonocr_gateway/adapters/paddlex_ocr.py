@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
-from typing import Any
+from itertools import chain
+from typing import IO, Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 
 import tritonocr
 from tritonocr_common.file_formats import is_pdf, is_tiff
@@ -24,13 +26,18 @@ from tritonocr_gateway.errors import (
     paddlex_error_body,
 )
 from tritonocr_gateway.files import check_file_type
-from tritonocr_gateway.ocr_input import OCRInput, content_of, read_input
-from tritonocr_gateway.page_documents import PagesForThread, document_response, writer_of
-from tritonocr_gateway.request_body import (
-    FORM_TYPE,
-    JSON_TYPE,
+from tritonocr_gateway.ocr_input import InputFile, OCRInput, content_of, read_input
+from tritonocr_gateway.ocr_reading import read_file, read_pages, response_options
+from tritonocr_gateway.page_documents import (
+    PagesForThread,
+    document_response,
+    file_response,
+    json_bytes,
+    result_pieces,
+    write_pages,
+    writer_of,
 )
-from tritonocr_gateway.request_log import trace_headers
+from tritonocr_gateway.request_body import FORM_TYPE, JSON_TYPE
 from tritonocr_gateway.responses import (
     DOCUMENTS,
     JSON,
@@ -41,14 +48,12 @@ from tritonocr_gateway.responses import (
     json_response,
     page_fields,
     preferred_type,
-    result_fields,
     warnings_of_fields,
     warnings_of_page,
 )
 from tritonocr_gateway.schemas import OCRFields, OCRForm, OCRRequest, Success, schema_of
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import Service, ServiceDependency
-from tritonocr_gateway.settings import Settings
 
 router = APIRouter(dependencies=[Depends(require_key)])
 ADAPTER = Adapter("paddlex_ocr", router)
@@ -79,7 +84,7 @@ async def ocr(request: Request, service: ServiceDependency) -> Response:
     """Read an image or PDF, as PaddleX's `POST /ocr` does.
 
     The body can also be the file itself, with the fields in the query. The response to a form with several
-    files has one result per file.
+    files has one result per file, and is `application/json` or `application/x-ndjson`.
 
     `Accept` chooses another format than JSON: `text/plain` (form feeds between pages), `text/markdown`,
     `text/csv`, `text/tab-separated-values` (Tesseract's columns), `text/vnd.hocr+html`,
@@ -92,15 +97,15 @@ async def ocr(request: Request, service: ServiceDependency) -> Response:
     media_type = preferred_type(request.headers.get("accept", "*/*"))
     if ocr_input.fields.corrections and (len(ocr_input.files) > 1 or media_type == NDJSON):
         raise InvalidRequestError(f"corrections applies to one file, and not to {NDJSON}.")
-    if len(ocr_input.files) > 1:
-        if media_type != JSON:
-            raise InvalidRequestError(
-                f"The response to several files is {JSON} only; send one file per request."
-            )
-        with service.admission.permit():
-            return await unless_disconnected(request, _respond_per_file(service, ocr_input, request))
+    if len(ocr_input.files) > 1 and media_type not in (JSON, NDJSON):
+        raise InvalidRequestError(
+            f"The response to several files is {JSON} or {NDJSON}; send one file per request."
+        )
     if media_type == NDJSON:
         return await _stream(service, ocr_input, request)
+    if len(ocr_input.files) > 1:
+        with service.admission.permit():
+            return await unless_disconnected(request, _respond_per_file(service, ocr_input, request))
     with service.admission.permit():
         work = _respond(service, ocr_input.fields, ocr_input.files[0].content, request, media_type)
         return await unless_disconnected(request, work)
@@ -111,14 +116,14 @@ async def _respond(
 ) -> Response:
     content = await content_of(request, service, file)
     check_file_type(content, fields.file_type)
-    options = _response_options(service, fields, content, request, media_type)
+    options = response_options(service, fields, content, request, media_type)
     if media_type == JSON and not (is_pdf(content) or is_tiff(content)):
         results = list(
-            corrected(await _read_file(service, fields, content, request), fields.corrections or ())
+            corrected(await read_file(service, fields, content, request), fields.corrections or ())
         )
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(service.drawing, json_response, results, options)
-    pages = PagesForThread(_responses(service, fields, content, request, media_type))
+    pages = PagesForThread(read_pages(service, fields, content, request, media_type))
     write = writer_of(media_type, options, content, service.drawing)
     response = await document_response(
         pages, lambda read, file: write(corrected(read, fields.corrections or ()), file), media_type
@@ -128,28 +133,47 @@ async def _respond(
 
 
 async def _respond_per_file(service: Service, ocr_input: OCRInput, request: Request) -> Response:
-    """Read the files one after the other. A file that cannot be read has an error in its own result."""
-    results = []
-    for file in ocr_input.files:
-        entry: dict[str, Any] = {"fileName": file.name, **SUCCESS}
-        try:
-            entry["result"] = await _file_fields(service, ocr_input.fields, file.content, request)
-        except (GatewayError, tritonocr.TritonOCRError) as error:
-            details = error_details(error, log_id_of(request))
-            entry |= {"errorCode": details.status, "errorMsg": details.message}
-        results.append(entry)
-    return JSONResponse({"logId": log_id_of(request), **SUCCESS, "results": results})
+    """Read the files one after the other, and write their results into a temporary file."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
+    try:
+        head = {"logId": log_id_of(request), **SUCCESS}
+        file.write(json_bytes(head)[:-1] + b',"results":[')
+        for number, each in enumerate(ocr_input.files):
+            file.write(b"," if number else b"")
+            await _write_entry(service, ocr_input.fields, each, request, file)
+        file.write(b"]}")
+    except BaseException:
+        file.close()
+        raise
+    return file_response(file, JSON)
 
 
-async def _file_fields(
-    service: Service, fields: OCRFields, file: bytes | str, request: Request
-) -> dict[str, Any]:
-    content = await content_of(request, service, file)
-    check_file_type(content, fields.file_type)
-    results = await _read_file(service, fields, content, request)
-    options = _response_options(service, fields, content, request, JSON)
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(service.drawing, result_fields, results, options)
+async def _write_entry(
+    service: Service, fields: OCRFields, named: InputFile, request: Request, file: IO[bytes]
+) -> None:
+    """Write the result of one of several files. The result of a file that cannot be read is an error."""
+    start = file.tell()
+    try:
+        content = await content_of(request, service, named.content)
+        check_file_type(content, fields.file_type)
+        options = response_options(service, fields, content, request, JSON)
+        pages = PagesForThread(read_pages(service, fields, content, request, JSON))
+        head = json_bytes({"fileName": named.name, **SUCCESS})[:-1] + b',"result":'
+
+        def write(read: Iterable[tritonocr.OCRResult], file: IO[bytes]) -> None:
+            file.writelines(chain((head,), result_pieces(read, options, service.drawing), (b"}",)))
+
+        await write_pages(pages, write, file)
+        service.metrics.pages.inc(pages.read)
+    except (GatewayError, tritonocr.TritonOCRError) as error:
+        file.seek(start)
+        file.truncate()
+        file.write(json_bytes({"fileName": named.name, **_error_fields(error, request)}))
+
+
+def _error_fields(error: Exception, request: Request) -> dict[str, Any]:
+    details = error_details(error, log_id_of(request))
+    return {"errorCode": details.status, "errorMsg": details.message}
 
 
 async def _stream(service: Service, ocr_input: OCRInput, request: Request) -> Response:
@@ -169,18 +193,34 @@ async def _stream(service: Service, ocr_input: OCRInput, request: Request) -> Re
 
 
 async def _page_lines(service: Service, ocr_input: OCRInput, request: Request) -> AsyncGenerator[bytes, None]:
-    fields, log_id = ocr_input.fields, log_id_of(request)
+    """Yield a line per page. Of several files, each has its name in its lines, and its error in a line."""
+    is_alone = len(ocr_input.files) == 1
     with service.admission.permit():
-        content = await content_of(request, service, ocr_input.files[0].content)
-        check_file_type(content, fields.file_type)
-        options = _response_options(service, fields, content, request, NDJSON)
-        index = 0
-        async with aclosing(_responses(service, fields, content, request, NDJSON)) as responses:
-            async for results in responses:
-                for result in results:
-                    service.metrics.pages.inc()
-                    yield _line({"logId": log_id, **_streamed_page(result, index, options)})
-                    index += 1
+        for file in ocr_input.files:
+            name = {} if is_alone else {"fileName": file.name}
+            try:
+                async with aclosing(_streamed_pages(service, ocr_input.fields, file, request)) as pages:
+                    async for page in pages:
+                        yield _line({"logId": log_id_of(request), **name, **page})
+            except (GatewayError, tritonocr.TritonOCRError) as error:
+                if is_alone:
+                    raise
+                yield _line({"logId": log_id_of(request), **name, **_error_fields(error, request)})
+
+
+async def _streamed_pages(
+    service: Service, fields: OCRFields, file: InputFile, request: Request
+) -> AsyncGenerator[dict[str, Any], None]:
+    content = await content_of(request, service, file.content)
+    check_file_type(content, fields.file_type)
+    options = response_options(service, fields, content, request, NDJSON)
+    index = 0
+    async with aclosing(read_pages(service, fields, content, request, NDJSON)) as responses:
+        async for results in responses:
+            for result in results:
+                service.metrics.pages.inc()
+                yield _streamed_page(result, index, options)
+                index += 1
 
 
 def _streamed_page(result: tritonocr.OCRResult, index: int, options: ResponseOptions) -> dict[str, Any]:
@@ -197,82 +237,3 @@ def _streamed_page(result: tritonocr.OCRResult, index: int, options: ResponseOpt
 
 def _line(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode() + b"\n"
-
-
-async def _read_file(
-    service: Service, fields: OCRFields, content: bytes, request: Request
-) -> list[tritonocr.OCRResult]:
-    """Read all pages of a file for a response in JSON."""
-    results = await service.client.ocr(
-        content,
-        request_id=log_id_of(request),
-        headers=trace_headers(request),
-        retry="restarts",
-        **_client_options(service, fields, JSON),
-    )
-    service.metrics.pages.inc(len(results))
-    return results
-
-
-def _responses(
-    service: Service, fields: OCRFields, content: bytes, request: Request, media_type: str
-) -> AsyncGenerator[list[tritonocr.OCRResult], None]:
-    """Read a file page by page."""
-    return service.client.responses(
-        content,
-        _client_options(service, fields, media_type),
-        page_by_page=True,
-        input_path=None,
-        timeout_s=service.client.timeout_s,
-        retry="restarts",
-        request_id=log_id_of(request),
-        headers=trace_headers(request),
-    )
-
-
-def _client_options(service: Service, fields: OCRFields, media_type: str) -> dict[str, Any]:
-    """Return the options of a request to the server, with the options that the format needs."""
-    draws = media_type == JSON and _visualize(service, fields)
-    shows = media_type in (JSON, NDJSON) and bool(fields.return_page_image)
-    options = {
-        "return_page_images": draws or shows or media_type == PDF,
-        **_held_by(media_type),
-        **fields.options(),
-        "max_pages": _max_pages(fields.max_pages, service.settings),
-    }
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _response_options(
-    service: Service, fields: OCRFields, content: bytes, request: Request, media_type: str
-) -> ResponseOptions:
-    return ResponseOptions(
-        is_pdf=is_pdf(content),
-        log_id=log_id_of(request),
-        visualize=media_type == JSON and _visualize(service, fields),
-        picture_max_side_px=service.settings.picture_max_side_px,
-        return_page_image=bool(fields.return_page_image),
-        return_text=media_type == NDJSON or bool(fields.return_text),
-        unknown_fields=tuple(fields.model_extra or ()),
-    )
-
-
-def _held_by(media_type: str) -> dict[str, Any]:
-    """Return the options that make the server return the content of a format."""
-    if media_type == PDF:
-        # The text is placed on the original pages, and only missing text is added.
-        return {"return_word_box": True, "coordinates": "input", "pdf_text": "auto"}
-    return {"return_word_box": True} if media_type in DOCUMENTS and DOCUMENTS[media_type].has_words else {}
-
-
-def _visualize(service: Service, fields: OCRFields) -> bool:
-    return service.settings.visualize if fields.visualize is None else fields.visualize
-
-
-def _max_pages(requested: int | None, settings: Settings) -> int | None:
-    if requested is not None and requested > settings.max_pages:
-        raise InvalidRequestError(
-            f"maxPages is {requested}; this gateway reads at most {settings.max_pages} pages of a file "
-            "(setting max_pages)."
-        )
-    return requested or settings.explicit_max_pages
