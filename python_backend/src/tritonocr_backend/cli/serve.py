@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -19,19 +20,15 @@ from tritonocr_backend.cli.options import (
     PipelineFile,
     PresetName,
     RecognitionInstances,
-    load_pipeline,
 )
-from tritonocr_backend.cli.reporting import exit_on_error, fetch_tritonserver, progress_bar
+from tritonocr_backend.cli.reporting import exit_on_error, fetch_tritonserver
 from tritonocr_backend.cli.running import run, stop_on_signal
+from tritonocr_backend.cli.served_models import ServedModels
 from tritonocr_backend.core import logs
 from tritonocr_backend.core.errors import ServerError
-from tritonocr_backend.core.limits import LIMITS, parse_limits
+from tritonocr_backend.core.limits import LIMITS
 from tritonocr_backend.core.logs import LogFormat
-from tritonocr_backend.repository import serving_file
-from tritonocr_backend.repository.cpu_sharing import cores_of_each
-from tritonocr_backend.repository.pipeline_config import PipelineConfig
-from tritonocr_backend.repository.prepare import prepare_repository
-from tritonocr_backend.repository.serving_settings import AdapterModel, Engine, ServingSettings
+from tritonocr_backend.repository.serving_settings import AdapterModel, Engine
 from tritonocr_backend.server.embedded import ServerOptions
 from tritonocr_backend.server.ports import bound
 from tritonocr_backend.server.reload_socket import SCRATCH_PREFIX, Report
@@ -174,17 +171,24 @@ def serve(
 
     tritonocr serve --replicas 2 --gateway
     """
-    if model_control and replicas > 1:
-        raise typer.BadParameter(
-            "--model-control loads a model into one server; with --replicas, use `tritonocr reload` instead"
-        )
-    if lazy and not model_control:
-        raise typer.BadParameter("--lazy loads models while the server runs: it needs --model-control")
+    _check_model_control(model_control=model_control, lazy=lazy, replicas=replicas)
     tls = _tls(tls_certificate, tls_key, tls_client_ca)
     logs.configure(logs.environment(log_format, log_requests))
     started_s = time.monotonic()
-    instances = {"ocr": ocr_instances, "text_recognition": recognition_instances}
-    stated = {"engine": engine, "precision": precision}
+    served = ServedModels(
+        pipeline=pipeline,
+        preset=preset,
+        models=model or (),
+        serving=serving,
+        device=device,
+        engine=engine,
+        precision=precision,
+        instances={"ocr": ocr_instances, "text_recognition": recognition_instances},
+        adapters=cast(list[AdapterModel], adapter or []),
+        exact=exact,
+        limits=limit or (),
+        replicas=replicas,
+    )
     options = ServerOptions(
         host=host,
         http_host=http_host,
@@ -203,58 +207,41 @@ def serve(
         scratch = Path(name)
         fetch_tritonserver()
         listeners = [bound("gateway_port", host, gateway_port)] if gateway else []
-        cores = cores_of_each(replicas)
-
-        def prepare(target: Path, config: PipelineConfig) -> Path:
-            return prepare_repository(
-                target,
-                config,
-                more_models=model or (),
-                serving=_serving(serving, device, stated, instances, adapter or (), cores),
-                exact=exact,
-                limits=parse_limits(limit or ()),
-                progress_of=progress_bar,
-            )
-
-        config = load_pipeline(pipeline, preset)
-        directory = prepare(repository or scratch / "repository", config)
-        folders = (scratch / f"repository-{number}" for number in itertools.count(2))
-
-        def prepare_again(report: Report) -> Path:
-            if model_control:
-                raise ServerError(
-                    "the server was started with --model-control, and a reload would drop the models that "
-                    "`tritonocr models add` has added"
-                )
-            report("reading the settings and models")
-            return prepare(next(folders), load_pipeline(pipeline, preset))
-
+        config = served.pipeline_config()
+        directory = served.write_repository(repository or scratch / "repository", config)
         later = {*(model or ())} - {*config.networks.values()} if lazy else ()
         options = replace(options, unloaded_models=tuple(later))
         servers = Replicas(directory, replica_options(options, replicas), scratch)
+        folders = (scratch / f"repository-{number}" for number in itertools.count(2))
+        prepare_again = partial(_prepare_again, served, folders, model_control)
         run(servers, listeners, prepare_again, scratch, started_s)
 
 
-def _serving(
-    file: Path | None,
-    device: str,
-    stated: Mapping[str, str],
-    instances: Mapping[str, int | None],
-    adapters: Sequence[str],
-    cores: int,
-) -> ServingSettings:
-    """Return the serving settings; values of the command line override values of the file."""
-    settings = serving_file.read(file) if file else ServingSettings()
-    counts = {name: count for name, count in instances.items() if count}
-    names: dict[str, Any] = {name: value for name, value in stated.items() if value != "auto"}
-    return replace(
-        settings,
-        device=device,
-        cores=cores,
-        instances={**settings.instances, **counts},
-        adapters=cast(tuple[AdapterModel, ...], tuple(adapters)),
-        **names,
-    )
+def _check_model_control(*, model_control: bool, lazy: bool, replicas: int) -> None:
+    if model_control and replicas > 1:
+        raise typer.BadParameter(
+            "--model-control loads a model into one server; with --replicas, use `tritonocr reload` instead"
+        )
+    if lazy and not model_control:
+        raise typer.BadParameter("--lazy loads models while the server runs: it needs --model-control")
+
+
+def _prepare_again(
+    served: ServedModels, folders: Iterator[Path], model_control: bool, report: Report
+) -> Path:
+    """Write the repository of a reload, with the settings of this moment, to the next folder.
+
+    Raises:
+        ServerError: with `--model-control`, whose added models the new repository would not contain.
+        ZooError: a setting is invalid, or a model cannot be fetched.
+    """
+    if model_control:
+        raise ServerError(
+            "the server was started with --model-control, and a reload would drop the models that "
+            "`tritonocr models add` has added"
+        )
+    report("reading the settings and models")
+    return served.write_repository(next(folders), served.pipeline_config())
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:
