@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._exceptions import InvalidInputError, MissingExtraError, ServerUnavailableError
+
+if TYPE_CHECKING:
+    from tritonocr_backend.server.embedded import EmbeddedServer
 
 
 def start_server(
@@ -32,35 +35,53 @@ def start_server(
         ServerUnavailableError: a model cannot be fetched, or the server does not start; the message has the
             reason.
     """
+    _check_installed()
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tritonocr-pipeline-")))
+        with _client_errors(config):
+            server = stack.enter_context(_server(directory, config, device))
+        return server.grpc_url, stack.pop_all().close
+
+
+def _check_installed() -> None:
     try:
-        from tritonocr_backend.cli.reporting import fetch_tritonserver
-        from tritonocr_backend.core.devices import DeviceNameError
-        from tritonocr_backend.core.errors import TritonOcrError
-        from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
-        from tritonocr_backend.zoo.errors import PipelineConfigError
+        import tritonocr_backend.cli.reporting
+        import tritonocr_backend.server.embedded  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(
             "Without a url, a server is started here, which needs: pip install tritonocr-server.",
             name=error.name,
         ) from error
 
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tritonocr-pipeline-")))
-        try:
-            fetch_tritonserver()
-            repository = _build(directory, config, device)
-            # The server's log would appear between the results on the terminal; errors quote it.
-            server_options = ServerOptions(log_file=directory / "server.log")
-            server = stack.enter_context(EmbeddedServer(repository, server_options, directory))
-        except PipelineConfigError as error:
-            # The caller's dict was written to a temporary file; its path means nothing to the caller.
-            sentence = str(error).replace(f"{directory / 'OCR.yaml'}:1: ", "config: ")
-            raise InvalidInputError(sentence) from error
-        except DeviceNameError as error:
-            raise InvalidInputError(str(error)) from error
-        except TritonOcrError as error:
-            raise ServerUnavailableError(f"The embedded server did not start: {error}") from error
-        return server.grpc_url, stack.pop_all().close
+
+@contextmanager
+def _client_errors(config: Mapping[str, Any] | Path | None) -> Iterator[None]:
+    """Raise the server package's errors as those of the client."""
+    from tritonocr_backend.core.devices import DeviceNameError
+    from tritonocr_backend.core.errors import TritonOcrError
+    from tritonocr_backend.zoo.errors import PipelineConfigError
+
+    try:
+        yield
+    except PipelineConfigError as error:
+        # The caller's dict was written to a temporary file; its path means nothing to the caller.
+        sentence = str(error) if isinstance(config, Path) else f"config: {error.problem}"
+        raise InvalidInputError(sentence) from error
+    except DeviceNameError as error:
+        raise InvalidInputError(str(error)) from error
+    except TritonOcrError as error:
+        raise ServerUnavailableError(f"The embedded server did not start: {error}") from error
+
+
+def _server(directory: Path, config: Mapping[str, Any] | Path | None, device: str | None) -> EmbeddedServer:
+    """Prepare a server whose files lie in a directory."""
+    from tritonocr_backend.cli.reporting import fetch_tritonserver
+    from tritonocr_backend.server.embedded import EmbeddedServer, ServerOptions
+
+    fetch_tritonserver()
+    repository = _build(directory, config, device)
+    # The server's log would appear between the results on the terminal; errors quote it.
+    return EmbeddedServer(repository, ServerOptions(log_file=directory / "server.log"), directory)
 
 
 def _build(directory: Path, config: Mapping[str, Any] | Path | None, device: str | None) -> Path:
@@ -75,8 +96,8 @@ def _build(directory: Path, config: Mapping[str, Any] | Path | None, device: str
         file.write_text(pipeline_config.default_text(), encoding="utf-8")
     elif not isinstance(config, Path):
         file.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
-    asked = pipeline_config.load(file)
-    for sentence in asked.warnings:
+    pipeline = pipeline_config.load(file)
+    for sentence in pipeline.warnings:
         warnings.warn(sentence, stacklevel=5)
     serving = ServingSettings() if device is None else ServingSettings(device=device)
-    return prepare_repository(directory / "repository", asked, serving=serving, progress_of=progress_bar)
+    return prepare_repository(directory / "repository", pipeline, serving=serving, progress_of=progress_bar)

@@ -157,17 +157,17 @@ def load(path: Path) -> PipelineConfig:
     try:
         content = yaml_text.parse(path.read_text(encoding="utf-8"), keep_lines=True)
     except (OSError, UnicodeDecodeError) as error:
-        raise PipelineConfigError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from None
+        raise PipelineConfigError(f"{path} cannot be read", str(getattr(error, "strerror", error))) from None
     except YamlProblem as problem:
-        raise PipelineConfigError(f"{path}:{problem.line}: {problem}") from None
+        raise PipelineConfigError(f"{path}:{problem.line}", str(problem)) from None
     try:
         file = _File.model_validate(content)
     except ValidationError as error:
         line = _line(content, error.errors()[0]["loc"])
-        raise PipelineConfigError(f"{path}:{line}: {describe(error)}") from None
+        raise PipelineConfigError(f"{path}:{line}", describe(error)) from None
     except UnicodeEncodeError:  # an escape sequence in YAML can encode a lone surrogate
         raise PipelineConfigError(
-            f"{path}:1: a string contains a lone surrogate, which is not a character"
+            f"{path}:1", "a string contains a lone surrogate, which is not a character"
         ) from None
     return _config(file, _options(content, path), _warnings(file, content, path))
 
@@ -183,7 +183,7 @@ def _options(content: Any, path: Path) -> dict[str, OptionValue]:
         except OptionValueError as error:
             key, line = ".".join(location), _line(content, location)
             raise PipelineConfigError(
-                f"{path}:{line}: {key}: got {error.got}, expected {error.expected}"
+                f"{path}:{line}", f"{key}: got {error.got}, expected {error.expected}"
             ) from None
     return options
 

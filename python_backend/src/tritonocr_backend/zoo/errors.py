@@ -30,7 +30,15 @@ class ModelFormatError(ZooError):
 
 
 class PipelineConfigError(ZooError):
-    """An `OCR.yaml` is invalid; the message contains the file and the line."""
+    """An `OCR.yaml` is invalid; the message contains the file and the line.
+
+    Attributes:
+        problem: the sentence without the file and the line.
+    """
+
+    def __init__(self, place: str, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"{place}: {problem}")
 
 
 class ServingFileError(ZooError):
