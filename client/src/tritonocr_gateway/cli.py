@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import logging
 import socket
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 import uvicorn
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from tritonocr_common.quoting import quoted
@@ -135,9 +135,14 @@ def _help(name: str, field: FieldInfo) -> str:
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     name, message = str(first["loc"][0]), first["msg"].removeprefix("Value error, ")
-    if "SecretStr" in str(Settings.model_fields[name].annotation):
+    if _is_secret(Settings.model_fields[name].annotation):
         return f"{name} is invalid: {message}."
     return f"{name} is {quoted(first['input'])}: {message}."
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Return whether a type is SecretStr, or contains it as a part."""
+    return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
 
 
 # typer reads a command's options from its signature. Settings declares these options.

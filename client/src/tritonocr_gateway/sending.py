@@ -23,6 +23,8 @@ def in_pieces(app: Any, hold: Hold) -> Any:
     """
 
     async def app_in_pieces(scope: Any, receive: Any, send: Any) -> None:
+        """Run the app, and send each body in pieces of at most 256 KiB."""
+
         async def send_in_pieces(message: Any) -> None:
             body = message.get("body", b"")
             last = max(len(body) - 1, 0) // _PIECE_BYTES * _PIECE_BYTES

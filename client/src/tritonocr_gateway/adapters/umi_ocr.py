@@ -168,53 +168,56 @@ def _is_ignored(line: dict[str, Any], options: UmiOptions) -> bool:
     )
 
 
+_OPTIONS = {
+    "ocr.language": {
+        "title": "Language",
+        "toolTip": "Language of the text, by Umi-OCR's names or those of the option lang.",
+        "type": "enum",
+        "default": "",
+        "optionsList": [["", "The server's default model"], *map(list, _LANGUAGES.items())],
+    },
+    "ocr.cls": {
+        "title": "Correct the text direction",
+        "toolTip": "Rotate upside-down lines.",
+        "type": "boolean",
+        "default": False,
+    },
+    "ocr.limit_side_len": {
+        "title": "Largest side of the image",
+        "toolTip": "Larger images are scaled down for detection.",
+        "type": "enum",
+        "default": 960,
+        "optionsList": [
+            [960, "960"],
+            [2880, "2880"],
+            [4320, "4320"],
+            [_UNLIMITED_PX, "The server's default"],
+        ],
+    },
+    "tbpu.parser": {
+        "title": "Order and ends of lines",
+        "toolTip": "The server recognises columns in each case.",
+        "type": "enum",
+        "default": "multi_para",
+        "optionsList": [*map(list, _PARSERS.items())],
+    },
+    "tbpu.ignoreArea": {
+        "title": "Ignored areas",
+        "toolTip": "Lines inside one of the boxes [[left, top], [right, bottom]] are dropped.",
+        "type": "var",
+        "default": [],
+    },
+    "data.format": {
+        "title": "Result format",
+        "toolTip": "Form of `data` in the response.",
+        "type": "enum",
+        "default": "dict",
+        "optionsList": [["dict", "Lines with boxes"], ["text", "Plain text"]],
+    },
+}
+
+
 @router.get("/api/ocr/get_options", summary="The options of `POST /api/ocr`")
 async def get_options() -> dict[str, Any]:
     """Return the options in Umi-OCR's form."""
-    return {
-        "ocr.language": {
-            "title": "Language",
-            "toolTip": "Language of the text, by Umi-OCR's names or those of the option lang.",
-            "type": "enum",
-            "default": "",
-            "optionsList": [["", "The server's default model"], *map(list, _LANGUAGES.items())],
-        },
-        "ocr.cls": {
-            "title": "Correct the text direction",
-            "toolTip": "Rotate upside-down lines.",
-            "type": "boolean",
-            "default": False,
-        },
-        "ocr.limit_side_len": {
-            "title": "Largest side of the image",
-            "toolTip": "Larger images are scaled down for detection.",
-            "type": "enum",
-            "default": 960,
-            "optionsList": [
-                [960, "960"],
-                [2880, "2880"],
-                [4320, "4320"],
-                [_UNLIMITED_PX, "The server's default"],
-            ],
-        },
-        "tbpu.parser": {
-            "title": "Order and ends of lines",
-            "toolTip": "The server recognises columns in each case.",
-            "type": "enum",
-            "default": "multi_para",
-            "optionsList": [*map(list, _PARSERS.items())],
-        },
-        "tbpu.ignoreArea": {
-            "title": "Ignored areas",
-            "toolTip": "Lines inside one of the boxes [[left, top], [right, bottom]] are dropped.",
-            "type": "var",
-            "default": [],
-        },
-        "data.format": {
-            "title": "Result format",
-            "toolTip": "Form of `data` in the response.",
-            "type": "enum",
-            "default": "dict",
-            "optionsList": [["dict", "Lines with boxes"], ["text", "Plain text"]],
-        },
-    }
+    return _OPTIONS
