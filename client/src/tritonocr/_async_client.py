@@ -25,7 +25,7 @@ from ._transport.connect import checked_addresses, connect
 from ._transport.decoding import decode_response
 from ._transport.diagnosis import with_diagnosis
 from ._transport.models import languages_of, names_by_role
-from ._transport.protocol import encode_request
+from ._transport.protocol import Request, encode_request
 from ._transport.retrying import MayRetry, Retry, RetryPolicy, responses_with_retries
 from ._transport.tls import TLS
 
@@ -179,14 +179,7 @@ class AsyncOCRClient:
         """
         own = self._with_own_options(options)
         is_streamed = page_by_page and self._transport.streams and may_have_pages(file)
-        request = encode_request(
-            file,
-            own,
-            request_id=request_id or uuid.uuid4().hex,
-            model_name=f"{self.model_name}_stream" if is_streamed else self.model_name,
-            is_streamed=is_streamed,
-            headers=headers,
-        )
+        request = self._request(file, own, request_id, headers, is_streamed=is_streamed)
         is_pdf, count = looks_like_pdf(file), 0
         original = _kept_original(file, input_path) if own.get("return_page_images") else None
         policy = self._retry_policy(retry)
@@ -204,6 +197,24 @@ class AsyncOCRClient:
                 )
                 count += len(pages)
                 yield pages
+
+    def _request(
+        self,
+        file: File,
+        options: Mapping[str, Any],
+        request_id: str | None,
+        headers: Mapping[str, str] | None,
+        *,
+        is_streamed: bool,
+    ) -> Request:
+        return encode_request(
+            file,
+            options,
+            request_id=request_id or uuid.uuid4().hex,
+            model_name=f"{self.model_name}_stream" if is_streamed else self.model_name,
+            is_streamed=is_streamed,
+            headers=headers,
+        )
 
     def predict(
         self,

@@ -77,13 +77,7 @@ def create_pipeline(
         # The file itself: an error then names its line.
         address, stop = start_server(content if config or not content else Path(pipeline), device)
         return OCRPipeline(address, device=device, stop=stop, options=options, **arguments)
-    if device is not None:
-        _warn_of_device(device, ",".join(split_urls(url)))
-    for directory in model_dirs(content):
-        sentence = f"model_dir {directory!r} is ignored: a running server has models of its own."
-        warnings.warn(sentence, IgnoredArgumentWarning, stacklevel=2)
-    for key in ignored_keys(content):
-        sentence = f"{key} of the pipeline's configuration has no meaning here and is ignored."
+    for sentence in _ignored(content, device, ",".join(split_urls(url))):
         warnings.warn(sentence, IgnoredArgumentWarning, stacklevel=2)
     return OCRPipeline(url, options=options, tls=tls, **arguments)
 
@@ -128,7 +122,7 @@ class OCRPipeline(OCRClient):
             **arguments: see there.
         """
         if device not in (None, self._device):
-            _warn_of_device(device, self.url)
+            warnings.warn(_ignored_device(device, self.url), IgnoredArgumentWarning, stacklevel=2)
         return super().predict(input, **arguments)
 
     def close(self) -> None:
@@ -140,9 +134,15 @@ class OCRPipeline(OCRClient):
             stop()
 
 
-def _warn_of_device(device: str | None, url: str) -> None:
-    warnings.warn(
-        f"device={device!r} is ignored: the server at {url} chose its device when it started.",
-        IgnoredArgumentWarning,
-        stacklevel=3,
-    )
+def _ignored(content: Mapping[str, Any] | None, device: str | None, url: str) -> Iterator[str]:
+    """Yield a sentence for each setting that has no effect on a running server."""
+    if device is not None:
+        yield _ignored_device(device, url)
+    for directory in model_dirs(content):
+        yield f"model_dir {directory!r} is ignored: a running server has models of its own."
+    for key in ignored_keys(content):
+        yield f"{key} of the pipeline's configuration has no meaning here and is ignored."
+
+
+def _ignored_device(device: str | None, url: str) -> str:
+    return f"device={device!r} is ignored: the server at {url} chose its device when it started."

@@ -101,19 +101,8 @@ def result_fields(
     page: PageRecord, settings: Mapping[str, Any], *, input_path: str | None, page_index: int | None
 ) -> dict[str, Any]:
     """Return a page's fields under PaddleX's keys, in PaddleX's order."""
-    use_orientation, use_unwarping = page.angle >= 0, bool(settings["use_doc_unwarping"])
-    use_doc_preprocessor = use_orientation or use_unwarping
-    preprocessing = {
-        "input_path": None,  # PaddleX's preprocessor gets pixels, not a path
-        "page_index": None,
-        "model_settings": {
-            "use_doc_orientation_classify": use_orientation,
-            "use_doc_unwarping": use_unwarping,
-        },
-        "angle": page.angle,
-        "unwarped": page.unwarped,
-    }
-    words = page.words
+    preprocessing = _preprocessing_fields(page, settings)
+    use_doc_preprocessor = any(preprocessing["model_settings"].values())
     return {
         "input_path": input_path,
         "page_index": page_index,
@@ -131,7 +120,7 @@ def result_fields(
         "text_type": "general",
         "textline_orientation_angles": page.textline_orientation_angles.tolist(),
         "text_rec_score_thresh": settings["text_rec_score_thresh"],
-        **({} if words is None else {"return_word_box": True}),
+        **({} if page.words is None else {"return_word_box": True}),
         "rec_texts": page.rec_texts,
         "rec_scores": page.rec_scores.tolist(),
         "rec_polys": list(_narrow(page.rec_polys)),
@@ -140,11 +129,36 @@ def result_fields(
         "row_index": page.row_index.tolist(),
         "block_index": page.block_index.tolist(),
         "block_kind": page.block_kind,
-        **({} if page.rec_sources is None else {"rec_sources": page.rec_sources}),
-        **({} if words is None else _placed_fields("text_word", words)),
-        **({} if page.characters is None else _placed_fields("text_char", page.characters)),
-        **({"warnings": [asdict(warning) for warning in page.warnings]} if page.warnings else {}),
-        **({"error": asdict(page.error)} if page.error else {}),
+        **_optional_fields(page),
+    }
+
+
+def _optional_fields(page: PageRecord) -> dict[str, Any]:
+    """Return the fields that only some requests or pages have."""
+    fields: dict[str, Any] = {}
+    if page.rec_sources is not None:
+        fields["rec_sources"] = page.rec_sources
+    if page.words is not None:
+        fields |= _placed_fields("text_word", page.words)
+    if page.characters is not None:
+        fields |= _placed_fields("text_char", page.characters)
+    if page.warnings:
+        fields["warnings"] = [asdict(warning) for warning in page.warnings]
+    if page.error:
+        fields["error"] = asdict(page.error)
+    return fields
+
+
+def _preprocessing_fields(page: PageRecord, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "input_path": None,  # PaddleX's preprocessor gets pixels, not a path
+        "page_index": None,
+        "model_settings": {
+            "use_doc_orientation_classify": page.angle >= 0,
+            "use_doc_unwarping": bool(settings["use_doc_unwarping"]),
+        },
+        "angle": page.angle,
+        "unwarped": page.unwarped,
     }
 
 

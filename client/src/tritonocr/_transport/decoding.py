@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,10 +42,7 @@ def decode_response(
     Raises:
         ProtocolError: a tensor is missing or does not have the contract's shape.
     """
-    columns = {name: _column(tensors, name) for name in request.outputs}
-    for name in PER_FILE:
-        if columns[name].shape != (1,):
-            raise ProtocolError(f"The answer's {name!r} has shape {columns[name].shape}; expected [1].")
+    columns = _columns(tensors, request.outputs)
     page_count = int(columns["page_count"][0])
     settings = _settings(columns["settings"][0])
     box_pages, line_pages = columns["dt_page_index"], columns["page_index"]
@@ -72,6 +69,15 @@ def _settings(text: bytes | str) -> dict[str, Any]:
         return {**DEFAULTS, **json.loads(text)}
     except (ValueError, TypeError) as error:
         raise ProtocolError(f"The answer's 'settings' is {_text(text)!r}; expected a JSON object.") from error
+
+
+def _columns(tensors: _Tensors, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """Return the output tensors of a response, and check their shapes."""
+    columns = {name: _column(tensors, name) for name in names}
+    for name in PER_FILE:
+        if columns[name].shape != (1,):
+            raise ProtocolError(f"The answer's {name!r} has shape {columns[name].shape}; expected [1].")
+    return columns
 
 
 def _column(tensors: _Tensors, name: str) -> NDArray[Any]:

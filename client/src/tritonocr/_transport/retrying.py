@@ -57,6 +57,42 @@ class RetryPolicy:
         return self.max_outage_s is None or outage_s < self.max_outage_s
 
 
+class _Attempts:
+    """The failed attempts of one request.
+
+    Args:
+        allowance: time limit of all attempts together.
+        may_retry: decides for each error whether the request is sent again.
+    """
+
+    def __init__(self, allowance: Allowance, may_retry: MayRetry) -> None:
+        self._allowance = allowance
+        self._may_retry = may_retry
+        self._count = 0
+        self._begun = 0
+        self._pauses = _pauses()
+        self._started_s = time.monotonic()
+
+    def pause_after(self, error: ServerUnavailableError) -> float:
+        """Count a failed attempt, and return the pause in seconds before the next one.
+
+        Raises:
+            ServerUnavailableError: there is no next attempt; the error says how many were made.
+        """
+        self._count += 1
+        self._begun += error.may_have_begun
+        pause_s = next(self._pauses)
+        is_late = self._allowance.left_s is not None and self._allowance.left_s <= pause_s
+        if self._begun >= MAX_BEGUN or not self._may_retry(error) or is_late:
+            if self._count == 1 and not is_late:
+                raise error
+            waited_s = time.monotonic() - self._started_s
+            raise error.with_remark(f"Gave up after {self._count} attempts in {waited_s:.1f} s.") from error
+        if self._count == 1 and not isinstance(error, OverloadedError):
+            _logger.warning("%s; the request is sent again until its time limit", str(error).rstrip("."))
+        return pause_s
+
+
 async def responses_with_retries(
     transport: Transport,
     request: Request,
@@ -80,9 +116,9 @@ async def responses_with_retries(
         ServerUnavailableError: no attempt succeeded in time, or `may_retry` refused.
         TritonOCRError: any other error, after the first attempt.
     """
-    allowance, yielded, begun, pauses = Allowance(timeout_s), 0, 0, _pauses()
-    started_s = time.monotonic()
-    for attempt in itertools.count(1):
+    allowance, yielded = Allowance(timeout_s), 0
+    attempts = _Attempts(allowance, may_retry)
+    while True:
         received = 0
         try:
             async with aclosing(transport.responses(request, allowance.left_s)) as answers:
@@ -96,16 +132,7 @@ async def responses_with_retries(
                         yielded = received
                         yield tensors
         except ServerUnavailableError as error:
-            begun += error.may_have_begun
-            pause_s = next(pauses)
-            is_late = allowance.left_s is not None and allowance.left_s <= pause_s
-            if begun >= MAX_BEGUN or not may_retry(error) or is_late:
-                if attempt == 1 and not is_late:
-                    raise
-                waited_s = time.monotonic() - started_s
-                raise error.with_remark(f"Gave up after {attempt} attempts in {waited_s:.1f} s.") from error
-            if attempt == 1 and not isinstance(error, OverloadedError):
-                _logger.warning("%s; the request is sent again until its time limit", str(error).rstrip("."))
+            pause_s = attempts.pause_after(error)
         with allowance.spending():
             await asyncio.sleep(pause_s)
         retried()

@@ -81,10 +81,7 @@ def bulk(
     """
     from ..ray import read_files
 
-    logging.getLogger("ray").setLevel(logging.ERROR)  # Ray logs its plan and hints about its own settings
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"ray\.")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # no hint about future versions of Ray
+    _quiet_ray()
     started_s = time.monotonic()
     read = read_files(
         inputs,
@@ -109,6 +106,14 @@ def bulk(
         say("add --retry-failed to read the failed files again")
     if read.failed:
         raise typer.Exit(int(ExitCode.FILES_FAILED))
+
+
+def _quiet_ray() -> None:
+    """Hide what Ray logs about its plan and its own settings."""
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"ray\.")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # no hint about future versions of Ray
 
 
 def parsed_option(text: str) -> tuple[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from enum import IntEnum
 from typing import NoReturn
 
@@ -29,6 +30,11 @@ class ExitCode(IntEnum):
 def say(sentence: str) -> None:
     """Print a line on standard error."""
     sys.stderr.write(f"tritonocr: {sentence}\n")
+
+
+def say_warnings() -> None:
+    """Print warnings as lines of the command, without Python's line numbers."""
+    warnings.showwarning = lambda message, *_, **__: say(str(message))
 
 
 def fail(sentence: str, code: ExitCode) -> NoReturn:

@@ -20,7 +20,7 @@ from .._inputs.sources import missing_file, sources
 from .._paddleocr import PaddleOCR
 from .._paddleocr_arguments import DEPRECATED, ENGINE_ARGUMENTS
 from ._connection import Device, Headers, ServerUrl, TlsCa, TlsCertificate, TlsKey, connection
-from ._errors import say
+from ._errors import say_warnings
 
 _OWN = ("url", "jobs", "timeout_s", "headers", "tls", "arguments", "self", "device", "paddlex_config")
 _HELP_BY_ENDING = {
@@ -118,7 +118,7 @@ def _ocr(
     Exit codes: those of `tritonocr predict`.
     """
     warnings.filterwarnings("default", category=DeprecationWarning, module=r"tritonocr\.")
-    warnings.showwarning = lambda message, *_, **__: say(str(message))
+    say_warnings()
     reached_by = connection(header, tls_ca, tls_certificate, tls_key)
     if error := next(filter(None, map(missing_file, sources(input))), None):
         raise error  # before a server is started

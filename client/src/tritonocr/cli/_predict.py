@@ -23,7 +23,7 @@ from .._pipeline import OCRPipeline, create_pipeline
 from .._results.documents import PDFS
 from .._transport.connect import checked_addresses
 from ._connection import Device, Headers, ServerUrl, TlsCa, TlsCertificate, TlsKey, connection
-from ._errors import ExitCode, say
+from ._errors import ExitCode, say, say_warnings
 from ._jobs import InputJob, jobs
 from ._journal import Journal
 from ._option_flags import with_option_flags
@@ -123,15 +123,10 @@ def _predict(
     """
     reached_by = connection(header, tls_ca, tls_certificate, tls_key)
     names = [*(input or []), *(inputs or [])]
-    if not names or not all(names):
-        raise typer.BadParameter("expected at least one input, and no empty one", param_hint="--input")
-    if resume and save_path is None:
-        raise typer.BadParameter(
-            "--resume needs --save_path, the directory of the earlier results", param_hint="--resume"
-        )
+    _check_usage(names, save_path, resume=resume)
     with contextlib.ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
-        _say_warnings()
+        say_warnings()
         depends_on = {**options, "format": output, "pipeline": pipeline, "preset": preset}
         journal = stack.enter_context(Journal(save_path, depends_on, resume=resume)) if save_path else None
         planned = jobs(names, recursive=recursive, stems=journal.stems if journal else {})
@@ -156,6 +151,15 @@ def _predict(
         work.say_summary(len(planned) - len(todo))
     if failed:
         raise typer.Exit(int(ExitCode.FILES_FAILED))
+
+
+def _check_usage(names: Sequence[str], save_path: Path | None, *, resume: bool) -> None:
+    if not names or not all(names):
+        raise typer.BadParameter("expected at least one input, and no empty one", param_hint="--input")
+    if resume and save_path is None:
+        raise typer.BadParameter(
+            "--resume needs --save_path, the directory of the earlier results", param_hint="--resume"
+        )
 
 
 def _check_before_start(
@@ -203,11 +207,6 @@ def _pipeline(
         pipeline, preset=preset, device=device, url=url or None, timeout_s=timeout_s, **reached_by
     ) as client:
         yield client
-
-
-def _say_warnings() -> None:
-    """Print warnings as lines of the command, without Python's line numbers."""
-    warnings.showwarning = lambda message, *_, **__: say(str(message))
 
 
 predict = with_option_flags(_predict, leave_out=frozenset({"return_page_images"}))

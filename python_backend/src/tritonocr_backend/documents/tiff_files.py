@@ -50,6 +50,7 @@ def open_tiff(data: bytes, max_pixels: int) -> Document:
     last = len(pages.offsets) - 1
 
     def read_page(index: int, reduction_of: ReductionOf) -> Page:
+        """Decode one page; see `Document.read_page`."""
         directory = pages.offsets[index]
         stream.seek(0)
         stream.write(header_for(data, directory))

@@ -1,8 +1,8 @@
 """Column gutters: which vertical white spaces part columns of running text, and which part a table's cells.
 
-A gutter alone does not tell: the lines of a table, a form or a price list leave white space, too, but are
-read row by row. Columns are told by their lines, each side by itself: long, without numbers and labels, and
-either off the other side's base lines, or running text on common base lines.
+A gutter alone is not enough: the lines of a table, a form or a price list leave white space too, but are
+read row by row. Columns are recognised by the lines of each side: they are long, without numbers and labels,
+and either off the other side's base lines, or running text on common base lines.
 """
 
 from __future__ import annotations
