@@ -22,7 +22,7 @@ from tritonocr_common.presets import Preset
 class ServedModels:
     """The values of the command line that decide what the repository contains.
 
-    The methods read the files of `--pipeline` and `--serving` anew each time, as a reload requires.
+    The methods read the files of `--pipeline` and `--serving` again on each call, as a reload requires.
 
     Attributes:
         pipeline: file of `--pipeline`.

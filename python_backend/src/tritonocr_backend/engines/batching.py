@@ -46,7 +46,7 @@ class Batcher:
             try:
                 outputs = joined([part.result() for part in parts])
                 answers |= dict(zip(group, parted(outputs, [len(images[i]) for i in group]), strict=True))
-            except Exception as error:  # becomes the culprit's answer
+            except Exception as error:  # becomes the result of the request that caused it
                 answers |= {i: error if len(group) == 1 else self.infer([images[i]])[0] for i in group}
         return [answers[i] for i in range(len(images))]
 
