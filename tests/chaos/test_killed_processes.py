@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import queue
 import signal
@@ -17,7 +18,9 @@ import numpy as np
 import psutil
 import pytest
 import tritonclient.grpc
+from bombs import pdf_of_pages
 from faults import TIMEOUT_S, Load, demo_file, lines, reads_again, regions, stubs, until
+from hostile import gateway_of
 
 from tritonocr import OCRClient, demo_page
 from tritonocr_backend.core.contracts import PIPELINE_MODELS
@@ -99,6 +102,31 @@ def test_the_server_recovers_by_itself(
     assert all([text for text, _ in o.read or ()] == expected for o in load.reads()), "no wrong answer"
     assert load.slowest_s() < TIMEOUT_S
     assert recovered_s < RECOVERY_LIMIT_S
+
+
+@pytest.mark.parametrize(("restart_wait_s", "status"), [(0, 503), (60, 200)])
+def test_a_request_in_flight_at_the_gateway(
+    server: EmbeddedServer, tmp_path: Path, restart_wait_s: int, status: int, happened: Callable[[str], None]
+) -> None:
+    """A process dies: the gateway reads the file again on the restarted server, or says when to try again."""
+    file = pdf_of_pages(60)
+    options = "/ocr?maxPages=60&visualize=false"
+    before = server.pid
+    wait = ("--restart-wait-s", str(restart_wait_s), "--max-pages", "60")
+    with gateway_of(server, tmp_path, *wait) as service:
+        connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=120)
+        connection.request("POST", options, file, {"Content-Type": "application/pdf"})
+        time.sleep(1)
+        victim = next(pid for name, pid in stubs(before).items() if "_det_0_" in name)
+        os.kill(victim, signal.SIGKILL)
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+    happened(f"{response.status}, Retry-After {response.headers['Retry-After']}")
+    assert response.status == status, body[:300]
+    assert (response.headers["Retry-After"] is not None) == (status == 503)
+    until(lambda: _pid(server) not in (before, None), PATIENCE_S, "the server is started again")
+    until(lambda: reads_again(server, demo_file()), PATIENCE_S, "a page is read")
 
 
 def _pid(server: EmbeddedServer) -> int | None:

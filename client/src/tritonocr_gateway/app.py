@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -11,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 import tritonocr
-from tritonocr_common.memory import MemoryTrimmer
+from tritonocr_common.memory import CHANGE_BYTES, malloc_trim, own_bytes
 from tritonocr_gateway.adapters import adapters
 from tritonocr_gateway.adapters.protocol import Adapter
 from tritonocr_gateway.admission import Admission, RequestRate
@@ -108,11 +109,17 @@ def _lifespan(
 
 
 async def _return_memory() -> None:
-    """Return the memory of large requests to the system every few seconds."""
-    trimmer = MemoryTrimmer()
+    """Return the memory of large requests to the system while the process is larger than when idle."""
+    idle_bytes = own_bytes()
     while True:
         await asyncio.sleep(_TRIM_EVERY_S)
-        await asyncio.to_thread(trimmer.trim)
+        if own_bytes() - idle_bytes >= CHANGE_BYTES // 2:
+            await asyncio.to_thread(_collect)
+
+
+def _collect() -> None:
+    gc.collect()  # the traceback of a rejected request and its tasks refer to each other, and to the body
+    malloc_trim()
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

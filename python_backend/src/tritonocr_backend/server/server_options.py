@@ -114,6 +114,8 @@ def arguments(
         f"--http-port={ports.http}",
         f"--grpc-address={options.host}",
         f"--grpc-port={ports.grpc}",
+        # By default Triton keeps 8 requests for reuse, with the memory of the largest message of each.
+        "--grpc-infer-allocation-pool-size=0",
         f"--metrics-address={options.plain_host}",
         f"--metrics-port={ports.metrics}",
         f"--log-info={info}",
