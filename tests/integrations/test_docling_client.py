@@ -15,11 +15,15 @@ from tritonocr._demo import DEMO_LINES
 from tritonocr_backend.server.embedded import EmbeddedServer
 
 PROGRAM = Path(__file__).with_name("docling_client.py")
+CONVERSION = PROGRAM.with_name("docling_conversion.py")
 
 
 @pytest.fixture(scope="module")
 def python(environment: Environment) -> Path:
-    return environment("docling", "docling-slim[models-remote]>=2.140,<3", "pillow") / "python"
+    return (
+        environment("docling", "docling-slim[models-remote,format-pdf,convert-core]>=2.140,<3", "pillow")
+        / "python"
+    )
 
 
 def cells(python: Path, server: EmbeddedServer, transport: str, language: str, path: Path) -> Any:
@@ -45,6 +49,18 @@ def test_a_page_becomes_text_cells(
             left, top, _, _ = found["".join(line.text.split())]
             assert abs(left - line.x) < line.size_px, "boxes are in pixels of the picture"
             assert abs(top - line.y) < line.size_px
+
+
+@pytest.mark.parametrize("transport", ["grpc", "http"])
+def test_a_pdf_is_converted(python: Path, server: EmbeddedServer, scan: Path, transport: str) -> None:
+    url = {"grpc": server.grpc_url, "http": f"http://{server.http_url}"}[transport]
+    command = [str(python), str(CONVERSION), transport, url, str(scan)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    markdown = "".join(done.stdout.split())
+    for line in DEMO_LINES:
+        if line.angle == 0:
+            assert markdown.count("".join(line.text.split())) == 2, "the line is on both pages"
 
 
 @pytest.mark.parametrize("transport", ["grpc", "http"])

@@ -3,6 +3,7 @@
 import base64
 import json
 import queue
+import shutil
 import subprocess
 import sys
 import time
@@ -92,6 +93,23 @@ def test_curl_with_base64_in_json(server: EmbeddedServer, page_bytes: bytes, pre
     answer = subprocess.run(command, input=json.dumps(body).encode(), capture_output=True, check=True).stdout
     [output] = json.loads(answer)["outputs"]
     assert sorted(output["data"]) == sorted(line.text for line in DEMO_LINES)
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs node")
+def test_the_javascript_example(server: EmbeddedServer, page_bytes: bytes, tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "model_repository" / "README.md").read_text("utf-8")
+    (tmp_path / "read.mjs").write_text(readme.split("```js\n")[1].split("```")[0])
+    (tmp_path / "page.png").write_bytes(page_bytes)
+    (tmp_path / "text.png").write_text("text")
+    command = ["node", str(tmp_path / "read.mjs")]
+    url = f"http://{server.http_url}"
+    done = subprocess.run([*command, str(tmp_path / "page.png"), url], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for line in DEMO_LINES:
+        assert f"{line.text} [" in done.stdout
+    failed = subprocess.run([*command, str(tmp_path / "text.png"), url], capture_output=True, text=True)
+    assert "Error: " in failed.stderr
+    assert "file: " in failed.stderr
 
 
 def test_raw_pixels_read_like_the_file(grpc: Any, page_bytes: bytes) -> None:

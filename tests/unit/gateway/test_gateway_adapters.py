@@ -50,6 +50,56 @@ def test_every_adapter_asks_for_a_key(serve: Any, name: str, tmp_path: Any) -> N
     assert (response.status_code, response.json().keys()) == (401, keys)
 
 
+@pytest.mark.parametrize("name", adapters())
+def test_every_adapter_rejects_a_wrong_key(serve: Any, name: str, tmp_path: Any) -> None:
+    method, path, arguments, keys = BAD_REQUESTS[name]
+    client = serve(api_keys="secret", jobs_directory=tmp_path)
+    response = client.request(method, path, headers={"Authorization": "Bearer wrong"}, **arguments)
+    assert (response.status_code, response.json().keys()) == (401, keys)
+    assert "wrong" not in response.text.replace("missing or wrong", "")
+
+
+# By adapter: a request whose field has the wrong type, and the name of the field.
+WRONG_TYPES: dict[str, tuple[dict[str, Any], str]] = {
+    "paddlex_ocr": ({"json": {"file": 5}}, "file"),
+    "layout_parsing": ({"json": {"file": "", "useDocUnwarping": "perhaps"}}, "useDocUnwarping"),
+    "rapidocr": ({"data": {"image_data": "AAAA", "use_cls": "perhaps"}}, "use_cls"),
+    "umi_ocr": ({"json": {"base64": 5}}, "base64"),
+    "paddleocr_jobs": (
+        {"files": {"file": b"x"}, "data": {"optionalPayload": '{"textDetThresh": [1]}'}},
+        "textDetThresh",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "sent"),
+    [
+        ({}, 200, None),
+        ({"use_cls": "true"}, 200, True),
+        ({"use_cls": "0", "use_det": "1"}, 200, False),
+        ({"use_det": "false"}, 422, None),
+        ({"use_rec": "false"}, 422, None),
+    ],
+)
+def test_rapidocr_s_steps(serve: Any, triton: Any, form: dict[str, str], status: int, sent: Any) -> None:
+    response = serve().post("/rapidocr/ocr", data={"image_data": FILE, **form})
+    assert response.status_code == status, response.text
+    if status == 200:
+        assert triton.sent().get("use_textline_orientation") == sent
+    else:
+        assert "cannot be switched off" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("name", WRONG_TYPES)
+def test_a_field_of_a_wrong_type_is_named_by_every_adapter(serve: Any, name: str, tmp_path: Path) -> None:
+    method, path, _, keys = BAD_REQUESTS[name]
+    arguments, field = WRONG_TYPES[name]
+    response = serve(jobs_directory=tmp_path).request(method, path, **arguments)
+    assert (response.status_code, response.json().keys()) == (422, keys)
+    assert field in response.text
+
+
 # By adapter: the request of a file, and whether the protocol carries Base64 and a language.
 DOORS: dict[str, Any] = {
     "paddlex_ocr": lambda content: {"json": {"file": content}},
@@ -167,16 +217,21 @@ def test_layout_parsing_returns_markdown_per_page(serve: Any, triton: Any) -> No
 
 
 @pytest.mark.parametrize(
-    ("platform", "body", "dpi"),
-    [("ragflow", {}, 144), ("ragflow", {"pdfDpi": 200}, 200), ("other", {}, None)],
+    ("platform", "body", "expected"),
+    [
+        ("ragflow", {}, (144, b"input")),
+        ("ragflow", {"pdfDpi": 200}, (200, b"input")),
+        ("other", {}, (None, None)),
+    ],
 )
 def test_ragflow_gets_the_coordinates_that_it_expects(
-    serve: Any, triton: Any, platform: str, body: Any, dpi: Any
+    serve: Any, triton: Any, platform: str, body: Any, expected: Any
 ) -> None:
     headers = {"Client-Platform": platform}
     response = serve().post("/layout-parsing", json={"file": FILE, **body}, headers=headers)
     assert response.status_code == 200
-    assert triton.sent().get("pdf_dpi") == dpi
+    sent = triton.sent()
+    assert (sent.get("pdf_dpi"), sent.get("coordinates")) == expected
 
 
 def test_paddleocr_s_token_is_a_key(serve: Any) -> None:

@@ -54,7 +54,7 @@ async def layout_parsing(request: Request, service: ServiceDependency) -> dict[s
     request.state.log_id = fields.log_id or log_id_of(request)
     content = await content_of(request, service, fields.file)
     check_file_type(content, fields.file_type)
-    results = await read_pages(request, service, content, {**expected_dpi(request), **fields.options()})
+    results = await read_pages(request, service, content, {**options_of_client(request), **fields.options()})
     summaries = summaries_of(results)
     result = {
         "layoutParsingResults": [layout_page(page) for page in results],
@@ -64,9 +64,13 @@ async def layout_parsing(request: Request, service: ServiceDependency) -> dict[s
     return {"logId": log_id_of(request), "result": result, "errorCode": 0, "errorMsg": "Success"}
 
 
-def expected_dpi(request: Request) -> dict[str, int]:
-    """Return the option `pdf_dpi` that a client relies on: RAGFlow maps coordinates as PaddleX's 144 dpi."""
-    return {"pdf_dpi": _PADDLEX_DPI} if request.headers.get("Client-Platform") == "ragflow" else {}
+def options_of_client(request: Request) -> dict[str, Any]:
+    """Return the options that a client relies on without sending them.
+
+    RAGFlow places text on the pages of a PDF as sent, and takes coordinates as those of PaddleX's 144 dpi.
+    """
+    is_ragflow = request.headers.get("Client-Platform") == "ragflow"
+    return {"pdf_dpi": _PADDLEX_DPI, "coordinates": "input"} if is_ragflow else {}
 
 
 def layout_page(page: OCRResult) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from tritonocr import OCRResult
 from tritonocr_common.quoting import quoted
-from tritonocr_gateway.adapters.layout_parsing import expected_dpi, layout_page
+from tritonocr_gateway.adapters.layout_parsing import layout_page, options_of_client
 from tritonocr_gateway.adapters.protocol import Adapter
 from tritonocr_gateway.errors import ErrorDetails, InvalidRequestError, NotFoundError
 from tritonocr_gateway.jobs.database import Job
@@ -139,7 +139,7 @@ async def submit(
     new = NewJob(
         owner=caller,
         model=fields.model,
-        options=json.dumps({**expected_dpi(request), **options}),
+        options=json.dumps({**options_of_client(request), **options}),
         batch=fields.batch_id,
         first_page=first_page,
         webhook_url=_webhook_url(fields, service),
