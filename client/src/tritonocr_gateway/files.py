@@ -26,7 +26,7 @@ def from_base64(text: str) -> bytes:
             twice).
     """
     try:
-        content = decode_base64(text.encode(), pybase64.b64decode)
+        content = decode_base64(text.encode("ascii", "replace"), pybase64.b64decode)
     except (binascii.Error, ValueError) as error:
         raise InvalidRequestError(f"The file is not Base64: {error}.") from error
     if not content:

@@ -236,7 +236,7 @@ def _events(parser: PushMultipartParser, chunk: bytes) -> Any:
     except ParserLimitReached as error:
         raise MalformedBodyError(f"The form exceeds a limit: {error}.") from error
     except (MultipartError, UnicodeError) as error:
-        raise MalformedBodyError(f"The form is malformed: {error}.") from error
+        raise MalformedBodyError(f"The form is malformed: {error.args[0]}.") from error
 
 
 def _finish(parser: PushMultipartParser) -> None:

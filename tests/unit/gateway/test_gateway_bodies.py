@@ -211,3 +211,16 @@ def test_a_form_may_hold_base64(serve: Any, triton: Any) -> None:
 def test_the_gateway_uses_the_client_s_public_names_alone() -> None:
     sources = Path(tritonocr_gateway.__file__).parent.rglob("*.py")
     assert not [path for path in sources if re.search(r"tritonocr\._[a-z]", path.read_text(encoding="utf-8"))]
+
+
+def test_the_error_of_a_form_does_not_repeat_its_header(serve: Any) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="\xff"\r\n\r\nx\r\n--b--\r\n'
+    answer = serve().post("/ocr", content=body, headers={"content-type": "multipart/form-data; boundary=b"})
+    assert answer.status_code == 400
+    assert answer.json()["errorMsg"] == "The form is malformed: Segment header failed to decode."
+
+
+def test_a_lone_surrogate_is_not_base64(serve: Any) -> None:
+    answer = serve().post("/ocr", content=b'{"file":"\\ud83d"}', headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["errorMsg"] == "The file is not Base64: Non-base64 digit found."
