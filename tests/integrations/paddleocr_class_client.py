@@ -1,12 +1,14 @@
 """Read a picture with the package paddleocr's own class: DETECTION RECOGNITION FILE.
 
 The directories have Paddle's files of PP-OCRv4_mobile_det and PP-OCRv4_mobile_rec. Prints the arguments of
-the class and the result as JSON.
+the class, the result, the names of its files, and what the other methods return as JSON.
 """
 
 import inspect
 import json
 import sys
+import tempfile
+from pathlib import Path
 
 from paddleocr import PaddleOCR
 
@@ -27,4 +29,18 @@ arguments = {
     name: list(inspect.signature(getattr(PaddleOCR, name)).parameters)
     for name in ("__init__", "predict", "predict_iter")
 }
-print(json.dumps({"arguments": arguments, "result": result.json["res"]}))
+with tempfile.TemporaryDirectory() as folder:
+    result.save_to_json(folder)
+    result.save_to_img(folder)
+    files = sorted(path.name for path in Path(folder).iterdir())
+print(
+    json.dumps(
+        {
+            "arguments": arguments,
+            "result": result.json["res"],
+            "files": files,
+            "iterated": [page["rec_texts"] for page in engine.predict_iter(file)],
+            "legacy": [page["rec_texts"] for page in engine.ocr(file)],
+        }
+    )
+)

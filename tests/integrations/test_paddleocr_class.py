@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from typer.main import get_command
 
 from bench.peers import configuration
 from bench.workloads import DEFAULT_MODELS
-from tritonocr import PaddleOCR
+from tritonocr import OCRResult, PaddleOCR
 from tritonocr._demo import DEMO_LINES
 from tritonocr.cli._app import app
 from tritonocr_backend.server.embedded import EmbeddedServer
@@ -43,7 +44,7 @@ def theirs(bin_folder: Path, picture: Path, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="module")
-def ours(server: EmbeddedServer, picture: Path) -> dict[str, Any]:
+def engine(server: EmbeddedServer) -> Iterator[PaddleOCR]:
     with PaddleOCR(
         text_detection_model_name=DEFAULT_MODELS.detection,
         text_recognition_model_name=DEFAULT_MODELS.recognition,
@@ -54,7 +55,17 @@ def ours(server: EmbeddedServer, picture: Path) -> dict[str, Any]:
         enable_mkldnn=False,
         url=server.grpc_url,
     ) as engine:
-        (result,) = engine.predict(str(picture), text_det_box_thresh=0.5)
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def result(engine: PaddleOCR, picture: Path) -> OCRResult:
+    (result,) = engine.predict(str(picture), text_det_box_thresh=0.5)
+    return result
+
+
+@pytest.fixture(scope="module")
+def ours(result: OCRResult) -> dict[str, Any]:
     found: dict[str, Any] = result.json["res"]
     return found
 
@@ -87,6 +98,29 @@ def test_the_result_has_the_same_texts(theirs: dict[str, Any], ours: dict[str, A
     assert own.keys() == expected.keys() == LINES
     for text, box in own.items():
         assert box == pytest.approx(expected[text], abs=5), text
+
+
+def test_the_saved_files_have_the_same_names(
+    theirs: dict[str, Any], result: OCRResult, tmp_path: Path
+) -> None:
+    result.save_to_json(tmp_path)
+    result.save_to_img(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == theirs["files"]
+
+
+def test_the_other_methods_return_the_same_texts(
+    theirs: dict[str, Any], engine: PaddleOCR, picture: Path
+) -> None:
+    iterated = [page["rec_texts"] for page in engine.predict_iter(str(picture))]
+    with pytest.warns(DeprecationWarning, match="predict"):
+        legacy = [page["rec_texts"] for page in engine.ocr(str(picture))]
+    for own, expected in ((iterated, theirs["iterated"]), (legacy, theirs["legacy"])):
+        assert [lines_of(page) for page in own] == [lines_of(page) for page in expected] == [LINES]
+
+
+def lines_of(texts: list[str]) -> set[str]:
+    """Return the straight lines of the demo page among texts, without spaces."""
+    return LINES & set(map(without_spaces, texts))
 
 
 def straight_lines(result: dict[str, Any]) -> dict[str, list[int]]:
