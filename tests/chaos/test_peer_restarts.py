@@ -21,7 +21,7 @@ from running_gateway import free_port
 
 from bench import peers
 from bench.subjects import SCRIPTS
-from bench.workloads import DEFAULT_MODELS
+from bench.workloads import Workload
 
 CLIENTS, STARTED_WITHIN_S, PATIENCE_S, STEADY_S = 8, 240.0, 240.0, 2.0
 
@@ -33,7 +33,7 @@ def loop(tmp_path: Path) -> Iterator[tuple[psutil.Process, str]]:
         python = peers.interpreter("paddlex-3.7.2")
     except peers.PeersMissingError as error:
         pytest.skip(str(error))
-    asked = peers.configuration(DEFAULT_MODELS, "paddle", tmp_path, engine="paddle_static", threads=2)
+    asked = peers.configuration(Workload("peer", ()), "paddle", tmp_path, engine="paddle_static", threads=2)
     asked["limit_side_len"], port = 960, free_port()
     command = [str(python), str(SCRIPTS / "paddlex_serving.py"), json.dumps(asked), str(port)]
     process = subprocess.Popen(

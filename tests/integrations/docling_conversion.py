@@ -45,7 +45,9 @@ class NoRegionsModel(BaseLayoutModel):
 
 transport, url, path = sys.argv[1:]
 get_layout_factory(allow_external_plugins=False).register(NoRegionsModel, "test", __name__)
-ocr = KserveV2OcrOptions(url=url, transport=transport, model_name="docling_ocr", lang=["chinese"])
+ocr = KserveV2OcrOptions(
+    url=url, transport=transport, model_name="docling_ocr", lang=["chinese"], force_full_page_ocr=True
+)
 options = PdfPipelineOptions(
     do_table_structure=False, ocr_options=ocr, layout_options=NoRegions(), enable_remote_services=True
 )

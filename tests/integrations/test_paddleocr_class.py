@@ -16,7 +16,7 @@ from environments import Environment
 from typer.main import get_command
 
 from bench.peers import configuration
-from bench.workloads import DEFAULT_MODELS
+from bench.workloads import DEFAULT_MODELS, Workload
 from tritonocr import OCRResult, PaddleOCR
 from tritonocr._demo import DEMO_LINES
 from tritonocr.cli._app import app
@@ -34,7 +34,7 @@ def bin_folder(environment: Environment) -> Path:
 @pytest.fixture(scope="module")
 def theirs(bin_folder: Path, picture: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return the arguments of the package's class, and its result for the demo page."""
-    models = configuration(DEFAULT_MODELS, "paddle", tmp_path_factory.mktemp("models"))
+    models = configuration(Workload("class", ()), "paddle", tmp_path_factory.mktemp("models"))
     command = [bin_folder / "python", PROGRAM, models["detection_dir"], models["recognition_dir"], picture]
     environment = {**os.environ, "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True"}
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, env=environment, timeout=280)
