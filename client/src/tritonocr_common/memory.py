@@ -18,7 +18,6 @@ CHANGE_BYTES = 128 << 20
 
 _COLLECT_EVERY_S = 5.0
 
-_STATM = Path("/proc/self/statm")
 _PAGE_BYTES = 4096
 
 
@@ -49,10 +48,10 @@ def malloc_trim() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def own_bytes() -> int:
-    """Return the bytes of memory that only this process uses; 0 on systems without /proc."""
+def own_bytes(pid: int | None = None) -> int:
+    """Return the bytes of memory that only a process uses, by default this one; 0 without /proc."""
     try:
-        _, resident, shared, *_ = _STATM.read_text().split()
+        _, resident, shared, *_ = Path(f"/proc/{pid or 'self'}/statm").read_text().split()
     except OSError:
         return 0
     return (int(resident) - int(shared)) * _PAGE_BYTES

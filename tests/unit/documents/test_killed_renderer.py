@@ -40,3 +40,12 @@ def test_an_idle_renderer_that_was_killed_is_not_used() -> None:
         kill(worker)
         worker._process.wait()
     assert PdfDocument(born_digital(1), RenderLimits()).page_count == 1
+
+
+def test_a_worker_with_much_memory_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PDFium keeps what the largest page needed."""
+    worker = pdf_documents._Worker()
+    monkeypatch.setattr(pdf_documents, "_MAX_IDLE_BYTES", 1)
+    pdf_documents._give_back(worker)
+    assert worker not in pdf_documents._idle
+    assert not worker.is_alive()

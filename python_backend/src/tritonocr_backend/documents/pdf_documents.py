@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 from tritonocr_backend.core.arrays import Image
 from tritonocr_backend.core.errors import InvalidInputError
+from tritonocr_common.memory import own_bytes
 
 _PIPE_BYTES = 1 << 20
 _MAX_IDLE_WORKERS = 2
+_MAX_IDLE_BYTES = 128 << 20  # a worker has about 40 MB after a normal page
 _MAX_RESTARTS = 3  # per document: a page that breaks the worker costs up to `RenderLimits.seconds`
 _BYTES_PER_PIXEL = 16  # PDFium's bitmap of the page, and the bitmaps that it blends into this bitmap
 
@@ -107,6 +109,10 @@ class _Worker:
         """Return whether the process runs: it can be killed while it is idle."""
         return self._process.poll() is None
 
+    def is_small(self) -> bool:
+        """Return whether the process has little memory. PDFium keeps what the largest page needed."""
+        return own_bytes(self._process.pid) < _MAX_IDLE_BYTES
+
     def wait(self) -> int:
         """Return the exit status of the ended process: negative if a signal ended it."""
         return self._process.wait()
@@ -136,7 +142,7 @@ def _take() -> _Worker:
 
 def _give_back(worker: _Worker) -> None:
     with _idle_lock:
-        if len(_idle) < _MAX_IDLE_WORKERS:
+        if len(_idle) < _MAX_IDLE_WORKERS and worker.is_small():
             _idle.append(worker)
             return
     worker.end()
