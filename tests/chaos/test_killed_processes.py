@@ -173,7 +173,7 @@ def owned_elsewhere(
 def test_a_killed_owner_takes_the_server_and_its_files_along(
     server: EmbeddedServer, tmp_path: Path, happened: Callable[[str], None]
 ) -> None:
-    with owned_elsewhere(server._repository, tmp_path) as (owner, leader):
+    with owned_elsewhere(server.repository, tmp_path) as (owner, leader):
         left = regions(leader.pid)
         assert left
         owner.kill()
@@ -188,7 +188,7 @@ def test_what_a_killed_machine_leaves_is_cleared_at_the_next_start(
     server: EmbeddedServer, tmp_path: Path, happened: Callable[[str], None]
 ) -> None:
     """Every process at once, the watchdog too: as when a container is killed and its /dev/shm stays."""
-    with owned_elsewhere(server._repository, tmp_path) as (owner, leader):
+    with owned_elsewhere(server.repository, tmp_path) as (owner, leader):
         left = regions(leader.pid)
         family = [psutil.Process(owner.pid), *psutil.Process(owner.pid).children(recursive=True)]
         for process in family:
