@@ -227,6 +227,14 @@ class TestArguments:
         with EmbeddedServer(folder, ServerOptions(log_level=level)):
             assert flags <= set(arguments(folder))
 
+    @pytest.mark.parametrize(("extra", "is_freed"), [((), True), (("--trace-config=rate=1",), False)])
+    def test_triton_keeps_its_requests_only_for_traces(
+        self, extra: tuple[str, ...], is_freed: bool, install: Install
+    ) -> None:
+        folder = install(READY)
+        with EmbeddedServer(folder, ServerOptions(extra_arguments=extra)):
+            assert ("--grpc-infer-allocation-pool-size=0" in arguments(folder)) is is_freed
+
     def test_each_start_has_its_own_shared_memory_prefix(self, install: Install) -> None:
         prefixes = []
         folder = install(READY)

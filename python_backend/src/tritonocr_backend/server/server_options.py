@@ -114,8 +114,6 @@ def arguments(
         f"--http-port={ports.http}",
         f"--grpc-address={options.host}",
         f"--grpc-port={ports.grpc}",
-        # By default Triton keeps 8 requests for reuse, with the memory of the largest message of each.
-        "--grpc-infer-allocation-pool-size=0",
         f"--metrics-address={options.plain_host}",
         f"--metrics-port={ports.metrics}",
         f"--log-info={info}",
@@ -126,9 +124,20 @@ def arguments(
         *restrictions(options.admin_key or secrets.token_urlsafe(), options.model_control),
         *(options.tls.arguments() if options.tls else ()),
         *(_model_control(repository, options.unloaded_models) if options.model_control else ()),
+        *_request_pool(options.extra_arguments),
         *(triton_log.ARGUMENTS if options.is_log_relayed else ()),
         *options.extra_arguments,
     ]
+
+
+def _request_pool(extra_arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return the option that lets Triton free its requests.
+
+    By default it keeps 8 requests for reuse, with the memory of the largest message of each. Without them it
+    loses some spans of traces.
+    """
+    traces = any(argument.startswith("--trace-config") for argument in extra_arguments)
+    return () if traces else ("--grpc-infer-allocation-pool-size=0",)
 
 
 def _model_control(repository: Path, unloaded: Sequence[str]) -> list[str]:
