@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faults import PLAIN, Held, Load, Outcome, held
+from mixture import BAD
 
 from tritonocr import InvalidInputError, OCRClient
 from tritonocr_backend.server.embedded import EmbeddedServer
@@ -21,16 +22,6 @@ WARM_UP_ROUNDS = 10
 SETTLED_FROM = 1 / 2
 """Before that part of the time a process may still meet a page for the first time, and Triton's pools of
 shared memory, one a process, grow by 5 MB whenever more requests meet in one than ever before."""
-BAD = (
-    "30_bitflip.png",
-    "30_truncated_half.jpg",
-    "31_empty.jpg",
-    "31_random.png",
-    "50_huge_33000x33000.png",
-    "60_garbage.pdf",
-    "60_hugepage_14400pt.pdf",
-    "password_protected.pdf",
-)
 # Over the settled part, as a part of the mean; memory is never quite still.
 GROWTH_LIMITS = {"memory": 0.03, "descriptors": 0.02, "threads": 0.02, "shared_memory": 0.01}
 
