@@ -166,3 +166,9 @@ def test_batches_have_fixed_sizes_and_bounded_memory(count: int, width: int, ten
     assert set(sizes) <= set(BATCH_SIZES)
     assert max(sizes) * width <= MAX_BATCH_WIDTH_PX
     assert max(sizes) <= largest
+
+
+def test_finalize_deletes_the_metrics(model: LineBatching) -> None:
+    alive = len(pb_utils.Metric.alive)
+    model.finalize()
+    assert len(pb_utils.Metric.alive) <= alive - 2, "load time and memory"
