@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from beside_checkout import shared
 from rapidfuzz.distance import Levenshtein
 from running_gateway import Line, free_port, running
 
@@ -26,7 +27,6 @@ from tritonocr import OCRClient
 from tritonocr_backend.server.embedded import EmbeddedServer
 from tritonocr_gateway import Settings, create_app
 
-SEEDS = Path(__file__).parents[3] / "shared" / "seeds"
 DOCS = (Path(__file__).parents[2] / "docs" / "rest.md").read_text(encoding="utf-8")
 
 # As the recorded server was set up.
@@ -299,7 +299,7 @@ def test_the_tutorial_s_example_runs_as_it_stands(
     server: EmbeddedServer, corpus: Path, tmp_path: Path
 ) -> None:
     """Taken from the tutorial and run as a process, beside a gateway on the port that it names."""
-    tutorial = next(SEEDS.glob("*.txt")).read_text(encoding="utf-8")
+    tutorial = next(shared("seeds").glob("*.txt")).read_text(encoding="utf-8")
     found = re.search(r'<code class="language-python">(import base64.*?)</code>', tutorial, re.DOTALL)
     assert found, "the tutorial has no Python example of the service"
     code, port = html.unescape(found[1]), 8080

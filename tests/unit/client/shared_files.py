@@ -1,17 +1,15 @@
-"""The tutorial and the corpus, which lie beside the checkout."""
+"""The tutorial, which lies beside the checkout."""
 
 import re
 from functools import lru_cache
 from html import unescape
-from pathlib import Path
 
-SHARED = Path(__file__).resolve().parents[4] / "shared"
-REFERENCE = SHARED / "corpus" / "reference"
+from beside_checkout import shared
 
 
 @lru_cache
 def tutorial() -> str:
-    (file,) = (SHARED / "seeds").glob("*.txt")
+    (file,) = shared("seeds").glob("*.txt")
     return file.read_text(encoding="utf-8")
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from beside_checkout import shared
 from kserve_fake import answer_with_lines, serving
-from shared_files import SHARED
 
 import tritonocr
 from tritonocr import _pipeline
@@ -42,7 +42,7 @@ def test_the_preprocessor_switched_off_as_a_whole_is_off() -> None:
 
 @pytest.mark.parametrize("name", ["OCR_b1.yaml", "OCR_full_b1.yaml"])
 def test_paddlexs_own_files_are_read(name: str) -> None:
-    config = pipeline_config(str(SHARED / "paddlex" / name), None)
+    config = pipeline_config(str(shared("paddlex") / name), None)
     assert config is not None
     options = options_of(config)
     assert options["text_recognition_model_name"] == "PP-OCRv4_mobile_rec"

@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 import pypdfium2
 import pytest
+from beside_checkout import SHARED, shared
 from kserve_fake import answer_with_lines, blank_answer, decoded, one_block, texts
 from PIL import Image
-from shared_files import REFERENCE, tutorial
+from shared_files import tutorial
 
 from tritonocr import InvalidInputError, OCRFailure, OCRResult, searchable_pdf
 from tritonocr._options import DEFAULTS
 from tritonocr._results.reading_order import TextBlock
 from tritonocr._results.saving import encoded_picture
 
-RECORDED = sorted(REFERENCE.glob("paddlex_*/*/*.json"))
+RECORDED = sorted(SHARED.glob("corpus/reference/paddlex_*/*/*.json"))
 # Keys of PaddleX 3.7 that 3.0 has not; `return_word_box` is ours too where words were asked for.
 NEWER_KEYS = ("return_word_box",)
 LAYOUT_KEYS = ("reading_order", "row_index", "block_index", "block_kind")
@@ -97,7 +98,9 @@ def result_of(*lines: str, input_path: str | None = "scans/page 1.jpg", **change
 
 
 def test_word_boxes_come_out_as_paddlex_wrote_them() -> None:
-    recorded = json.loads((REFERENCE / "word_box_example.json").read_text(encoding="utf-8"))["res"]
+    recorded = json.loads((shared("corpus/reference") / "word_box_example.json").read_text(encoding="utf-8"))[
+        "res"
+    ]
     words = [(line, word, box) for line, (texts, boxes) in enumerate(
         zip(recorded["text_word"], recorded["text_word_boxes"], strict=True)
     ) for word, box in zip(texts, boxes, strict=True)]  # fmt: skip
