@@ -30,7 +30,7 @@ with atheris.instrument_imports(include=["tritonocr_backend", "tritonocr_gateway
     from tritonocr_backend.triton.requests import _option_value
     from tritonocr_backend.zoo import archive, dictionary, inference_config
     from tritonocr_common.options import OPTIONS
-    from tritonocr_gateway import files, request_body, responses
+    from tritonocr_gateway import files, request_body, responses, validation
     from tritonocr_gateway.errors import GatewayError
     from tritonocr_gateway.schemas import OCRRequest
 
@@ -113,7 +113,7 @@ def archive_tar(data: bytes) -> None:
 def gateway_body(data: bytes) -> None:
     """A JSON body, and the file in it."""
     with suppress(GatewayError, HTTPException):
-        asked = request_body.validated(OCRRequest, request_body.parse_json(data))
+        asked = validation.validated(OCRRequest, request_body.parse_json(data))
         asked.options()
         if not files.is_url(asked.file):
             files.check_file_type(files.from_base64(asked.file), asked.file_type)

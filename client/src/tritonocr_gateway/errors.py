@@ -27,7 +27,16 @@ SERVER_FAILED = "The OCR server failed on this file; the gateway's log has the d
 
 
 class GatewayError(Exception):
-    """Base class of the errors that the gateway itself detects. The client gets the message."""
+    """Base class of the errors that the gateway itself detects. The client gets the message.
+
+    Args:
+        message: one sentence.
+        paddlex_message: the message of PaddleX's own server, if it is another text.
+    """
+
+    def __init__(self, message: str, paddlex_message: str | None = None) -> None:
+        super().__init__(message)
+        self.paddlex_message = paddlex_message
 
 
 class MalformedBodyError(GatewayError):

@@ -8,23 +8,23 @@ from typing import Any
 
 from fastapi import Request
 
+from tritonocr_gateway.errors import GatewayError
 from tritonocr_gateway.files import from_base64, is_url
 from tritonocr_gateway.request_body import (
     FORM_TYPE,
     JSON_TYPE,
     Form,
     fetch,
-    invalid_field,
     media_type_of,
     read_bytes,
     read_form,
     read_json,
     run_parser,
     unsupported_type,
-    validated,
 )
 from tritonocr_gateway.schemas import OCRFields, OCRRequest
 from tritonocr_gateway.service import Service
+from tritonocr_gateway.validation import missing_field, validated
 
 _RAW_TYPES = ("application/pdf", "application/octet-stream")
 
@@ -64,7 +64,7 @@ async def read_input(request: Request, service: Service) -> OCRInput:
     """
     media_type = media_type_of(request)
     if media_type == JSON_TYPE:
-        fields = validated(OCRRequest, await read_json(request, service))
+        fields = await _json_fields(request, service)
         return OCRInput(fields, [InputFile("", fields.file)])
     if media_type == FORM_TYPE:
         return _form_input(await read_form(request, service))
@@ -74,12 +74,22 @@ async def read_input(request: Request, service: Service) -> OCRInput:
     raise unsupported_type(request, JSON_TYPE, FORM_TYPE, "the file itself (image/*, application/pdf)")
 
 
+async def _json_fields(request: Request, service: Service) -> Any:
+    """Read the fields of PaddleX's own form of a request. Its errors have PaddleX's messages too."""
+    try:
+        return validated(OCRRequest, await read_json(request, service))
+    except GatewayError as error:
+        if error.paddlex_message is None:
+            raise
+        raise type(error)(error.paddlex_message) from error
+
+
 def _form_input(form: Form) -> OCRInput:
     fields = _text_fields({name: value for name, value in form.fields.items() if name != "file"})
     if uploads := form.files.get("file"):
         return OCRInput(fields, [InputFile(upload.name, upload.content) for upload in uploads])
     if "file" not in form.fields:
-        raise invalid_field("missing", ("file",), "Field required")
+        raise missing_field("file")
     return OCRInput(fields, [InputFile("", form.fields["file"])])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -17,18 +17,17 @@ from multipart import (
     PushMultipartParser,
     parse_options_header,
 )
-from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
 from tritonocr_gateway.errors import (
     BodyTooLargeError,
     ClientGoneError,
-    InvalidRequestError,
     MalformedBodyError,
     UnsupportedMediaTypeError,
 )
 from tritonocr_gateway.service import Service
 from tritonocr_gateway.uploads import Upload
+from tritonocr_gateway.validation import invalid_json, invalid_text, missing_field
 
 _T = TypeVar("_T")
 _Text = TypeVar("_Text", bytes, str)
@@ -40,6 +39,7 @@ _MAX_PARTS = 128
 _MAX_JSON_ELEMENTS = 10_000
 _SMALL_BYTES = 1 << 16
 _PART_BYTES = 1 << 22
+_PADDLEX_UNPARSED = "There was an error parsing the body"
 _CONTAINERS_AND_SEPARATORS = (b"[", b"{", b",", b":")
 
 
@@ -82,7 +82,7 @@ async def read_json(request: Request, service: Service) -> Any:
     """
     body = await read_bytes(request, service)
     if not body:
-        raise invalid_field("missing", (), "Field required")
+        raise missing_field()
     return await run_parser(service, parse_json, body)
 
 
@@ -93,26 +93,33 @@ async def run_parser(service: Service, parse: Callable[[_Text], _T], content: _T
     return await asyncio.get_running_loop().run_in_executor(service.parsing, parse, content)
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, name: str = "") -> Any:
     """Parse JSON in UTF-8 with at most 10 000 elements.
 
     The brackets, commas and colons are counted first, which takes 0.1 s for 100 MB. Strings in a valid
     request hold few of these characters: Base64 has none.
 
+    Args:
+        body: the bytes.
+        name: the field that holds the JSON; empty for the body.
+
     Raises:
         MalformedBodyError: the body is not UTF-8, is nested too deeply, or has too many elements.
         InvalidRequestError: the body is not JSON.
     """
+    what = name or "The JSON body"
     if _elements(body) > _MAX_JSON_ELEMENTS:
-        raise MalformedBodyError(
-            f"The JSON body has too many elements; expected at most {_MAX_JSON_ELEMENTS}."
-        )
+        raise MalformedBodyError(f"{what} has too many elements; expected at most {_MAX_JSON_ELEMENTS}.")
     try:
         return json.loads(str(body, "utf-8"))
     except json.JSONDecodeError as error:
-        raise invalid_field("json_invalid", (error.pos,), "JSON decode error") from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, a number of too many digits, nested too deeply
-        raise MalformedBodyError("There was an error parsing the body") from error
+        raise invalid_json(error.pos, name) from error
+    except UnicodeDecodeError as error:
+        raise MalformedBodyError(f"{what} is not UTF-8.", _PADDLEX_UNPARSED) from error
+    except RecursionError as error:
+        raise MalformedBodyError(f"{what} is nested too deeply.", _PADDLEX_UNPARSED) from error
+    except ValueError as error:
+        raise MalformedBodyError(f"{what} has a number of too many digits.", _PADDLEX_UNPARSED) from error
 
 
 def _elements(body: bytes) -> int:
@@ -227,7 +234,7 @@ def _store(segment: MultipartSegment, content: bytes, form: Form) -> None:
     try:
         form.fields[segment.name] = str(content, "utf-8")
     except UnicodeDecodeError as error:
-        raise invalid_field("string_unicode", (segment.name,), "Input should be text in UTF-8") from error
+        raise invalid_text(segment.name) from error
 
 
 def _events(parser: PushMultipartParser, chunk: bytes) -> Any:
@@ -251,33 +258,3 @@ def unsupported_type(request: Request, *expected: str) -> UnsupportedMediaTypeEr
     return UnsupportedMediaTypeError(
         f"The Content-Type is {media_type_of(request)[:100] or 'missing'}; expected {' or '.join(expected)}."
     )
-
-
-def validated(model: type[BaseModel], values: Any) -> Any:
-    """Validate values against a model.
-
-    `from_attributes` is set as FastAPI sets it: the error of a body that is no object is then PaddleX's.
-
-    Raises:
-        InvalidRequestError: with PaddleX's JSON list of what, where and why.
-    """
-    try:
-        return model.model_validate(values, from_attributes=True)
-    except ValidationError as error:
-        raise InvalidRequestError(_described(error.errors(include_url=False))) from error
-
-
-def invalid_field(kind: str, location: tuple[str | int, ...], message: str) -> InvalidRequestError:
-    """Build a schema error in PaddleX's form."""
-    return InvalidRequestError(_described([{"type": kind, "loc": location, "msg": message}]))
-
-
-def _described(errors: Sequence[Any]) -> str:
-    return json.dumps(
-        [{"type": error["type"], "loc": _path(error["loc"]), "msg": error["msg"]} for error in errors]
-    )
-
-
-def _path(location: Sequence[str | int]) -> str:
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
-    return "body" + "".join(steps)

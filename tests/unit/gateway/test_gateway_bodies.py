@@ -183,7 +183,7 @@ FORM_WITHOUT_FILE = b'--b\r\nContent-Disposition: form-data; name="lang"\r\n\r\n
         (b'{"file": "AAAA", "maxPages": 0}', JSON, 422, "body.maxPages"),
         (b'{"file": "AAAA", "logId": "a\\nb"}', JSON, 422, "body.logId"),
         (b"", {"content-type": "multipart/form-data"}, 400, "boundary"),
-        (FORM_WITHOUT_FILE, BOUNDARY, 422, '"loc": "body.file"'),
+        (FORM_WITHOUT_FILE, BOUNDARY, 422, "file is missing"),
         (b"--b\r\nrubbish", BOUNDARY, 400, "ends before its last boundary"),
     ],
 )  # fmt: skip

@@ -32,7 +32,7 @@ def test_the_body_can_be_the_file(serve: Any, triton: Any, media_type: str) -> N
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ({"textDetThresh": "x"}, "body.textDetThresh"),
+        ({"textDetThresh": "x"}, "textDetThresh: got"),
         ({"fileType": "0"}, "fileType is 0"),
         ({"maxPages": "11"}, "at most 10"),
     ],
@@ -164,7 +164,7 @@ def test_a_corrected_line_of_the_pdf_is_added_to_the_searchable_pdf(serve: Any, 
     [
         ([{"page": 9, "line": 0, "text": ""}], "corrections names page 9; expected 0 to 0."),
         ([{"page": 0, "line": 7, "text": ""}], "corrections names line 7 of page 0; the page has 1 lines."),
-        ([{"page": 0, "line": 0}], "body.corrections[0].text"),
+        ([{"page": 0, "line": 0}], "corrections[0].text"),
     ],
 )
 def test_a_correction_of_no_line_is_refused(serve: Any, corrections: Any, message: str) -> None:

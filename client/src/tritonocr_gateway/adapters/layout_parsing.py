@@ -24,12 +24,12 @@ from tritonocr_gateway.request_body import (
     media_type_of,
     read_json,
     unsupported_type,
-    validated,
 )
 from tritonocr_gateway.responses import data_info, pruned, summaries_of, warnings_of
 from tritonocr_gateway.schemas import OCRRequest, schema_of
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import ServiceDependency
+from tritonocr_gateway.validation import validated
 
 router = APIRouter(dependencies=[Depends(require_key)])
 ADAPTER = Adapter("layout_parsing", router)

@@ -13,13 +13,13 @@ from tritonocr_gateway.errors import ErrorDetails
 from tritonocr_gateway.recognition import polygons, read_pages
 from tritonocr_gateway.request_body import (
     FORM_TYPE,
-    invalid_field,
     media_type_of,
     read_form,
     unsupported_type,
 )
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import ServiceDependency
+from tritonocr_gateway.validation import missing_field
 
 router = APIRouter(dependencies=[Depends(require_key)])
 
@@ -53,7 +53,7 @@ async def liteparse(request: Request, service: ServiceDependency) -> dict[str, A
         raise unsupported_type(request, FORM_TYPE)
     form = await read_form(request, service)
     if not form.files.get("file"):
-        raise invalid_field("missing", ("file",), "Field required")
+        raise missing_field("file")
     language = form.fields.get("language", "")
     options = {**_OPTIONS, **({"lang": language} if language else {})}
     results = await read_pages(request, service, form.files["file"][0].content, options)

@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timezone
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -29,19 +30,18 @@ from tritonocr_gateway.request_body import (
     FORM_TYPE,
     JSON_TYPE,
     fetch,
-    invalid_field,
     media_type_of,
     parse_json,
     read_form,
     read_json,
     run_parser,
     unsupported_type,
-    validated,
 )
 from tritonocr_gateway.responses import pruned
 from tritonocr_gateway.schemas import OCRFields, schema_of
 from tritonocr_gateway.security import CallerDependency
 from tritonocr_gateway.service import Service, ServiceDependency
+from tritonocr_gateway.validation import missing_field, validated
 
 PREFIX = "/api/v2/ocr"
 _OCR_MODELS = re.compile(r"PP-OCR.*")  # every other model returns Markdown
@@ -132,9 +132,7 @@ async def submit(
     request: Request, service: ServiceDependency, caller: CallerDependency, jobs: JobsDependency
 ) -> dict[str, Any]:
     """Store a document, read it in the background, and return the id of the job."""
-    fields, content = await _submission(request, service)
-    if not content:
-        raise InvalidRequestError("The file is empty; expected the bytes of an image or PDF.")
+    fields, file = await _submission(request, service)
     first_page, options = _options(fields, service)
     new = NewJob(
         owner=caller,
@@ -145,30 +143,35 @@ async def submit(
         webhook_url=_webhook_url(fields, service),
         base_url=_base_url(request),
     )
+    content = await fetch(request, service, file) if isinstance(file, str) else file
+    if not content:
+        raise InvalidRequestError("The file is empty; expected the bytes of an image or PDF.")
     job = await asyncio.to_thread(jobs.store.submit, new, content)
     await jobs.runner.wake()
     return _success({"jobId": job.id})
 
 
-async def _submission(request: Request, service: Service) -> tuple[JobFields, bytes]:
+async def _submission(request: Request, service: Service) -> tuple[JobFields, bytes | str]:
+    """Return the fields of a submission, and its file or the URL of its file."""
     media_type = media_type_of(request)
     if media_type == JSON_TYPE:
         submission = validated(JobUrl, await read_json(request, service))
-        return submission, await fetch(request, service, submission.file_url)
+        return submission, submission.file_url
     if media_type != FORM_TYPE:
         raise unsupported_type(request, FORM_TYPE, JSON_TYPE)
     form = await read_form(request, service)
     values: dict[str, Any] = dict(form.fields)
     if "optionalPayload" in values:
-        values["optionalPayload"] = await run_parser(service, parse_json, values["optionalPayload"].encode())
+        parse = partial(parse_json, name="optionalPayload")
+        values["optionalPayload"] = await run_parser(service, parse, values["optionalPayload"].encode())
     if not form.files.get("file"):
-        raise invalid_field("missing", ("file",), "Field required")
+        raise missing_field("file")
     return validated(JobFields, values), form.files["file"][0].content
 
 
 def _options(fields: JobFields, service: Service) -> tuple[int, dict[str, Any]]:
     """Return the number of the first page, and the options of the client."""
-    payload: Any = validated(OCRFields, fields.optional_payload)
+    payload: Any = validated(OCRFields, fields.optional_payload, "optionalPayload")
     options: dict[str, Any] = payload.options()
     limit, first = service.settings.job_max_pages, 1
     if fields.page_ranges:

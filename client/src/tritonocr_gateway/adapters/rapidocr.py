@@ -14,17 +14,16 @@ from tritonocr_gateway.files import from_base64
 from tritonocr_gateway.recognition import polygons, read_pages
 from tritonocr_gateway.request_body import (
     FORM_TYPE,
-    invalid_field,
     media_type_of,
     read_bytes,
     read_form,
     run_parser,
     unsupported_type,
-    validated,
 )
 from tritonocr_gateway.schemas import DetailFailure
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import Service, ServiceDependency
+from tritonocr_gateway.validation import missing_field, validated
 
 URL_ENCODED = "application/x-www-form-urlencoded"
 
@@ -96,7 +95,7 @@ async def _form(request: Request, service: Service) -> tuple[dict[str, str], byt
     else:
         raise unsupported_type(request, FORM_TYPE, URL_ENCODED)
     if "image_data" not in fields:
-        raise invalid_field("missing", ("image_file",), "Field required")
+        raise missing_field("image_file or image_data")
     return fields, await run_parser(service, from_base64, fields["image_data"])
 
 

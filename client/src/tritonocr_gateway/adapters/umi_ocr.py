@@ -19,10 +19,11 @@ from tritonocr_gateway.adapters.protocol import Adapter
 from tritonocr_gateway.errors import ErrorDetails
 from tritonocr_gateway.files import from_base64
 from tritonocr_gateway.recognition import polygons, read_pages
-from tritonocr_gateway.request_body import JSON_TYPE, read_json, run_parser, validated
+from tritonocr_gateway.request_body import JSON_TYPE, read_json, run_parser
 from tritonocr_gateway.schemas import schema_of
 from tritonocr_gateway.security import require_key
 from tritonocr_gateway.service import ServiceDependency
+from tritonocr_gateway.validation import validated
 
 SUCCESS, NO_TEXT = 100, 101  # Umi-OCR's codes
 _FAILURE = 901
