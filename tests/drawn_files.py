@@ -141,7 +141,7 @@ def tiff(*pages: TiffPage, last_link: int | None = 0) -> bytes:
         }
         entries = b""
         for tag, values in sorted(tags.items()):
-            kind, letter = (3, "H") if tag in (258, 320, 338, 339) else (4, "I")
+            kind, letter = (3, "H") if tag in (258, 320, 338, 339, 530) else (4, "I")
             content = struct.pack(f"<{len(values)}{letter}", *values)
             if len(content) > 4:
                 content, at = b"", len(file)

@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,9 @@ GREY: NDArray[Any] = np.asarray(picture().convert("L")).astype(np.int64)
 OPAQUE = np.full_like(GREY, 255)
 GREY_BGR = np.repeat(GREY[:, :, None], 3, axis=2)
 EXTRA_SAMPLES, SAMPLE_FORMAT, ORIENTATION = 338, 339, 274
-MIN_IS_WHITE, MIN_IS_BLACK, RGB_COLOURS, CMYK = 0, 1, 2, 5
+STRIP_OFFSETS, STRIP_BYTES, PLANAR, COLOUR_MAP, COMPRESSION, SUBSAMPLING = 273, 279, 284, 320, 259, 530
+EXTRA_SAMPLES_TAG = {EXTRA_SAMPLES: (2,)}
+MIN_IS_WHITE, MIN_IS_BLACK, RGB_COLOURS, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
 SIGNED, FLOAT = 2, 3
 
 
@@ -56,6 +59,36 @@ def colours(samples: NDArray[Any], dtype: str, bits: int, photometric: int, **ta
         samples.astype(dtype).tobytes(), 64, 48, (bits,) * samples.shape[2], photometric, tags.get("tags", {})
     )
     return tiff(page)
+
+
+def separate_planes(
+    samples: NDArray[Any], dtype: str, photometric: int, tags: Mapping[int, tuple[int, ...]] = {}
+) -> bytes:
+    """Return a TIFF with one plane per sample instead of one pixel after the other."""
+    planes = samples.transpose(2, 0, 1).astype(dtype)
+    page = TiffPage(planes.tobytes(), 64, 48, (planes.itemsize * 8,) * len(planes), photometric)
+    strips = tuple(8 + planes[0].nbytes * plane for plane in range(len(planes)))
+    more = {STRIP_OFFSETS: strips, STRIP_BYTES: (planes[0].nbytes,) * len(planes), PLANAR: (2,)}
+    return tiff(replace(page, tags={**more, **tags}))
+
+
+def palette_tiff(bits: int, scale: int, tags: Mapping[int, tuple[int, ...]] = {}) -> bytes:
+    """Return the picture as a TIFF with a colour map of the values 0 to 255, each multiplied by `scale`."""
+    colours, indices = np.unique(RGB.reshape(-1, 3), axis=0, return_inverse=True)
+    colour_map = np.zeros((3, 2**bits), np.int64)
+    colour_map[:, : len(colours)] = colours.T * scale
+    strip = packed(indices.reshape(48, 64), bits)
+    more = {COLOUR_MAP: tuple(colour_map.ravel().tolist()), **tags}
+    return tiff(TiffPage(strip, 64, 48, (bits,), PALETTE, more))
+
+
+def ycbcr_tiff(step: int = 1, tags: Mapping[int, tuple[int, ...]] = {}) -> bytes:
+    """Return the picture in YCbCr; blocks of `step` x `step` pixels share their colours (TIFF 6.0, 21)."""
+    samples = np.asarray(picture().convert("YCbCr"))
+    light = samples[:, :, 0].reshape(48 // step, step, 64 // step, step).transpose(0, 2, 1, 3)
+    units = np.concatenate([light.reshape(48 // step, 64 // step, -1), samples[::step, ::step, 1:]], axis=2)
+    more = {SUBSAMPLING: (step, step), **tags}
+    return tiff(TiffPage(units.tobytes(), 64, 48, (8,) * 3, YCBCR, more))
 
 
 def with_alpha(samples: NDArray[Any], alpha: int) -> NDArray[Any]:
@@ -122,6 +155,22 @@ def with_alpha(samples: NDArray[Any], alpha: int) -> NDArray[Any]:
             id="floats from 0 to 255",
         ),
         pytest.param(
+            separate_planes(RGB * 257, "<u2", RGB_COLOURS), bgr(picture()), 0, id="16 bits in separate planes"
+        ),
+        pytest.param(
+            separate_planes(with_alpha(GREY, 255), "u1", MIN_IS_BLACK, EXTRA_SAMPLES_TAG),
+            GREY_BGR,
+            0,
+            id="grey and an extra sample in separate planes: a compressed one was white",
+        ),
+        pytest.param(palette_tiff(8, 257), bgr(picture()), 0, id="a palette"),
+        pytest.param(palette_tiff(8, 1), bgr(picture()), 0, id="a colour map of 8 bits: was black"),
+        pytest.param(palette_tiff(4, 257), bgr(picture()), 0, id="a palette of 4 bits"),
+        pytest.param(palette_tiff(4, 1), bgr(picture()), 0, id="a palette of 4 bits, a map of 8"),
+        pytest.param(palette_tiff(2, 1), bgr(picture()), 0, id="a palette of 2 bits, a map of 8"),
+        pytest.param(ycbcr_tiff(), bgr(picture()), 4, id="uncompressed YCbCr: was called truncated"),
+        pytest.param(ycbcr_tiff(2), bgr(picture()), 4, id="uncompressed YCbCr with shared colours"),
+        pytest.param(
             tiff(rgb_tiff_page(tag_274=(3,))), bgr(picture())[::-1, ::-1], 0, id="the orientation is applied"
         ),
     ],
@@ -148,6 +197,48 @@ def test_grey_with_an_extra_sample_is_turned_upright(orientation: int) -> None:
     tags = {EXTRA_SAMPLES: (0,), ORIENTATION: (orientation,)}
     turned = read(colours(with_alpha(GREY, 255), "u1", 8, MIN_IS_BLACK, tags=tags))
     assert np.array_equal(turned.pixels, UPRIGHT[orientation](GREY_BGR))
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_a_layout_for_opencv_is_turned_upright(orientation: int) -> None:
+    tags = {ORIENTATION: (orientation,)}
+    for data in (
+        separate_planes(RGB * 257, "<u2", RGB_COLOURS, tags),
+        palette_tiff(8, 1, tags),
+        ycbcr_tiff(tags=tags),
+    ):
+        expected = UPRIGHT[orientation](bgr(picture())).astype(int)
+        assert np.abs(read(data).pixels - expected).max() <= 4
+
+
+@pytest.mark.parametrize(
+    "compression",
+    [
+        pytest.param(34712, id="JPEG 2000: was black"),
+        pytest.param(34933, id="PNG: was black"),
+        pytest.param(50002, id="JPEG XL: was black"),
+        pytest.param(65000, id="unknown"),
+    ],
+)
+@pytest.mark.parametrize("bits", [8, 12])
+def test_a_compression_without_a_decoder_is_refused(compression: int, bits: int) -> None:
+    data = grey(bits, "u1" if bits == 8 else "", tags={COMPRESSION: (compression,)})
+    with pytest.raises(InvalidInputError, match=f"has compression {compression}, which is not supported"):
+        read(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(separate_planes(with_alpha(255 - GREY, 0), "u1", MIN_IS_WHITE), id="0 is white"),
+        pytest.param(
+            separate_planes(RGB / 255, "<f4", RGB_COLOURS, {SAMPLE_FORMAT: (FLOAT,) * 3}), id="floats"
+        ),
+    ],
+)
+def test_separate_planes_that_opencv_misreads_are_refused(data: bytes) -> None:
+    with pytest.raises(InvalidInputError, match="page 0 of the TIFF has an unsupported pixel layout"):
+        read(data)
 
 
 @pytest.mark.parametrize(

@@ -27,17 +27,18 @@ def decode_with_opencv(data: bytes, image_format: str) -> Image:
     return np.asarray(pixels, dtype=np.uint8)
 
 
-def decode_samples(data: bytes | memoryview, name: str) -> NDArray[Any]:
+def decode_samples(data: bytes | memoryview, name: str, *, to_bgr: bool = False) -> NDArray[Any]:
     """Decode an image without conversion: [H, W] or [H, W, C] of the file's own sample type, upright.
 
     Args:
         data: the file.
         name: what error messages call it.
+        to_bgr: convert to uint8 [H, W, 3] BGR. OpenCV misreads separate planes without this conversion.
 
     Raises:
         InvalidInputError, MemoryError: as `decode_with_opencv`.
     """
-    samples = _decode(data, cv2.IMREAD_UNCHANGED)
+    samples = _decode(data, cv2.IMREAD_COLOR if to_bgr else cv2.IMREAD_UNCHANGED)
     if samples is None:
         message = f"file: {name} is corrupt, truncated or has an unsupported pixel layout"
         raise InvalidInputError(message, "unreadable")

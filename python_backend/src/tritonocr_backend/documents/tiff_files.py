@@ -1,7 +1,7 @@
 """Read the pages of a TIFF. Pillow decodes the common pixel layouts, OpenCV the rare ones.
 
-OpenCV decodes 10, 12 and 14 bits per sample, signed and floating-point samples, and extra samples of grey
-images, all of which Pillow rejects or misreads.
+Pillow rejects or misreads 10, 12 and 14 bits per sample, signed and floating-point samples, extra samples of
+grey images, uncompressed YCbCr, and some separate planes. OpenCV decodes these.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 import PIL.Image
+import PIL.TiffImagePlugin
 
 from tritonocr_backend.core.arrays import Image
 from tritonocr_backend.core.errors import InvalidInputError
@@ -23,9 +24,16 @@ from tritonocr_backend.documents.orientation import upright
 from tritonocr_backend.documents.pages import Page, ReductionOf
 from tritonocr_backend.documents.tiff_pages import find_pages, header_for, read_tags
 
-WIDTH, HEIGHT, BITS, PHOTOMETRIC, SAMPLE_FORMAT = 256, 257, 258, 262, 339
-MIN_IS_WHITE = 0
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
+PLANAR_CONFIGURATION, COLOUR_MAP, SAMPLE_FORMAT = 284, 320, 339
+MIN_IS_WHITE, MIN_IS_BLACK, RGB, YCBCR = 0, 1, 2, 6
+UNCOMPRESSED = 1
+SEPARATE_PLANES = 2
+PLANES_OF_OPENCV = ((MIN_IS_BLACK,), (RGB,))
 UNSIGNED = 1
+MAX_8_BIT = 255
+# OpenCV returns a black page of 8-bit samples if its libtiff lacks the codec.
+OPENCV_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 7, 8, 32773, 32946})
 PLAIN_BITS = frozenset({1, 2, 4, 8, 32})
 GREY_PHOTOMETRICS = frozenset({0, 1})
 BITS_OF_LARGE_PIXELS = 64  # beyond it a pixel counts as several, so that memory stays bounded
@@ -83,19 +91,59 @@ def _decode(stream: io.BytesIO, tags: _Tags, index: int, max_pixels: int) -> Ima
     if _is_plain(tags):
         stream.seek(0)
         with suppress(PIL.UnidentifiedImageError), PIL.Image.open(stream, formats=("TIFF",)) as image:
+            _repair_colour_map(image)
             return upright(image, frame_to_bgr)
+    _check_compression(tags, index)
     large = -(-sum(bits) // BITS_OF_LARGE_PIXELS)
     check_pixels(f"page {index} of the file", height, width, max_pixels // large)
-    samples = decode_samples(stream.getbuffer(), f"page {index} of the TIFF")
+    name = f"page {index} of the TIFF"
+    if _has_separate_planes(tags):
+        _check_planes(tags, name)
+    samples = decode_samples(stream.getbuffer(), name, to_bgr=_has_separate_planes(tags))
     if tags.get(PHOTOMETRIC) == (MIN_IS_WHITE,) and samples.dtype != "uint8":  # OpenCV inverts 8 bits itself
         samples = -samples if samples.dtype.kind == "f" else ~samples
     return samples_to_bgr(samples)
 
 
+def _check_compression(tags: _Tags, index: int) -> None:
+    (compression,) = tags.get(COMPRESSION, (UNCOMPRESSED,))
+    if compression not in OPENCV_COMPRESSIONS:
+        raise InvalidInputError(
+            f"file: page {index} of the TIFF has compression {compression}, which is not supported for its "
+            "pixel layout; expected none, CCITT, LZW, JPEG, Deflate or PackBits",
+            "unreadable",
+        )
+
+
+def _has_separate_planes(tags: _Tags) -> bool:
+    return tags.get(PLANAR_CONFIGURATION) == (SEPARATE_PLANES,) and len(tags.get(BITS, (1,))) > 1
+
+
+def _check_planes(tags: _Tags, name: str) -> None:
+    """Reject the layouts of separate planes that OpenCV misreads."""
+    is_unsigned = set(tags.get(SAMPLE_FORMAT, (UNSIGNED,))) == {UNSIGNED}
+    if not is_unsigned or tags.get(PHOTOMETRIC) not in PLANES_OF_OPENCV:
+        raise InvalidInputError(f"file: {name} has an unsupported pixel layout", "unreadable")
+
+
+def _repair_colour_map(image: PIL.Image.Image) -> None:
+    """Apply a colour map of 8-bit values; TIFF 6.0 requires 16 bits, and Pillow takes the others for black."""
+    colours = image.tag_v2.get(COLOUR_MAP) if isinstance(image, PIL.TiffImagePlugin.TiffImageFile) else None
+    if colours is not None and image.mode == "P" and 0 < max(colours) <= MAX_8_BIT:
+        image.load()
+        image.putpalette(bytes(colours), "RGB;L")
+
+
 def _is_plain(tags: _Tags) -> bool:
     """Return whether Pillow decodes the layout right."""
     bits, formats = tags.get(BITS, (1,)), tags.get(SAMPLE_FORMAT, (UNSIGNED,))
+    photometric = tags.get(PHOTOMETRIC, (1,))[0]
     if set(formats) != {UNSIGNED}:
         return False
-    is_grey = tags.get(PHOTOMETRIC, (1,))[0] in GREY_PHOTOMETRICS
+    is_uncompressed = tags.get(COMPRESSION, (UNCOMPRESSED,)) == (UNCOMPRESSED,)
+    if photometric == YCBCR and is_uncompressed:
+        return False
+    is_grey = photometric in GREY_PHOTOMETRICS
+    if _has_separate_planes(tags) and (is_grey or (16 in bits and is_uncompressed)):
+        return False
     return set(bits) <= (PLAIN_BITS if is_grey else PLAIN_BITS | {16})
