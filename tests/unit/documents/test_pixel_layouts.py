@@ -1,5 +1,6 @@
 """Images in rare pixel layouts read like the same picture in a common layout."""
 
+import base64
 import struct
 import zlib
 from collections.abc import Mapping
@@ -217,6 +218,7 @@ def test_a_layout_for_opencv_is_turned_upright(orientation: int) -> None:
         pytest.param(34712, id="JPEG 2000: was black"),
         pytest.param(34933, id="PNG: was black"),
         pytest.param(50002, id="JPEG XL: was black"),
+        pytest.param(50001, id="WebP: was called corrupt"),
         pytest.param(65000, id="unknown"),
     ],
 )
@@ -320,7 +322,30 @@ def bmp(alpha: NDArray[Any]) -> bytes:
     return b"BM" + struct.pack("<IHHI", 14 + len(head) + len(rows), 0, 0, 14 + len(head)) + head + rows
 
 
+def bmp_565(samples: NDArray[Any]) -> bytes:
+    """Return the picture as a BMP of 5, 6 and 5 bits per colour (BITMAPV4HEADER)."""
+    red, green, blue = (samples[:, :, colour].astype("<u2") for colour in range(3))
+    rows = ((red >> 3) << 11 | (green >> 2) << 5 | blue >> 3)[::-1].tobytes()
+    masks = struct.pack("<4I", 0xF800, 0x7E0, 0x1F, 0)
+    info = struct.pack("<IiiHHIIiiII", 108, 64, 48, 1, 16, 3, len(rows), 2835, 2835, 0, 0)
+    head = info + masks + bytes(108 - len(info) - len(masks))
+    return b"BM" + struct.pack("<IHHI", 14 + len(head) + len(rows), 0, 0, 14 + len(head)) + head + rows
+
+
 class TestBmp:
+    def test_16_bits_with_a_long_header_are_read(self) -> None:
+        pixels = read(bmp_565(RGB)).pixels.astype(int)
+        assert np.abs(pixels - bgr(picture())).max() <= 8
+
+    def test_a_short_file_of_16_bits_is_refused(self) -> None:
+        with pytest.raises(InvalidInputError, match="the BMP is corrupt or truncated"):
+            read(bmp_565(RGB)[:-2000])
+
+    def test_a_layout_that_nothing_decodes_is_not_called_another_format(self) -> None:
+        data = bmp_565(RGB).replace(struct.pack("<3I", 0xF800, 0x7E0, 0x1F), struct.pack("<3I", 1, 2, 4))
+        with pytest.raises(InvalidInputError, match="the BMP is corrupt, truncated or has an unsupported"):
+            read(data)
+
     def test_an_alpha_channel_of_zeros_is_opaque(self) -> None:
         assert np.array_equal(read(bmp(OPAQUE * 0)).pixels, bgr(picture()))
 
@@ -420,6 +445,32 @@ def test_a_jpeg_with_a_damaged_exif_block_is_read(exif: bytes, density_unit: int
     data = jpeg[:2] + app0 + exif_block(exif) + jpeg[start:]
     expected = read(jpeg).pixels
     assert np.array_equal(read(data).pixels, expected)
+
+
+LOSSLESS_GREY_JPEG = base64.b64decode(
+    "/9j/xAAWAAEBAQAAAAAAAAAAAAAAAAAABgj/wwALCAAIAAgBABEA/9oACAEAAAYAAM/0FBQUFBQUAAAAAAAAAAD/2Q=="
+)
+"""8 x 8 px, each row 0, 32, … 224."""
+START_OF_FRAME = b"\xff\xc0\0\x11\x08"
+
+
+class TestJpegCodings:
+    def test_lossless_grey_is_read(self) -> None:
+        assert read(LOSSLESS_GREY_JPEG).pixels[3, :, 1].tolist() == list(range(0, 256, 32))
+
+    @pytest.mark.parametrize(
+        ("replacement", "coding"),
+        [
+            pytest.param(b"\xff\xc1\0\x11\x0c", "a JPEG of 12 bits per sample", id="12 bits, of a scanner"),
+            pytest.param(b"\xff\xc3\0\x11\x10", "a JPEG of 16 bits per sample", id="16 bits, lossless"),
+            pytest.param(b"\xff\xf7\0\x11\x08", "a JPEG-LS", id="JPEG-LS"),
+        ],
+    )
+    def test_a_coding_without_a_decoder_is_not_called_corrupt(self, replacement: bytes, coding: str) -> None:
+        jpeg = encode(picture(), "JPEG")
+        assert START_OF_FRAME in jpeg
+        with pytest.raises(InvalidInputError, match=f"got {coding}, which is not supported"):
+            read(jpeg.replace(START_OF_FRAME, replacement))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")

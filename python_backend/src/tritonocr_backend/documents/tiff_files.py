@@ -34,6 +34,7 @@ UNSIGNED = 1
 MAX_8_BIT = 255
 # OpenCV returns a black page of 8-bit samples if its libtiff lacks the codec.
 OPENCV_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 7, 8, 32773, 32946})
+PILLOW_COMPRESSIONS = OPENCV_COMPRESSIONS | {6, 32771, 32809, 34925, 50000}
 PLAIN_BITS = frozenset({1, 2, 4, 8, 32})
 GREY_PHOTOMETRICS = frozenset({0, 1})
 BITS_OF_LARGE_PIXELS = 64  # beyond it a pixel counts as several, so that memory stays bounded
@@ -89,11 +90,12 @@ def _decode(stream: io.BytesIO, tags: _Tags, index: int, max_pixels: int) -> Ima
     bits = tags.get(BITS, (1,))
     check_pixels(f"page {index} of the file", height, width, max_pixels)
     if _is_plain(tags):
+        _check_compression(tags, index, PILLOW_COMPRESSIONS)
         stream.seek(0)
         with suppress(PIL.UnidentifiedImageError), PIL.Image.open(stream, formats=("TIFF",)) as image:
             _repair_colour_map(image)
             return upright(image, frame_to_bgr)
-    _check_compression(tags, index)
+    _check_compression(tags, index, OPENCV_COMPRESSIONS)
     large = -(-sum(bits) // BITS_OF_LARGE_PIXELS)
     check_pixels(f"page {index} of the file", height, width, max_pixels // large)
     name = f"page {index} of the TIFF"
@@ -105,9 +107,9 @@ def _decode(stream: io.BytesIO, tags: _Tags, index: int, max_pixels: int) -> Ima
     return samples_to_bgr(samples)
 
 
-def _check_compression(tags: _Tags, index: int) -> None:
-    (compression,) = tags.get(COMPRESSION, (UNCOMPRESSED,))
-    if compression not in OPENCV_COMPRESSIONS:
+def _check_compression(tags: _Tags, index: int, supported: frozenset[int]) -> None:
+    compression = tags.get(COMPRESSION, (UNCOMPRESSED,))[0]
+    if compression not in supported:
         raise InvalidInputError(
             f"file: page {index} of the TIFF has compression {compression}, which is not supported for its "
             "pixel layout; expected none, CCITT, LZW, JPEG, Deflate or PackBits",
