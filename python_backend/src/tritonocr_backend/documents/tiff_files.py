@@ -129,7 +129,7 @@ def _check_planes(tags: _Tags, name: str) -> None:
 
 
 def _repair_colour_map(image: PIL.Image.Image) -> None:
-    """Apply a colour map of 8-bit values; TIFF 6.0 requires 16 bits, and Pillow takes the others for black."""
+    """Apply a colour map of 8-bit values. TIFF 6.0 requires 16 bits, so Pillow takes them for black."""
     colours = image.tag_v2.get(COLOUR_MAP) if isinstance(image, PIL.TiffImagePlugin.TiffImageFile) else None
     if colours is not None and image.mode == "P" and 0 < max(colours) <= MAX_8_BIT:
         image.load()
