@@ -8,7 +8,8 @@ from typing import Any
 
 from fastapi import Request
 
-from tritonocr_gateway.errors import GatewayError
+from tritonocr_gateway.errors import GatewayError, InvalidRequestError
+from tritonocr_gateway.file_names import name_of_header, name_of_url, upload_name
 from tritonocr_gateway.files import from_base64, is_url
 from tritonocr_gateway.request_body import (
     FORM_TYPE,
@@ -34,7 +35,7 @@ class InputFile:
     """A file of a request.
 
     Attributes:
-        name: the name in the form; empty where the request gives none.
+        name: the name for results; empty if the request gives none.
         content: the bytes, or text: Base64 or a URL.
     """
 
@@ -65,12 +66,12 @@ async def read_input(request: Request, service: Service) -> OCRInput:
     media_type = media_type_of(request)
     if media_type == JSON_TYPE:
         fields = await _json_fields(request, service)
-        return OCRInput(fields, [InputFile("", fields.file)])
+        return _named(fields, [InputFile(_url_name(fields.file), fields.file)])
     if media_type == FORM_TYPE:
         return _form_input(await read_form(request, service))
     if media_type.startswith("image/") or media_type in _RAW_TYPES:
         fields = _text_fields(dict(request.query_params))
-        return OCRInput(fields, [InputFile("", await read_bytes(request, service))])
+        return _named(fields, [InputFile(name_of_header(request), await read_bytes(request, service))])
     raise unsupported_type(request, JSON_TYPE, FORM_TYPE, "the file itself (image/*, application/pdf)")
 
 
@@ -87,10 +88,24 @@ async def _json_fields(request: Request, service: Service) -> Any:
 def _form_input(form: Form) -> OCRInput:
     fields = _text_fields({name: value for name, value in form.fields.items() if name != "file"})
     if uploads := form.files.get("file"):
-        return OCRInput(fields, [InputFile(upload.name, upload.content) for upload in uploads])
+        return _named(fields, [InputFile(upload.name, upload.content) for upload in uploads])
     if "file" not in form.fields:
         raise missing_field("file")
-    return OCRInput(fields, [InputFile("", form.fields["file"])])
+    text = form.fields["file"]
+    return _named(fields, [InputFile(_url_name(text), text)])
+
+
+def _url_name(file: str) -> str:
+    return name_of_url(file) if is_url(file) else ""
+
+
+def _named(fields: OCRFields, files: Sequence[InputFile]) -> OCRInput:
+    """Apply the field `fileName` to the only file."""
+    if not fields.file_name:
+        return OCRInput(fields, files)
+    if len(files) > 1:
+        raise InvalidRequestError("fileName applies to one file; expected no fileName with several files.")
+    return OCRInput(fields, [InputFile(upload_name(fields.file_name), files[0].content)])
 
 
 def _text_fields(values: dict[str, Any]) -> OCRFields:

@@ -20,7 +20,7 @@ from tritonocr_gateway.settings import Settings
 async def read_file(
     service: Service, fields: OCRFields, content: bytes, request: Request
 ) -> list[tritonocr.OCRResult]:
-    """Read all pages of a file for a response in JSON."""
+    """Read all pages of a file for a response in JSON, which does not contain the file's name."""
     results = await service.client.ocr(
         content,
         request_id=log_id_of(request),
@@ -33,14 +33,14 @@ async def read_file(
 
 
 def read_pages(
-    service: Service, fields: OCRFields, content: bytes, request: Request, media_type: str
+    service: Service, fields: OCRFields, content: bytes, request: Request, media_type: str, name: str = ""
 ) -> AsyncGenerator[list[tritonocr.OCRResult], None]:
-    """Read a file page by page."""
+    """Read a file page by page. `name` is the name of the file in documents; empty: the request id."""
     return service.client.responses(
         content,
         _client_options(service, fields, media_type),
         page_by_page=True,
-        input_path=None,
+        input_path=name or None,
         timeout_s=service.client.timeout_s,
         retry="restarts",
         request_id=log_id_of(request),

@@ -25,6 +25,7 @@ from tritonocr_gateway.errors import (
     MalformedBodyError,
     UnsupportedMediaTypeError,
 )
+from tritonocr_gateway.file_names import name_of_part, text_of_header
 from tritonocr_gateway.service import Service
 from tritonocr_gateway.uploads import Upload
 from tritonocr_gateway.validation import invalid_json, invalid_text, missing_field
@@ -36,6 +37,7 @@ JSON_TYPE: Final = "application/json"
 FORM_TYPE: Final = "multipart/form-data"
 
 _MAX_PARTS = 128
+_MAX_PART_HEADER_BYTES = 1 << 16  # a file name of 5000 characters, percent-encoded
 _MAX_JSON_ELEMENTS = 10_000
 _SMALL_BYTES = 1 << 16
 _PART_BYTES = 1 << 22
@@ -48,7 +50,7 @@ class UploadedFile:
     """A file of a form.
 
     Attributes:
-        name: the file name that the client gave; empty where it gave none.
+        name: the name as `file_names.upload_name()` returns it; empty if the client gives none.
         content: the bytes.
     """
 
@@ -131,13 +133,19 @@ def _elements(body: bytes) -> int:
 async def read_form(request: Request, service: Service) -> Form:
     """Read a `multipart/form-data` body in UTF-8. A `charset` parameter is ignored.
 
+    The parser gets the headers as Latin-1, so that a file name in another encoding is no error.
+
     Raises:
         GatewayError: the body is malformed, too large, too late, or has too many parts.
     """
     parameters = parse_options_header(request.headers.get("content-type", ""))[1]
     try:
         parser = PushMultipartParser(
-            parameters.get("boundary", ""), max_segment_count=_MAX_PARTS, header_charset="utf8", strict=True
+            parameters.get("boundary", ""),
+            max_segment_count=_MAX_PARTS,
+            max_header_size=_MAX_PART_HEADER_BYTES,
+            header_charset="latin-1",
+            strict=True,
         )
     except (MultipartError, UnicodeError) as error:
         raise MalformedBodyError("The form has no valid boundary in its Content-Type.") from error
@@ -228,13 +236,15 @@ class _Parts:
 
 
 def _store(segment: MultipartSegment, content: bytes, form: Form) -> None:
-    if segment.filename is not None:
-        form.files.setdefault(segment.name, []).append(UploadedFile(segment.filename, content))
+    field = text_of_header(segment.name)
+    file_name = name_of_part(segment.header("Content-Disposition", ""), segment.filename)
+    if file_name is not None:
+        form.files.setdefault(field, []).append(UploadedFile(file_name, content))
         return
     try:
-        form.fields[segment.name] = str(content, "utf-8")
+        form.fields[field] = str(content, "utf-8")
     except UnicodeDecodeError as error:
-        raise invalid_text(segment.name) from error
+        raise invalid_text(field) from error
 
 
 def _events(parser: PushMultipartParser, chunk: bytes) -> Any:

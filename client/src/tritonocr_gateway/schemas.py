@@ -90,6 +90,11 @@ class OCRFields(PipelineOptions):  # type: ignore[valid-type,misc]
         pattern=r"^[^\x00-\x1f\x7f]*$",
         description="Id of the request; if absent, the header `X-Request-ID` or a new UUID.",
     )
+    file_name: str | None = Field(
+        default=None,
+        max_length=10_000,
+        description="Name of one file in the formats that contain it; replaces the name of the upload.",
+    )
     return_page_image: _Flag | None = Field(
         default=None, description="Whether to return `pageImage`, the picture that all coordinates refer to."
     )

@@ -68,7 +68,7 @@ def test_the_result_of_a_file_that_fails_after_pages_is_its_error(serve: Any, tr
     files = [("file", ("a.pdf", b"%PDF-1.7")), ("file", ("b.png", picture()))]
     response = serve().post("/ocr", files=files, data={"visualize": "false"}).json()
     first, second = response["results"]
-    assert first == {"fileName": "a.pdf", "errorCode": 422, "errorMsg": "broken page"}
+    assert first == {"fileName": "a.pdf", "fileIndex": 0, "errorCode": 422, "errorMsg": "broken page"}
     assert (second["fileName"], second["errorCode"]) == ("b.png", 0)
     assert second["result"]["dataInfo"]["numPages"] == 2
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Request
 
 from tritonocr_gateway.adapters.protocol import Adapter
 from tritonocr_gateway.errors import ErrorDetails, InvalidRequestError
+from tritonocr_gateway.file_names import name_of_header
 from tritonocr_gateway.recognition import read_pages
 from tritonocr_gateway.request_body import read_bytes
 from tritonocr_gateway.schemas import DetailFailure
@@ -21,7 +21,6 @@ _BODY = {
     "required": True,
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
 }
-_MAX_NAME = 255
 
 
 def _error_body(details: ErrorDetails) -> Any:
@@ -34,7 +33,7 @@ ADAPTER = Adapter("open_webui", router, _error_body, DetailFailure)
 @router.put("/process", summary="Read a document for Open WebUI", openapi_extra={"requestBody": _BODY})
 async def process(request: Request, service: ServiceDependency) -> list[dict[str, Any]]:
     """Read the file in the body, and return one document per page that has text."""
-    name = unquote(request.headers.get("x-filename", ""))[:_MAX_NAME]
+    name = name_of_header(request)
     service.admission.check()
     results = await read_pages(request, service, await read_bytes(request, service))
     documents = [

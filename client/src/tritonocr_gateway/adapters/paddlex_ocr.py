@@ -107,14 +107,14 @@ async def ocr(request: Request, service: ServiceDependency) -> Response:
         with service.admission.permit():
             return await unless_disconnected(request, _respond_per_file(service, ocr_input, request))
     with service.admission.permit():
-        work = _respond(service, ocr_input.fields, ocr_input.files[0].content, request, media_type)
+        work = _respond(service, ocr_input.fields, ocr_input.files[0], request, media_type)
         return await unless_disconnected(request, work)
 
 
 async def _respond(
-    service: Service, fields: OCRFields, file: bytes | str, request: Request, media_type: str
+    service: Service, fields: OCRFields, file: InputFile, request: Request, media_type: str
 ) -> Response:
-    content = await content_of(request, service, file)
+    content = await content_of(request, service, file.content)
     check_file_type(content, fields.file_type)
     options = response_options(service, fields, content, request, media_type)
     if media_type == JSON and not (is_pdf(content) or is_tiff(content)):
@@ -123,7 +123,7 @@ async def _respond(
         )
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(service.drawing, json_response, results, options)
-    pages = PagesForThread(read_pages(service, fields, content, request, media_type))
+    pages = PagesForThread(read_pages(service, fields, content, request, media_type, file.name))
     write = writer_of(media_type, options, content, service.drawing)
     response = await document_response(
         pages, lambda read, file: write(corrected(read, fields.corrections or ()), file), media_type
@@ -140,7 +140,8 @@ async def _respond_per_file(service: Service, ocr_input: OCRInput, request: Requ
         file.write(json_bytes(head)[:-1] + b',"results":[')
         for number, each in enumerate(ocr_input.files):
             file.write(b"," if number else b"")
-            await _write_entry(service, ocr_input.fields, each, request, file)
+            head = {"fileName": each.name, "fileIndex": number}
+            await _write_entry(service, ocr_input.fields, each, request, file, head)
         file.write(b"]}")
     except BaseException:
         file.close()
@@ -149,26 +150,31 @@ async def _respond_per_file(service: Service, ocr_input: OCRInput, request: Requ
 
 
 async def _write_entry(
-    service: Service, fields: OCRFields, named: InputFile, request: Request, file: IO[bytes]
+    service: Service,
+    fields: OCRFields,
+    named: InputFile,
+    request: Request,
+    output: IO[bytes],
+    head: dict[str, Any],
 ) -> None:
     """Write the result of one of several files. The result of a file that cannot be read is an error."""
-    start = file.tell()
+    start = output.tell()
     try:
         content = await content_of(request, service, named.content)
         check_file_type(content, fields.file_type)
         options = response_options(service, fields, content, request, JSON)
         pages = PagesForThread(read_pages(service, fields, content, request, JSON))
-        head = json_bytes({"fileName": named.name, **SUCCESS})[:-1] + b',"result":'
+        first = json_bytes({**head, **SUCCESS})[:-1] + b',"result":'
 
         def write(read: Iterable[tritonocr.OCRResult], file: IO[bytes]) -> None:
-            file.writelines(chain((head,), result_pieces(read, options, service.drawing), (b"}",)))
+            file.writelines(chain((first,), result_pieces(read, options, service.drawing), (b"}",)))
 
-        await write_pages(pages, write, file)
+        await write_pages(pages, write, output)
         service.metrics.pages.inc(pages.read)
     except (GatewayError, tritonocr.TritonOCRError) as error:
-        file.seek(start)
-        file.truncate()
-        file.write(json_bytes({"fileName": named.name, **_error_fields(error, request)}))
+        output.seek(start)
+        output.truncate()
+        output.write(json_bytes({**head, **_error_fields(error, request)}))
 
 
 def _error_fields(error: Exception, request: Request) -> dict[str, Any]:
@@ -196,8 +202,8 @@ async def _page_lines(service: Service, ocr_input: OCRInput, request: Request) -
     """Yield a line per page. Of several files, each has its name in its lines, and its error in a line."""
     is_alone = len(ocr_input.files) == 1
     with service.admission.permit():
-        for file in ocr_input.files:
-            name = {} if is_alone else {"fileName": file.name}
+        for number, file in enumerate(ocr_input.files):
+            name = {} if is_alone else {"fileName": file.name, "fileIndex": number}
             try:
                 async with aclosing(_streamed_pages(service, ocr_input.fields, file, request)) as pages:
                     async for page in pages:
