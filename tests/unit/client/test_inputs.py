@@ -189,6 +189,13 @@ def test_a_pil_image_with_nan_is_a_broken_input() -> None:
         bgr_from_pil(Image.fromarray(np.array([[np.nan, 1]], np.float32)))
 
 
+@pytest.mark.parametrize("image_format", ["BMP", "DIB"])
+def test_a_bitmap_of_the_clipboard_with_an_empty_alpha_channel_is_opaque(image_format: str) -> None:
+    image = Image.new("RGBA", (2, 1), (10, 20, 30, 0))
+    image.format = image_format  # as Pillow opens a bitmap with color masks
+    assert bgr_from_pil(image)[0, 0].tolist() == [30, 20, 10]
+
+
 def test_a_closed_pil_image_is_a_broken_input(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     image = Image.open(tmp_path / "a.png")

@@ -81,6 +81,25 @@ def test_what_no_viewer_shows_is_not_drawn(data: bytes) -> None:
     assert ink(read(data)) == 0
 
 
+@pytest.mark.parametrize("rotation", [b"", b"/Rotate 90"])
+@pytest.mark.parametrize(
+    "box",
+    [
+        pytest.param(b"[1000 1000 1200 1200]", id="beside the page: was told to crash the renderer"),
+        pytest.param(b"[300 0 600 200]", id="begins where the page ends"),
+        pytest.param(b"[-500 -500 900 900]", id="around the page"),
+        pytest.param(b"[300 200 0 0]", id="corners in another order"),
+        pytest.param(b"[0 0 0 0]", id="empty"),
+    ],
+)
+def test_a_wrong_crop_box_shows_the_whole_page(box: bytes, rotation: bytes) -> None:
+    content = text_at(50, 100, "Hello", size=20)
+    plain = read(page_of(content, entries=rotation))
+    page = read(page_of(content, entries=b"/CropBox%s%s" % (box, rotation)))
+    assert page.size == plain.size
+    assert ink(page) == ink(plain) > 0
+
+
 class TestUserUnit:
     def test_a_page_of_inches_has_its_real_size(self) -> None:
         inches = page_of(text_at(1, 1, "A", size=1), box=(3, 2), entries=b"/UserUnit 72")

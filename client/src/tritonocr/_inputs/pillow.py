@@ -14,6 +14,7 @@ from .._exceptions import InvalidInputError
 _DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 # Colours that are multiplied by alpha; Pillow converts them to their plain modes alone.
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
+_BITMAPS = ("BMP", "DIB")  # ImageGrab.grabclipboard() returns a DIB
 _WHITE_LEVELS = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16, 24, 31))
 
 
@@ -30,12 +31,19 @@ def bgr_from_pil(image: Any) -> NDArray[np.uint8]:
     """
     try:
         image.load()
-        return np.ascontiguousarray(np.asarray(_rgb(_upright(image)))[:, :, ::-1])
+        pixels = _upright(_without_empty_alpha(image))
+        return np.ascontiguousarray(np.asarray(_rgb(pixels))[:, :, ::-1])
     except InvalidInputError:
         raise
     except Exception as error:  # any exception of PIL concerns only this image
         mode = getattr(image, "mode", "unknown")
         raise InvalidInputError(f"The PIL image (mode {mode}) cannot be read: {error}.") from error
+
+
+def _without_empty_alpha(image: Any) -> Any:
+    """Make a bitmap opaque if Windows left its alpha channel 0, for example in the clipboard."""
+    is_bitmap = getattr(image, "format", None) in _BITMAPS and image.mode == "RGBA"
+    return image.convert("RGB") if is_bitmap and image.getchannel("A").getextrema() == (0, 0) else image
 
 
 def _upright(image: Any) -> Any:

@@ -73,6 +73,16 @@ def _start_form_filling(pdf: pypdfium2.PdfDocument) -> None:
     pdf.formenv = pypdfium2.PdfFormEnv(raw.FPDFDOC_InitFormFillEnvironment(pdf, config), config)
 
 
+def _open_page(pdf: pypdfium2.PdfDocument, index: int) -> pypdfium2.PdfPage:
+    """Open a page. Ignore a CropBox that has no point of the MediaBox: PDFium's page is then empty."""
+    page = pdf[index]
+    if 0 in page.get_size():
+        page.set_cropbox(*page.get_mediabox())
+        page.close()
+        page = pdf[index]
+    return page
+
+
 class _Reader:
     """The worker's open PDF and its open page."""
 
@@ -92,7 +102,7 @@ class _Reader:
     def page(self, request: Message, data: bytes) -> tuple[Message, bytes]:
         """Open a page; answer its size in units of page space, the unit in points, and its pictures' dpi."""
         self._index = request["index"]
-        self._page = self._pdf[self._index]
+        self._page = _open_page(self._pdf, self._index)
         self._content = read_content(self._page) if request["dpi"] else None
         width, height = self._page.get_size()
         unit = self._units.of_page(self._index)
