@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import aiohttp
 
 from tritonocr import FetchError
+from tritonocr_common.content_encoding import ContentEncodingError, decode_content
 from tritonocr_gateway.settings import Settings
 
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
@@ -109,7 +110,7 @@ class UrlFetcher:
     def _session(self) -> aiohttp.ClientSession:
         # One session per request: no cookie or connection of one request is used by the next one.
         connector = aiohttp.TCPConnector(resolver=self._resolver, socket_factory=self._checked_socket)
-        # Decompression would multiply the size behind the limit's back.
+        # `decode_content` decompresses, within the limit of size.
         return aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=self._settings.fetch_timeout_s),
@@ -126,7 +127,13 @@ class UrlFetcher:
                 raise FetchError(
                     f"The URL's file is larger than {limit_bytes} bytes (setting fetch_max_bytes)."
                 )
-        return bytes(content)
+        coding = response.headers.get("Content-Encoding", "")
+        try:
+            decoded = await asyncio.to_thread(decode_content, bytes(content), coding, limit_bytes)
+        except ContentEncodingError as error:
+            raise FetchError(f"The URL's file cannot be read: {error}.") from error
+        count(max(len(decoded) - len(content), 0))
+        return decoded
 
     def _checked_socket(self, address_info: Any) -> socket.socket:
         """Create the socket of a connection if its address is allowed."""

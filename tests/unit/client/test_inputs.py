@@ -1,7 +1,9 @@
 """The inputs that predict() accepts."""
 
+import gzip
 import io
 import threading
+import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -241,6 +243,19 @@ def test_pdfs_are_known_by_their_signature(file: bytes, expected: bool) -> None:
 ESCAPED = ("/my%20scan.png", "/M%C3%BCller.png", "/a%2Fb.png?q=%C3%A9&x=a%20b", "/secret.png")
 
 
+CODED = {
+    "/coded/gzip": ("gzip", gzip.compress(b"content")),
+    "/coded/upper": ("GZIP", gzip.compress(b"content")),
+    "/coded/zlib": ("deflate", zlib.compress(b"content")),
+    "/coded/raw": ("deflate", zlib.compress(b"content")[2:-4]),
+    "/coded/identity": ("identity", b"content"),
+    "/coded/br": ("br", b"content"),
+    "/coded/none": ("gzip", b"content"),
+    "/coded/cut": ("gzip", gzip.compress(b"content")[:-4]),
+    "/coded/large": ("gzip", gzip.compress(bytes(1000))),
+}
+
+
 class Handler(BaseHTTPRequestHandler):
     def break_off(self) -> None:
         """Answer with a body that ends too early, or with no HTTP at all."""
@@ -265,6 +280,13 @@ class Handler(BaseHTTPRequestHandler):
             return
         if "secret" in self.path and self.headers["Authorization"] != "Basic w7xzZXI6cEBzcw==":
             self.send_error(401)
+            return
+        if self.path in CODED:
+            coding, content = CODED[self.path]
+            self.send_response(200)
+            self.send_header("Content-Encoding", coding)
+            self.end_headers()
+            self.wfile.write(content)
             return
         if self.path in ESCAPED:
             self.path = "/page.png"
@@ -296,6 +318,11 @@ def site() -> Iterator[str]:
         "/my%20scan.png",
         "/Müller.png",
         "/a%2Fb.png?q=é&x=a b#part",
+        "/coded/gzip",
+        "/coded/upper",
+        "/coded/zlib",
+        "/coded/raw",
+        "/coded/identity",
     ],
 )
 def test_a_url_is_fetched_here(site: str, path: str) -> None:
@@ -316,6 +343,9 @@ def test_a_url_is_fetched_here(site: str, path: str) -> None:
         ("/broken/nothing", "Remote end closed connection|not valid HTTP"),
         ("/broken/reason", "the server answered 500\\.$"),
         ("/secret.png", "the server answered 401 Unauthorized"),
+        ("/coded/br", "its Content-Encoding 'br' is not supported"),
+        ("/coded/none", "its content is not in its Content-Encoding 'gzip'"),
+        ("/coded/cut", "its compressed content is truncated"),
     ],
 )
 def test_a_url_that_cannot_be_fetched_says_why(site: str, path: str, sentence: str) -> None:
@@ -335,6 +365,39 @@ def test_a_file_without_end_is_given_up(site: str, monkeypatch: pytest.MonkeyPat
     (source,) = sources(site + "/page.png")
     with pytest.raises(FetchError, match="larger than 3 bytes"):
         source.load()
+
+
+def test_compressed_content_has_a_limit(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(urls_module, "MAX_URL_BYTES", 100)
+    (source,) = sources(site + "/coded/large")
+    with pytest.raises(FetchError, match="larger than 100 bytes"):
+        source.load()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "data:image/png;base64,Y29udGVudA==",
+        "DATA:;BASE64,Y29udGVudA==",
+        "data:image/png;base64,Y29u dGVu%0AdA%3D%3D",
+        "data:,content",
+        "data:text/plain;charset=utf-8,c%6Fntent",
+    ],
+)
+def test_a_data_url_is_the_file_itself(url: str) -> None:
+    (source,) = sources(url)
+    assert source.load() == b"content"
+    assert source.input_path is None
+    assert is_single(url)
+
+
+def test_a_damaged_data_url_is_a_broken_input() -> None:
+    (source,) = sources("data:image/png;base64,not Base64!" + "x" * 1000)
+    with pytest.raises(
+        FetchError, match=r"Cannot decode the Base64 content of 'data:image/png;.*…"
+    ) as raised:
+        source.load()
+    assert len(str(raised.value)) < 200
 
 
 def test_a_password_in_a_url_is_sent_and_not_told(site: str) -> None:

@@ -264,8 +264,17 @@ def test_size_has_a_limit(site: Site, path: str) -> None:
         fetch(f"{site.url}{path}", _everything_is_public, fetch_max_bytes=6)
 
 
-def test_a_packed_file_is_not_unpacked(site: Site) -> None:
-    assert len(fetch(f"{site.url}/packed", _everything_is_public, fetch_max_bytes=10_000)) < 10_000
+def test_a_compressed_file_is_decompressed_within_the_limit(site: Site) -> None:
+    assert fetch(f"{site.url}/packed", _everything_is_public) == b"x" * 1_000_000
+    with pytest.raises(FetchError, match="larger than 10000 bytes"):
+        fetch(f"{site.url}/packed", _everything_is_public, fetch_max_bytes=10_000)
+
+
+def test_decompressed_bytes_are_counted(site: Site) -> None:
+    counted: list[int] = []
+    fetcher = UrlFetcher(Settings(fetch_urls=True), _everything_is_public)
+    asyncio.run(fetcher.fetch(f"{site.url}/packed", counted.append))
+    assert sum(counted) == 1_000_000
 
 
 def test_time_has_a_limit(site: Site) -> None:

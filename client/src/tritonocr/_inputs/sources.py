@@ -16,7 +16,7 @@ import numpy as np
 from .._exceptions import InvalidInputError
 from .content import SUFFIXES, UNSUPPORTED_SUFFIXES, File, is_document_name
 from .pillow import bgr_from_pil, is_pil_image
-from .urls import fetch, is_url
+from .urls import data_url_content, fetch, is_data_url, is_url
 
 _logger = logging.getLogger("tritonocr")
 _SHOWN_CHARACTERS = 200
@@ -121,7 +121,9 @@ def _read_open_file(file: Any) -> bytes:
 
 def _named(name: str | os.PathLike[Any], recursive: bool) -> Iterator[Source]:
     text = os.fsdecode(name)
-    if is_url(name):
+    if is_data_url(name):
+        yield Source(None, lambda: data_url_content(text))
+    elif is_url(name):
         yield Source(text, lambda: fetch(text))
     elif not text:  # for example an unset variable; Path would take it for the current directory
         yield _broken(None, "The input is an empty string; expected a path or a URL.")

@@ -8,8 +8,10 @@ import time
 import urllib.error
 import urllib.request
 from typing import Any
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, unquote_to_bytes, urlsplit
 
+from tritonocr_common.content_encoding import ContentEncodingError, decode_content
+from tritonocr_common.file_formats import decode_base64
 from tritonocr_common.quoting import quoted
 
 from .._exceptions import FetchError
@@ -28,6 +30,26 @@ def is_url(name: object) -> bool:
     return isinstance(name, str) and "://" in name[:64]
 
 
+def is_data_url(name: object) -> bool:
+    """Return whether an input is a `data:` URL, which contains the file itself."""
+    return isinstance(name, str) and name[:5].lower() == "data:" and "," in name
+
+
+def data_url_content(url: str) -> bytes:
+    """Return the file in a `data:` URL (RFC 2397).
+
+    Raises:
+        FetchError: its content is not valid Base64.
+    """
+    header, _, content = url.partition(",")
+    if not header.lower().endswith(";base64"):
+        return unquote_to_bytes(content)
+    try:
+        return decode_base64(unquote_to_bytes(content))
+    except ValueError as error:
+        raise FetchError(f"Cannot decode the Base64 content of {quoted(url, 40)}: {error}.") from error
+
+
 def fetch(url: str) -> bytes:
     """Fetch a URL.
 
@@ -42,8 +64,9 @@ def fetch(url: str) -> bytes:
         raise FetchError(f"Cannot fetch {shown}: expected an http:// or https:// URL.")
     try:
         with _http_only_opener().open(_request(url), timeout=URL_TIMEOUT_S) as response:
-            return _content(response)
-    except _BrokenTransferError as error:
+            coding = response.headers.get("Content-Encoding", "")
+            return decode_content(_content(response), coding, MAX_URL_BYTES)
+    except (_BrokenTransferError, ContentEncodingError) as error:
         raise FetchError(f"Cannot fetch {shown}: {error}.") from error
     except urllib.error.HTTPError as error:
         error.close()
