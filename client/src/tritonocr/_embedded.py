@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +38,9 @@ def start_server(
     """
     _check_installed()
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tritonocr-pipeline-")))
+        # Not a TemporaryDirectory: a forked child that exits would delete it while the parent uses it.
+        directory = Path(tempfile.mkdtemp(prefix="tritonocr-pipeline-"))
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
         with _client_errors(config):
             server = stack.enter_context(_server(directory, config, device))
         return server.grpc_url, stack.pop_all().close

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -104,6 +105,7 @@ class OCRPipeline(OCRClient):
         super().__init__(url, **arguments)
         self._device = device
         self._stop = stop
+        self._process_id = os.getpid()
         if stop is not None:
             atexit.register(self.close)
 
@@ -126,9 +128,12 @@ class OCRPipeline(OCRClient):
         return super().predict(input, **arguments)
 
     def close(self) -> None:
-        """Close the connection, and stop the server that was started here."""
+        """Close the connection, and stop the server that was started here.
+
+        In a forked child, the server continues for the parent.
+        """
         super().close()
-        if self._stop is not None:
+        if self._stop is not None and os.getpid() == self._process_id:
             stop, self._stop = self._stop, None
             atexit.unregister(self.close)
             stop()

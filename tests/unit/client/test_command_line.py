@@ -370,6 +370,29 @@ def test_a_killed_run_is_resumed_without_loss_or_repetition(
     assert not list(Path("out").glob(".*.part"))
 
 
+def test_two_inputs_without_a_path_are_both_read(server: tuple[str, FakeServicer]) -> None:
+    done = command("predict", "data:,one", "data:,two", "--format", "text", url=server[0])
+    assert done.returncode == 0
+    assert [line for line in done.stdout.splitlines() if not line.startswith("==>")] == ["one", "two"]
+
+
+def test_a_name_with_a_line_separator_is_resumed(server: tuple[str, FakeServicer], folder: Path) -> None:
+    Path("in/a\u2028b\x85c.png").write_bytes(b"odd")
+    arguments = ["predict", "in", "--format", "json", "--save_path", "out"]
+    command(*arguments, url=server[0])
+    done = command(*arguments, "--resume", url=server[0])
+    assert "(5 done before)" in done.stderr
+
+
+def test_a_control_character_of_a_name_does_not_reach_the_terminal(
+    server: tuple[str, FakeServicer], folder: Path
+) -> None:
+    done = command("predict", "in/0.png", "in/a\x1b[2J\nb.png", "--format", "text", "-q", url=server[0])
+    assert done.returncode == 1
+    assert done.stderr.startswith("tritonocr: in/a\\x1b[2J\\nb.png: Cannot read")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_ctrl_c_ends_it_with_its_code(server: tuple[str, FakeServicer], folder: Path) -> None:
     for number in range(40):
         Path("in", f"s{number}.png").write_bytes(b"slow")

@@ -76,3 +76,19 @@ def test_a_fork_never_hangs(code: str, expected: str) -> None:
     assert "at once: True" in printed
     if "parent:" in code:
         assert "parent: a" in printed
+
+
+def test_a_forked_child_that_ends_leaves_the_server_of_its_parent() -> None:
+    # Workers of gunicorn end with sys.exit(), which runs the functions of atexit.
+    code = """
+from tritonocr._pipeline import OCRPipeline
+pipeline = OCRPipeline(url, stop=lambda: print("stopped by", "child" if in_child else "parent", flush=True))
+in_child = not os.fork()
+if in_child:
+    sys.exit()
+os.wait()
+print("child has ended", flush=True)
+"""
+    with serving(read_back) as (url, _):
+        printed = run(code, url)
+    assert printed.splitlines() == ["child has ended", "stopped by parent"]

@@ -28,8 +28,14 @@ class ExitCode(IntEnum):
 
 
 def say(sentence: str) -> None:
-    """Print a line on standard error."""
-    sys.stderr.write(f"tritonocr: {sentence}\n")
+    """Print a line on standard error; an error with the server's log has several lines."""
+    lines = map(escaped, sentence.splitlines())
+    sys.stderr.write("tritonocr: " + "\n".join(lines) + "\n")
+
+
+def escaped(text: str) -> str:
+    """Return text for a terminal: a file's name can contain control characters."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def say_warnings() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .._inputs.sources import Source, files_in, is_directory, sources
 from .._results.saving import input_name, shortened
+from ._errors import escaped
 
 STDIN = "-"
 
@@ -32,8 +33,13 @@ class InputJob:
 
     @property
     def name(self) -> str:
-        """The name of the input in messages."""
+        """The path or URL of the input."""
         return self.source.input_path or "standard input"
+
+    @property
+    def shown_name(self) -> str:
+        """The name of the input in messages, on one line."""
+        return escaped(self.name)
 
 
 def jobs(inputs: Iterable[str], *, recursive: bool, stems: Mapping[str, str]) -> list[InputJob]:
@@ -44,12 +50,13 @@ def jobs(inputs: Iterable[str], *, recursive: bool, stems: Mapping[str, str]) ->
         recursive: search the subdirectories of directories too.
         stems: for inputs that already have output, its place as `folder/stem`; they keep it.
     """
-    expanded = (pair for name in inputs for pair in _expand(name, recursive))
-    found = {(source.input_path, folder): source for source, folder in expanded}
+    expanded = ((name, *pair) for name in inputs for pair in _expand(name, recursive))
+    # Standard input and data: URLs have no path.
+    found = {(source.input_path or name, folder): source for name, source, folder in expanded}
     taken = {Path(stem) for stem in stems.values()}
     planned = []
-    for (input_path, folder), source in found.items():
-        known = stems.get(input_path or "")
+    for (_, folder), source in found.items():
+        known = stems.get(source.input_path or "")
         target = Path(known) if known else _free(source, folder, taken)
         taken.add(target)
         planned.append(InputJob(source, target.parent, target.name))

@@ -80,7 +80,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     found = []
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    # Not `splitlines`: a file's name may contain other characters that separate lines, such as U+2028.
+    for text in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             found.append(json.loads(text))
         except ValueError:

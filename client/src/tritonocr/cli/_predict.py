@@ -174,7 +174,7 @@ def _check_before_start(
     pipeline_config(preset_path(preset, pipeline, None) if preset else pipeline, None)
     if "lang" in options:
         known_language(options["lang"])
-    missing = {job.name: error for job in todo if (error := missing_file(job.source))}
+    missing = {job.shown_name: error for job in todo if (error := missing_file(job.source))}
     if missing and len(missing) == len(todo):
         for name, error in missing.items():
             say(f"{name}: {error}")

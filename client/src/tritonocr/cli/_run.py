@@ -61,7 +61,7 @@ class Run:
                 raise _FileFailedError(f"{counted(len(failed_pages), 'page')} not read")
         except _FileFailedError as failed:
             self.failures += 1
-            say(f"{job.name}: {failed}")
+            say(f"{job.shown_name}: {failed}")
         else:
             if self.journal is not None:
                 self.journal.add(job)
@@ -96,10 +96,10 @@ class Run:
             count += 1
             page.file_stem = job.stem
             for warning in page.warnings:
-                say(f"{job.name}: {warning.message}")
+                say(f"{job.shown_name}: {warning.message}")
             if not page.ok:
                 failed_pages.append(page)
-                say(f"{job.name}: {page.error}")
+                say(f"{job.shown_name}: {page.error}")
             yield page
         self.pages += count - len(failed_pages)
         if sentence := skipped_pages(page, count):
